@@ -1,0 +1,1 @@
+"""What moves a case: definitions, replay, commands, people, deadlines."""

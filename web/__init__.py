@@ -1,0 +1,1 @@
+"""What a person or another system touches: pages, PDF, command line, configuration."""
