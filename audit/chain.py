@@ -1,0 +1,78 @@
+"""Checks a stream from its stored bytes alone: canonical form, leaf hash, order, gaps, links."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from audit.encoding import NotCanonical
+from audit.entries import Entry, leaf_hash, unseal
+
+
+class Row(Protocol):
+    """An entry as stored: columns beside the bytes, which must agree with the bytes."""
+
+    @property
+    def stream(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def hash(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one event, in words; `case` is the stream, `seq` its number in it."""
+
+    case: str
+    seq: int
+    what: str
+
+
+def link(hash_: bytes) -> str:
+    """The form in which the next body names its predecessor: the leaf hash in lowercase hex."""
+    return hash_.hex()
+
+
+def check_stream(log: str, stream: str, rows: Iterable[Row]) -> Iterator[Entry | Problem]:
+    """Yield each row's entry, or the first problem found and then nothing more.
+
+    rows: in order of seq. Steps, in this order for each row: (1) the number follows the last one;
+    (2) the stored hash is the leaf hash of the stored bytes; (3) the bytes are canonical and an
+    entry; (4) log, case, seq and type inside agree with the columns; (5) `prev` names the hash of
+    the entry before; (6) the time is not earlier than the entry before; (7) a cause lies before.
+    """
+    prev, last, seq = "", None, 0
+    for row in rows:
+        seq += 1
+        what, entry = _check_row(log, stream, row, seq, prev)
+        if entry is None:
+            yield Problem(stream, seq, what)
+            return
+        if last is not None and entry.at < last:
+            yield Problem(stream, seq, "recorded earlier than the event before it")
+            return
+        prev, last = link(entry.hash), entry.at
+        yield entry
+
+
+def _check_row(log: str, stream: str, row: Row, seq: int, prev: str) -> tuple[str, Entry | None]:
+    if row.seq != seq:
+        return f"gap: expected event {seq}, found {row.seq}", None
+    body = bytes(row.body)
+    if leaf_hash(body) != bytes(row.hash):
+        return "stored hash is not the hash of the stored bytes", None
+    try:
+        entry = unseal(body)
+    except NotCanonical as error:
+        return f"not canonical: {error}", None
+    if (entry.log, entry.stream, entry.seq, entry.type) != (log, stream, seq, row.type):
+        return "the bytes name another log, case, number or type than the columns", None
+    if entry.prev != prev:
+        return "chain broken: prev is not the hash of the event before", None
+    if entry.cause is not None and not 0 < entry.cause < seq:
+        return "the cause does not lie before its consequence", None
+    return "", entry

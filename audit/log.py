@@ -1,0 +1,223 @@
+"""The append-only tables of the log. This module is the only writer of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+
+from audit.chain import Problem, check_stream, link
+from audit.encoding import timestamp
+from audit.entries import Draft, Entry, seal, unseal
+
+metadata = MetaData()
+
+# One row: which log this database holds. Every body names it (domain separation between streets).
+origin_table = Table(
+    "log_origin",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
+    Column("origin", Text, nullable=False),
+)
+
+event_table = Table(
+    "event",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("hash", name="event_hash_once"),
+    Index("event_by_type", "type", "at"),
+)
+
+# The head is a convenience that can be recomputed; the events are the record.
+head_table = Table(
+    "stream_head",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("at", Text, nullable=False),
+)
+
+# Events wait here for the sequencer, which gives each its leaf index in the tree. No order is
+# assumed of this table: a transaction that commits late simply lands in the next batch.
+outbox_table = Table(
+    "outbox",
+    metadata,
+    Column("hash", LargeBinary, ForeignKey("event.hash"), primary_key=True),
+)
+
+_INSERT_EVENT = insert(event_table)
+_INSERT_OUTBOX = insert(outbox_table)
+_INSERT_HEAD = insert(head_table)
+_UPDATE_HEAD = (
+    update(head_table)
+    .where(head_table.c.stream == bindparam("s"), head_table.c.seq == bindparam("was"))
+    .values(seq=bindparam("n"), hash=bindparam("h"), at=bindparam("t"))
+)
+_SELECT_HEAD = (
+    select(head_table.c.seq, head_table.c.hash, head_table.c.at)
+    .where(head_table.c.stream == bindparam("s"))
+    .with_for_update()
+)
+_SELECT_BODIES = (
+    select(event_table.c.body)
+    .where(event_table.c.stream == bindparam("s"), event_table.c.seq > bindparam("after"))
+    .order_by(event_table.c.seq)
+)
+_SELECT_ROWS = (
+    select(
+        event_table.c.stream,
+        event_table.c.seq,
+        event_table.c.type,
+        event_table.c.body,
+        event_table.c.hash,
+    )
+    .where(event_table.c.stream == bindparam("s"))
+    .order_by(event_table.c.seq)
+)
+
+
+class ForkRefused(RuntimeError):
+    """Somebody else appended to this stream first; nothing of this command was written."""
+
+
+class ClockBehind(RuntimeError):
+    """The server's clock stands before the last recorded event of this stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a stream, held for this transaction: last number, last hash, last time."""
+
+    log: str
+    stream: str
+    seq: int
+    hash: bytes
+    at: str
+
+
+def found(conn: Connection, origin: str) -> None:
+    """Name the log this database holds; can be done once."""
+    conn.execute(insert(origin_table), {"id": 1, "origin": origin})
+
+
+def origin(conn: Connection) -> str:
+    """The name of the log, which every body repeats; raises LookupError before `found`."""
+    name = conn.execute(select(origin_table.c.origin)).scalar()
+    if name is None:
+        raise LookupError("this database holds no log yet")
+    return str(name)
+
+
+def take(conn: Connection, stream: str, *, log: str | None = None) -> Head:
+    """Lock the end of a stream until the transaction ends; an empty stream has seq 0.
+
+    PostgreSQL locks the head row (an empty stream has none: there the primary key decides between
+    two first writers); SQLite has locked the whole database at BEGIN IMMEDIATE.
+    """
+    log = log or origin(conn)
+    row = conn.execute(_SELECT_HEAD, {"s": stream}).first()
+    if row is None:
+        return Head(log, stream, 0, b"", "")
+    return Head(log, stream, row.seq, bytes(row.hash), row.at)
+
+
+def append(conn: Connection, head: Head, drafts: Sequence[Draft]) -> tuple[list[Entry], Head]:
+    """Record drafts at the end of the stream that `head` holds; returns them and the new head.
+
+    Order of writing within the one transaction: events, outbox, head. A rival's event fails here
+    on the primary key (stream, seq), so the chain cannot fork. Raises ForkRefused, ClockBehind
+    (a draft earlier than the last event), NotCanonical, BodyTooLarge; then roll back.
+    """
+    entries = list(place(head, drafts))
+    conn.execute(
+        _INSERT_EVENT,
+        [
+            {
+                "stream": entry.stream,
+                "seq": entry.seq,
+                "type": entry.type,
+                "at": timestamp(entry.at),
+                "body": entry.body,
+                "hash": entry.hash,
+            }
+            for entry in entries
+        ],
+    )
+    conn.execute(_INSERT_OUTBOX, [{"hash": entry.hash} for entry in entries])
+    return entries, _move(conn, head, entries[-1])
+
+
+def place(head: Head, drafts: Sequence[Draft]) -> Iterator[Entry]:
+    """Seal drafts one after another behind a head, without writing; raises ClockBehind."""
+    seq, prev, at = head.seq, link(head.hash) if head.seq else "", head.at
+    for draft in drafts:
+        seq += 1
+        now = timestamp(draft.at)
+        if now < at:
+            raise ClockBehind(f"{head.stream}: {now} is before {at}, the last recorded event")
+        entry = seal(draft, log=head.log, stream=head.stream, seq=seq, prev=prev)
+        prev, at = link(entry.hash), now
+        yield entry
+
+
+def _move(conn: Connection, head: Head, last: Entry) -> Head:
+    at = timestamp(last.at)
+    if head.seq == 0:
+        row = {"stream": head.stream, "seq": last.seq, "hash": last.hash, "at": at}
+        conn.execute(_INSERT_HEAD, row)
+    else:
+        moved = conn.execute(
+            _UPDATE_HEAD,
+            {"s": head.stream, "was": head.seq, "n": last.seq, "h": last.hash, "t": at},
+        )
+        if moved.rowcount != 1:
+            raise ForkRefused(head.stream)
+    return Head(head.log, head.stream, last.seq, last.hash, at)
+
+
+def read(conn: Connection, stream: str, *, after: int = 0) -> list[Entry]:
+    """The entries of a stream beyond number `after`, in order, read from their stored bytes."""
+    bodies = conn.execute(_SELECT_BODIES, {"s": stream, "after": after}).scalars()
+    return [unseal(bytes(body)) for body in bodies]
+
+
+def check(conn: Connection, stream: str, *, log: str) -> Iterator[Entry | Problem]:
+    """Check one stream's stored rows (audit.chain), and that its head names its last event."""
+    last: Entry | None = None
+    for found_ in check_stream(log, stream, conn.execute(_SELECT_ROWS, {"s": stream})):
+        yield found_
+        if isinstance(found_, Problem):
+            return
+        last = found_
+    head = conn.execute(_SELECT_HEAD, {"s": stream}).first()
+    seq, hash_ = (last.seq, last.hash) if last else (0, b"")
+    if (head.seq, bytes(head.hash)) != (seq, hash_) if head else seq:
+        told = head.seq if head else 0
+        yield Problem(stream, seq + 1, f"the head says {told} events, {seq} are there")
+
+
+def streams(conn: Connection) -> list[str]:
+    """The names of all streams that have a head or an event, sorted."""
+    names = select(head_table.c.stream).union(select(event_table.c.stream))
+    return sorted(conn.execute(names).scalars())

@@ -1,0 +1,48 @@
+"""Opens the database: one code for SQLite and PostgreSQL, every transaction honest on both."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.pool import QueuePool
+
+
+def open_database(url: str, *, pool_size: int = 10) -> Engine:
+    """Open `sqlite:///path` or `postgresql+psycopg://…`; nothing is created but SQLite's folder."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        if address.database:
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(address, poolclass=QueuePool, pool_size=pool_size, max_overflow=20)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(address, pool_size=pool_size, max_overflow=20)
+
+
+def reading(engine: Engine) -> Engine:
+    """The same database for readers: on SQLite they begin without taking the one writer's lock."""
+    return engine.execution_options(shaoji_reads=True)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # pysqlite's own transaction handling loses updates silently (read, then update, no error):
+    # it is switched off here and every BEGIN is ours.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL: an acknowledged step must survive power loss; NORMAL may lose the last commits.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    # Without it INSERT OR REPLACE deletes the old row without firing the delete trigger.
+    cursor.execute("PRAGMA recursive_triggers=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT,
+    # whatever the timeout: writers take the lock first.
+    reads = connection.get_execution_options().get("shaoji_reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
