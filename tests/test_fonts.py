@@ -22,7 +22,7 @@ FACES = {
     "ShaojiMono-Regular": ("Shaoji Mono", 400),
 }
 HANZI = "隐患处置责任报告巴套综词养测媒仉䶮堃祎"
-TEXT = {name: HANZI for name in FACES} | {"ShaojiMono-Regular": "0123456789abcdefABCDEF#"}
+TEXT = dict.fromkeys(FACES, HANZI) | {"ShaojiMono-Regular": "0123456789abcdefABCDEF#"}
 BOX = 40  # points; one row a face, one box a character
 SCALE = 2  # pixels a point
 
@@ -34,7 +34,8 @@ def page() -> str:
         for name, (family, weight) in FACES.items()
     )
     boxes = "".join(
-        f"<p style=\"left:{x * BOX}pt;top:{y * BOX}pt;font:{weight} 28pt/{BOX}pt '{family}'\">{char}</p>"
+        f'<p style="left: {x * BOX}pt; top: {y * BOX}pt;'
+        f" font: {weight} 28pt/{BOX}pt '{family}'\">{char}</p>"
         for y, (name, (family, weight)) in enumerate(FACES.items())
         for x, char in enumerate(TEXT[name])
     )
@@ -69,12 +70,11 @@ def unlikeness(one: Image.Image, other: Image.Image) -> float:
     return float(ImageStat.Stat(ImageChops.difference(one, other)).mean[0])
 
 
-def test_each_face_is_embedded_once(pdf: Path) -> None:
+def test_each_face_is_embedded_once_and_no_other_font_is(pdf: Path) -> None:
     with pikepdf.open(pdf) as document:
-        bases = [
-            str(font.BaseFont).split("+")[-1] for font in document.pages[0].Resources.Font.values()
-        ]
-    assert sorted(bases) == sorted(FACES)
+        fonts = document.pages[0].Resources.Font.values()
+        embedded = sorted(str(font.BaseFont).split("+")[-1] for font in fonts)
+    assert embedded == ["Shaoji-Mono", "Shaoji-Sans", "Shaoji-Sans-Bold", "Shaoji-Serif-Bold"]
 
 
 def test_the_picture_shows_the_characters_of_the_text(pdf: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_picture_shows_the_characters_of_the_text(pdf: Path) -> None:
     for y, name in enumerate(FACES):
         known = {char: drawn(name, char) for char in TEXT[name]}
         seen = "".join(
-            min(known, key=lambda char: unlikeness(known[char], glyph))  # noqa: B023 - called at once
+            min(known, key=lambda char: unlikeness(known[char], glyph))
             for x in range(len(TEXT[name]))
             for glyph in [shape(picture.crop(box(x, y)))]
         )
