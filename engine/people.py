@@ -67,15 +67,22 @@ class By:
     on_behalf_of: str | None = None
 
 
-def actor(by: By, capacity: str, authority: Authority | None = None) -> dict[str, Any]:
-    """The `actor` of an event: who acts in which capacity, and the post that gives the right."""
-    held = authority and {
+def actor(authority: Authority, capacity: str, *, channel: str) -> dict[str, Any]:
+    """The `actor` of an event whose right comes from a post."""
+    told = {
+        "person": authority.person,
         "post": authority.post,
         "unit": authority.unit,
+        "capacity": capacity,
         "on_behalf_of": authority.on_behalf_of,
+        "channel": channel,
     }
-    told = {"person": by.person, "capacity": capacity, "channel": by.channel, **(held or {})}
     return {key: value for key, value in told.items() if value is not None}
+
+
+def oneself(by: By, capacity: str) -> dict[str, Any]:
+    """The `actor` of what a person does in their own affairs, without any post."""
+    return {"person": by.person, "capacity": capacity, "channel": by.channel}
 
 
 # --- units --------------------------------------------------------------------------------------
@@ -346,14 +353,14 @@ def administrator(conn: Connection, by: By | None, at: datetime) -> dict[str, An
             "只有管理员可以登记单位、人员和岗位，请找管理员办理。",
             "Only an administrator may change units, people and posts; ask one.",
         )
-    return actor(by, "administer", authority)
+    return actor(authority, "administer", channel=by.channel)
 
 
 def _absent_or_administrator(
     conn: Connection, absent: str, by: By | None, at: datetime
 ) -> dict[str, Any]:
     if by is not None and by.person == absent:
-        return actor(by, "absent")
+        return oneself(by, "absent")
     return administrator(conn, by, at)
 
 
