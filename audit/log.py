@@ -1,6 +1,6 @@
 """The append-only tables of the log. This module is the only writer of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -74,11 +74,10 @@ _UPDATE_HEAD = (
     .where(head_table.c.stream == bindparam("s"), head_table.c.seq == bindparam("was"))
     .values(seq=bindparam("n"), hash=bindparam("h"), at=bindparam("t"))
 )
-_SELECT_HEAD = (
-    select(head_table.c.seq, head_table.c.hash, head_table.c.at)
-    .where(head_table.c.stream == bindparam("s"))
-    .with_for_update()
+_SELECT_HEAD = select(head_table.c.seq, head_table.c.hash, head_table.c.at).where(
+    head_table.c.stream == bindparam("s")
 )
+_TAKE_HEAD = _SELECT_HEAD.with_for_update()
 _SELECT_BODIES = (
     select(event_table.c.body)
     .where(event_table.c.stream == bindparam("s"), event_table.c.seq > bindparam("after"))
@@ -136,20 +135,50 @@ def take(conn: Connection, stream: str, *, log: str | None = None) -> Head:
     two first writers); SQLite has locked the whole database at BEGIN IMMEDIATE.
     """
     log = log or origin(conn)
-    row = conn.execute(_SELECT_HEAD, {"s": stream}).first()
+    row = conn.execute(_TAKE_HEAD, {"s": stream}).first()
     if row is None:
         return Head(log, stream, 0, b"", "")
     return Head(log, stream, row.seq, bytes(row.hash), row.at)
 
 
-def append(conn: Connection, head: Head, drafts: Sequence[Draft]) -> tuple[list[Entry], Head]:
+def peek(conn: Connection, stream: str) -> int | None:
+    """The number of a stream's last event without locking it, or None if it has none."""
+    row = conn.execute(_SELECT_HEAD, {"s": stream}).first()
+    return None if row is None else int(row.seq)
+
+
+def append(conn: Connection, head: Head, drafts: Iterable[Draft]) -> tuple[list[Entry], Head]:
     """Record drafts at the end of the stream that `head` holds; returns them and the new head.
 
-    Order of writing within the one transaction: events, outbox, head. A rival's event fails here
-    on the primary key (stream, seq), so the chain cannot fork. Raises ForkRefused, ClockBehind
-    (a draft earlier than the last event), NotCanonical, BodyTooLarge; then roll back.
+    Raises what `place` and `write` raise; then roll back.
     """
-    entries = list(place(head, drafts))
+    entries, end = [], head
+    for draft in drafts:
+        entry, end = place(end, draft)
+        entries.append(entry)
+    write(conn, head, entries)
+    return entries, end
+
+
+def place(head: Head, draft: Draft) -> tuple[Entry, Head]:
+    """Seal a draft behind a head, without writing anything; returns the entry and the head after.
+
+    Raises ClockBehind, NotCanonical, BodyTooLarge.
+    """
+    now = timestamp(draft.at)
+    if now < head.at:
+        raise ClockBehind(f"{head.stream}: {now} is before {head.at}, the last recorded event")
+    prev = link(head.hash) if head.seq else ""
+    entry = seal(draft, log=head.log, stream=head.stream, seq=head.seq + 1, prev=prev)
+    return entry, Head(head.log, head.stream, entry.seq, entry.hash, now)
+
+
+def write(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
+    """Write entries placed behind `head`: events, outbox, head, in this order, one transaction.
+
+    A rival's event fails on the primary key (stream, seq), so the chain cannot fork; a crash
+    before COMMIT leaves nothing. Raises ForkRefused; then roll back.
+    """
     conn.execute(
         _INSERT_EVENT,
         [
@@ -165,35 +194,20 @@ def append(conn: Connection, head: Head, drafts: Sequence[Draft]) -> tuple[list[
         ],
     )
     conn.execute(_INSERT_OUTBOX, [{"hash": entry.hash} for entry in entries])
-    return entries, _move(conn, head, entries[-1])
+    _move(conn, head, entries[-1])
 
 
-def place(head: Head, drafts: Sequence[Draft]) -> Iterator[Entry]:
-    """Seal drafts one after another behind a head, without writing; raises ClockBehind."""
-    seq, prev, at = head.seq, link(head.hash) if head.seq else "", head.at
-    for draft in drafts:
-        seq += 1
-        now = timestamp(draft.at)
-        if now < at:
-            raise ClockBehind(f"{head.stream}: {now} is before {at}, the last recorded event")
-        entry = seal(draft, log=head.log, stream=head.stream, seq=seq, prev=prev)
-        prev, at = link(entry.hash), now
-        yield entry
-
-
-def _move(conn: Connection, head: Head, last: Entry) -> Head:
+def _move(conn: Connection, head: Head, last: Entry) -> None:
     at = timestamp(last.at)
     if head.seq == 0:
         row = {"stream": head.stream, "seq": last.seq, "hash": last.hash, "at": at}
         conn.execute(_INSERT_HEAD, row)
-    else:
-        moved = conn.execute(
-            _UPDATE_HEAD,
-            {"s": head.stream, "was": head.seq, "n": last.seq, "h": last.hash, "t": at},
-        )
-        if moved.rowcount != 1:
-            raise ForkRefused(head.stream)
-    return Head(head.log, head.stream, last.seq, last.hash, at)
+        return
+    moved = conn.execute(
+        _UPDATE_HEAD, {"s": head.stream, "was": head.seq, "n": last.seq, "h": last.hash, "t": at}
+    )
+    if moved.rowcount != 1:
+        raise ForkRefused(head.stream)
 
 
 def read(conn: Connection, stream: str, *, after: int = 0) -> list[Entry]:

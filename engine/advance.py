@@ -1,0 +1,522 @@
+"""What follows from an act: the pure heart. The same function writes the log and judges it.
+
+`advance` takes a case and one cause (a person's act, or a clock that ran out) and returns the case
+after it with the facts a machine computed on the way. A command appends those facts; replay
+computes them again and compares.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from audit.encoding import instant, timestamp
+from audit.entries import ENGINE, Draft, Entry
+from engine.alarms import SHARES
+from engine.calendar import Calendar, used, working_minutes_per_day
+from engine.clocks import set_deadline
+from engine.definitions import Definition, Lane
+from engine.errors import Refusal
+from engine.forms import routing
+from engine.process import Marking, Run, Step, Waiting, draw
+from engine.separation import barred_by
+from engine.state import (
+    CaseState,
+    Clock,
+    Doer,
+    OpenTask,
+    OpenTimer,
+    Pause,
+    Request,
+    with_doer,
+    with_task,
+)
+
+FACTS: Final = frozenset({"case.advanced", "deadline.set", "receipt.issued"})
+# Without 0 O 1 I: a receipt is read out over the telephone.
+_RECEIPT_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+class NobodyResponsible(Refusal):
+    """A step would open for no unit at all; the act that led there is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a case is judged with. communities: among whom a lot draws, in a fixed order."""
+
+    definition: Definition
+    calendar: Calendar
+    communities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A case after an act, and the facts that followed, in the order in which they are recorded."""
+
+    case: CaseState
+    facts: tuple[Draft, ...]
+
+
+def open_case(cause: Entry, context: Context) -> Effect:
+    """The case that `case.opened` begins, with its receipt, first steps and their clocks."""
+    data = cause.data
+    start = {
+        **routing(context.definition.forms["report"], data["form"]),
+        "source": data["source"],
+        "category": data["category"],
+        "concluded": bool(data.get("imported", {}).get("concluded")),
+    }
+    case = CaseState(
+        case=cause.stream, seq=cause.seq, at=timestamp(cause.at), process=data["process"],
+        number=data["number"], title=data["title"], definition=data["definition"]["sha256"],
+        opened={"place": data["place"], "source": data["source"]},
+        marking=Marking([], {}), variables={"case": start},
+    )  # fmt: skip
+    if "person" in cause.actor:
+        case = with_doer(case, "report", _doer(cause))
+    step = Run(context.definition, None).begin(case.variables, seed=cause.hash)
+    effect = _step(case, step, cause, context)
+    receipt = _fact(cause, "receipt.issued", {"receipt": receipt_number(cause.hash)})
+    return _sealed(replace(effect, facts=(*effect.facts, receipt)), cause)
+
+
+def advance(case: CaseState, cause: Entry, context: Context) -> Effect:
+    """The case after one cause, with what follows from it.
+
+    Raises the refusals of the process itself (StepNotOpen, ProcessStuck, NobodyResponsible,
+    rules and expressions that fail); nothing has been written then.
+    """
+    handler = _HANDLERS.get(cause.type)
+    effect = handler(case, cause, context) if handler else Effect(case, ())
+    return _sealed(effect, cause)
+
+
+def receipt_number(seed: bytes) -> str:
+    """The receipt of a case: eight letters drawn from the hash of its first event."""
+    letters = [_RECEIPT_LETTERS[draw(seed, f"receipt {n}", 32)] for n in range(8)]
+    return f"R-{''.join(letters[:4])}-{''.join(letters[4:])}"
+
+
+def _sealed(effect: Effect, cause: Entry) -> Effect:
+    seq = cause.seq + len(effect.facts)
+    return replace(effect, case=replace(effect.case, seq=seq, at=timestamp(cause.at)))
+
+
+def _doer(cause: Entry) -> Doer:
+    actor = cause.actor
+    return Doer(actor["person"], actor.get("on_behalf_of"), actor.get("unit"))
+
+
+def _fact(cause: Entry, type_: str, data: dict[str, Any]) -> Draft:
+    return Draft(type_, data, ENGINE, cause.at, cause=cause.seq)
+
+
+# --- causes that move the process -------------------------------------------------------------
+
+
+def _completed(case: CaseState, cause: Entry, context: Context) -> Effect:
+    key = cause.data["task"]
+    element = case.tasks[key].element
+    form = context.definition.forms[context.definition.tasks[element].form]
+    outcome = {**routing(form, cause.data["form"]), "by": cause.actor["person"]}
+    run = Run(context.definition, case.marking)
+    step = run.complete(key, outcome, case.variables, seed=cause.hash)
+    return _step(with_doer(case, element, _doer(cause)), step, cause, context)
+
+
+def _fired(key: str, case: CaseState, cause: Entry, context: Context) -> Effect:
+    step = Run(context.definition, case.marking).fire(key, case.variables, seed=cause.hash)
+    return _step(case, step, cause, context)
+
+
+def _timer_fired(case: CaseState, cause: Entry, context: Context) -> Effect:
+    return _fired(cause.data["timer"], case, cause, context)
+
+
+def _message(case: CaseState, cause: Entry, context: Context) -> Effect:
+    """A verb the process has drawn as a message: 退回 撤回 异议 重开 and the reporter's dispute."""
+    form = cause.data.get("form", {})
+    key = cause.data["message"]
+    element = case.messages[key]
+    known = {**case.variables, element: {**form, "by": cause.actor.get("person")}}
+    return _fired(key, replace(case, variables=known), cause, context)
+
+
+def _step(case: CaseState, step: Step, cause: Entry, context: Context) -> Effect:
+    """Turn one move of the process into facts: what closed, what opened, whose clocks run."""
+    closed = [_closing(case, key, cause, context) for key in step.closed]
+    case = _without(case, step)
+    openings = [_opening(case, waiting, cause, context) for waiting in step.opened]
+    facts = [_fact(cause, "case.advanced", _advanced(step, context, closed, openings))]
+    for opening in openings:
+        case, more = _place(case, opening, cause, context, cause.seq + 1 + len(facts))
+        facts.extend(more)
+    return Effect(case, tuple(facts))
+
+
+def _advanced(
+    step: Step, context: Context, closed: list[dict[str, Any] | None], openings: list["_Opening"]
+) -> dict[str, Any]:
+    steps = [opening.step for opening in openings]
+    told = {
+        "gateways": step.gateways,
+        "rules": step.rules,
+        "lots": [*step.lots, *(opening.lot for opening in openings if opening.lot)],
+        "closed": [row for row in closed if row],
+        "opened": [_told_task(opened) for opened in steps if isinstance(opened, OpenTask)],
+        "timers": [_told_timer(opened) for opened in steps if isinstance(opened, OpenTimer)],
+        "ended": step.ended,
+    }
+    calendar = {"version": context.calendar.version, "sha256": context.calendar.sha256}
+    start = {"path": step.path, "calendar": calendar}
+    return start | {name: value for name, value in told.items() if value}
+
+
+def _told_task(task: OpenTask) -> dict[str, Any]:
+    told = {
+        "task": task.key,
+        "element": task.element,
+        "duty": task.duty,
+        "capacity": task.capacity,
+        "units": list(task.units),
+    }
+    return told | ({"holder": task.holder} if task.holder else {})
+
+
+def _told_timer(timer: OpenTimer) -> dict[str, Any]:
+    return {"timer": timer.key, "element": timer.element}
+
+
+def _without(case: CaseState, step: Step) -> CaseState:
+    gone = set(step.closed)
+    return replace(
+        case,
+        marking=step.marking,
+        variables=step.variables,
+        tasks={key: task for key, task in case.tasks.items() if key not in gone},
+        timers={key: timer for key, timer in case.timers.items() if key not in gone},
+        messages={key: name for key, name in case.messages.items() if key not in gone},
+        ended=step.ended if step.finished else None,
+    )
+
+
+def _closing(case: CaseState, key: str, cause: Entry, context: Context) -> dict[str, Any] | None:
+    task = case.tasks.get(key)
+    if task is None:
+        return None
+    done = cause.type == "task.completed" and cause.data["task"] == key
+    row: dict[str, Any] = {"task": key, "how": "completed" if done else "cancelled"}
+    if task.holder:
+        row["holder"] = task.holder
+    if task.clock is None:
+        return row
+    return row | measure(task, cause.at, context.calendar)
+
+
+def measure(task: OpenTask, at: datetime, calendar: Calendar) -> dict[str, Any]:
+    """How a clock stands at an instant: {clock, class, allowed, used, due, in_time, late}.
+
+    Minutes are of the clock's own kind, rounded down; `late` is at least 1 once the limit passed.
+    """
+    clock = task.clock
+    assert clock is not None  # noqa: S101 - callers ask only of tasks with a clock
+    if task.pause is not None:
+        spent = task.pause.used
+    else:
+        spent = clock.used + used(calendar, clock.kind, instant(clock.start), at)
+    in_time = task.pause is not None or at <= instant(clock.due)
+    return {
+        "clock": clock.kind,
+        "class": clock.deadline_class,
+        "allowed": clock.allowed,
+        "used": spent,
+        "due": clock.due,
+        "in_time": in_time,
+        "late": 0 if in_time else max(1, spent - clock.allowed),
+    }
+
+
+# --- what opens ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """One step that opens, before its clock is set; `lot` tells how its unit was drawn."""
+
+    step: OpenTask | OpenTimer | Waiting
+    deadline_class: str | None = None
+    lot: dict[str, Any] | None = None
+
+
+def _opening(case: CaseState, waiting: Waiting, cause: Entry, context: Context) -> _Opening:
+    if waiting.kind == "user":
+        return _opening_task(case, waiting, cause, context)
+    if waiting.kind == "message":
+        return _Opening(waiting)
+    timer = context.definition.timers[waiting.element]
+    opened = OpenTimer(waiting.key, waiting.element, timer.attached_to, None)
+    if timer.expression is None:
+        return _Opening(opened)
+    return _Opening(opened, str(timer.expression.evaluate(case.variables)))
+
+
+def _opening_task(case: CaseState, waiting: Waiting, cause: Entry, context: Context) -> _Opening:
+    drawn = context.definition.tasks[waiting.element]
+    lane = context.definition.lanes[drawn.lane]
+    units, lot = _units(case, lane, waiting, cause, context)
+    holder = drawn.holder.evaluate(case.variables) if drawn.holder else None
+    if holder is not None and barred_by(case, drawn, Doer(holder, None, None)):
+        # Somebody named beforehand has meanwhile done a step that bars them: the step is open to
+        # the others with this duty instead of stuck with one who may not do it.
+        holder = None
+    task = OpenTask(
+        waiting.key, waiting.element, lane.duty, drawn.capacity, units, holder,
+        timestamp(cause.at), cause.seq + 1,
+    )  # fmt: skip
+    deadline_class = drawn.deadline.evaluate(case.variables) if drawn.deadline else None
+    return _Opening(task, deadline_class, lot)
+
+
+def _units(
+    case: CaseState, lane: Lane, waiting: Waiting, cause: Entry, context: Context
+) -> tuple[tuple[str, ...], dict[str, Any] | None]:
+    place = case.place
+    if lane.scope == "place":
+        return place[:-1] or place, None
+    if lane.scope == "street":
+        return place[-1:], None
+    if lane.scope == "lot":
+        return _draw_unit(place, waiting, cause, context)
+    unit = lane.unit.evaluate(case.variables) if lane.unit else None
+    if not isinstance(unit, str):
+        raise _nobody(waiting.element)
+    return (unit,), None
+
+
+def _draw_unit(
+    place: tuple[str, ...], waiting: Waiting, cause: Entry, context: Context
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    candidates = [unit for unit in context.communities if unit not in place]
+    if not candidates:
+        raise _nobody(waiting.element)
+    chosen = candidates[draw(cause.hash, waiting.key, len(candidates))]
+    return (chosen,), {"lot": waiting.key, "candidates": candidates, "unit": chosen}
+
+
+def _nobody(element: str) -> NobodyResponsible:
+    return NobodyResponsible(
+        f"下一步（{element}）没有单位可以承担，所以这一步没有生效。请先指定承办单位。",
+        f"The next step ({element}) would belong to no unit; nothing was done. Name a unit first.",
+    )
+
+
+def _place(
+    case: CaseState, opening: _Opening, cause: Entry, context: Context, seq: int
+) -> tuple[CaseState, list[Draft]]:
+    """Put an opened step into the case; `seq` is the number its deadline.set will get, if any."""
+    step = opening.step
+    if isinstance(step, Waiting):
+        return replace(case, messages={**case.messages, step.key: step.element}), []
+    if opening.deadline_class is None:
+        return _put(case, step), []
+    data = set_deadline(
+        context.calendar,
+        context.definition.classes[opening.deadline_class],
+        task=step.key,
+        start=cause.at,
+    )
+    if isinstance(step, OpenTimer):
+        placed: OpenTask | OpenTimer = replace(step, due=data["due"])
+    else:
+        placed = replace(step, clock=clock_of(data, seq))
+    return _put(case, placed), [_fact(cause, "deadline.set", data)]
+
+
+def _put(case: CaseState, opened: OpenTask | OpenTimer) -> CaseState:
+    if isinstance(opened, OpenTask):
+        return with_task(case, opened)
+    return replace(case, timers={**case.timers, opened.key: opened})
+
+
+def clock_of(data: dict[str, Any], seq: int, extended: int = 0) -> Clock:
+    """The clock that a deadline.set event with this number starts."""
+    warn = tuple(data["warn"])
+    # A class without both warnings goes straight to its limit.
+    rung = 0 if len(warn) == len(SHARES) else len(SHARES)
+    return Clock(
+        seq, data["class"], data["clock"], data["allowed"], data["used"], data["start"],
+        data["due"], warn, data["escalate"], rung, extended,
+    )  # fmt: skip
+
+
+# --- causes that change who holds a step, or its clock --------------------------------------------
+
+
+def _task(case: CaseState, cause: Entry) -> OpenTask:
+    return case.tasks[cause.data["task"]]
+
+
+def _held_by(holder: Callable[[Entry], str | None]) -> "_Handler":
+    def handler(case: CaseState, cause: Entry, context: Context) -> Effect:
+        task = replace(_task(case, cause), holder=holder(cause))
+        return Effect(with_task(case, task), ())
+
+    return handler
+
+
+def _asked(kind: str) -> "_Handler":
+    def handler(case: CaseState, cause: Entry, context: Context) -> Effect:
+        data = cause.data
+        request = Request(
+            cause.seq, kind, cause.actor["person"], data.get("days", 0),
+            data.get("resume_by", ""), data.get("counterparty", ""),
+        )  # fmt: skip
+        return Effect(with_task(case, replace(_task(case, cause), request=request)), ())
+
+    return handler
+
+
+def _refused(case: CaseState, cause: Entry, context: Context) -> Effect:
+    return Effect(with_task(case, replace(_task(case, cause), request=None)), ())
+
+
+def _extended(case: CaseState, cause: Entry, context: Context) -> Effect:
+    """More time: a new deadline that names the old one; the clock goes on from where it stands."""
+    task = _task(case, cause)
+    clock, request = task.clock, task.request
+    assert clock and request  # noqa: S101 - the command has refused anything else
+    days = request.days * _minutes_per_day(clock, context)
+    return _reset_clock(
+        case, replace(task, request=None), cause, context, allowed=clock.allowed + days,
+        extended=clock.extended + 1,
+    )  # fmt: skip
+
+
+def _minutes_per_day(clock: Clock, context: Context) -> int:
+    return working_minutes_per_day(context.calendar) if clock.kind == "working" else 24 * 60
+
+
+def _paused(case: CaseState, cause: Entry, context: Context) -> Effect:
+    task = _task(case, cause)
+    request = task.request
+    assert request  # noqa: S101 - the command has refused anything else
+    spent = measure(task, cause.at, context.calendar)["used"]
+    pause = Pause(cause.seq, timestamp(cause.at), request.resume_by, request.counterparty, spent)
+    return Effect(with_task(case, replace(task, request=None, pause=pause)), ())
+
+
+def _resumed(case: CaseState, cause: Entry, context: Context) -> Effect:
+    task = _task(case, cause)
+    clock, pause = task.clock, task.pause
+    assert clock and pause  # noqa: S101 - the command has refused anything else
+    return _reset_clock(
+        case, replace(task, pause=None), cause, context, allowed=clock.allowed,
+        used_before=pause.used, extended=clock.extended, rung=clock.rung,
+    )  # fmt: skip
+
+
+def _listed(case: CaseState, cause: Entry, context: Context) -> Effect:
+    """挂账: on the standing list, reviewed by the class named, until it can be done."""
+    task = replace(_task(case, cause), standing=True, request=None, pause=None)
+    return _new_class(case, task, cause, context, cause.data["review_class"])
+
+
+def _supervised(case: CaseState, cause: Entry, context: Context) -> Effect:
+    """督办: an order that must be answered; with a class it sets a new, shorter clock."""
+    case = replace(case, orders={**case.orders, str(cause.seq): cause.actor["person"]})
+    deadline_class = cause.data.get("deadline_class")
+    if deadline_class is None:
+        return Effect(case, ())
+    return _new_class(case, replace(_task(case, cause), pause=None), cause, context, deadline_class)
+
+
+def _answered(case: CaseState, cause: Entry, context: Context) -> Effect:
+    order = str(cause.data["order"])
+    orders = {seq: person for seq, person in case.orders.items() if seq != order}
+    return Effect(replace(case, orders=orders), ())
+
+
+def _new_class(
+    case: CaseState, task: OpenTask, cause: Entry, context: Context, deadline_class: str
+) -> Effect:
+    extended = task.clock.extended if task.clock else 0
+    data = set_deadline(
+        context.calendar, context.definition.classes[deadline_class], task=task.key,
+        start=cause.at, predecessor=task.clock.seq if task.clock else None,
+        reason=cause.data.get("reason") or cause.data.get("text"),
+        approver=cause.actor.get("person"),
+    )  # fmt: skip
+    task = replace(task, clock=clock_of(data, cause.seq + 1, extended))
+    return Effect(with_task(case, task), (_fact(cause, "deadline.set", data),))
+
+
+def _reset_clock(
+    case: CaseState,
+    task: OpenTask,
+    cause: Entry,
+    context: Context,
+    *,
+    allowed: int,
+    extended: int,
+    used_before: int | None = None,
+    rung: int = 0,
+) -> Effect:
+    clock = task.clock
+    assert clock  # noqa: S101 - the command has refused a task without a clock
+    if used_before is None:
+        used_before = measure(task, cause.at, context.calendar)["used"]
+    data = set_deadline(
+        context.calendar, context.definition.classes[clock.deadline_class], task=task.key,
+        start=cause.at, used=used_before, allowed=allowed, predecessor=clock.seq,
+        reason=cause.data.get("reason"), approver=cause.actor.get("person"),
+    )  # fmt: skip
+    fresh = clock_of(data, cause.seq + 1, extended)
+    fresh = replace(fresh, rung=max(rung, fresh.rung))
+    task = replace(task, clock=fresh)
+    return Effect(with_task(case, task), (_fact(cause, "deadline.set", data),))
+
+
+def _rang(rung: int) -> "_Handler":
+    def handler(case: CaseState, cause: Entry, context: Context) -> Effect:
+        task = _task(case, cause)
+        assert task.clock  # noqa: S101 - only a clock can ring
+        return Effect(with_task(case, replace(task, clock=replace(task.clock, rung=rung))), ())
+
+    return handler
+
+
+def _warned(case: CaseState, cause: Entry, context: Context) -> Effect:
+    task = _task(case, cause)
+    assert task.clock  # noqa: S101 - only a clock can ring
+    return _rang(task.clock.rung + 1)(case, cause, context)
+
+
+_Handler = Callable[[CaseState, Entry, Context], Effect]
+
+_HANDLERS: Final[dict[str, _Handler]] = {
+    "task.completed": _completed,
+    "timer.fired": _timer_fired,
+    "task.returned": _message,
+    "task.withdrawn": _message,
+    "objection.raised": _message,
+    "result.disputed": _message,
+    "case.reopened": _message,
+    "task.claimed": _held_by(lambda cause: str(cause.actor["person"])),
+    "task.released": _held_by(lambda cause: None),
+    "task.reassigned": _held_by(lambda cause: str(cause.data["to"])),
+    "task.delegated": _held_by(lambda cause: str(cause.data["to"])),
+    "extension.requested": _asked("extension"),
+    "extension.granted": _extended,
+    "extension.refused": _refused,
+    "pause.requested": _asked("pause"),
+    "pause.granted": _paused,
+    "pause.refused": _refused,
+    "clock.resumed": _resumed,
+    "standing.listed": _listed,
+    "case.supervised": _supervised,
+    "supervision.answered": _answered,
+    "deadline.warned": _warned,
+    "overdue.opened": _rang(3),
+    "deadline.escalated": _rang(4),
+}

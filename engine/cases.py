@@ -1,0 +1,312 @@
+"""Opening a case and doing its steps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, insert, select, update
+
+from audit.encoding import timestamp
+from audit.entries import Draft
+from audit.log import metadata
+from engine import forms, register
+from engine.casework import Desk, Done, answered, begin, change, context_for
+from engine.definition_sets import latest
+from engine.definitions import OPENING_FORM, Definition, UserTask
+from engine.directory import Authority, Directory
+from engine.errors import BadInput, NotAllowed
+from engine.evidence import Evidence
+from engine.people import By, actor, directory
+from engine.process import KERNEL, StepNotOpen
+from engine.separation import barred_by
+from engine.state import CaseState, Doer, OpenTask
+
+# The numbers given out so far, one row per process and year.
+number_table = Table(
+    "case_number",
+    metadata,
+    Column("process", Text, primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+_LAST = (
+    select(number_table.c.last)
+    .where(number_table.c.process == bindparam("p"), number_table.c.year == bindparam("y"))
+    .with_for_update()
+)
+
+
+class NotYourTask(NotAllowed):
+    """Somebody else holds this step, or it belongs to another post."""
+
+
+class Separated(NotAllowed):
+    """Whoever did the other step may not do this one."""
+
+
+class FormRefused(BadInput):
+    """The form has faults; `errors` names each field with what to do."""
+
+    def __init__(self, errors: Sequence[forms.FieldError]) -> None:
+        super().__init__(
+            "；".join(error.chinese for error in errors),
+            "; ".join(error.english for error in errors),
+        )
+        self.errors = tuple(errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a hazard is: the id of a unit (grid or community), and the address in words."""
+
+    unit: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What somebody reports. source: staff, proxy (代录), resident or import.
+
+    spoken_by: for a proxy entry, in whose words. claimed_at: when they say they found it.
+    """
+
+    process: str
+    category: str
+    title: str
+    place: Place
+    form: Mapping[str, Any]
+    source: str = "staff"
+    spoken_by: str | None = None
+    claimed_at: datetime | None = None
+    evidence: Sequence[Evidence] = ()
+    imported: Mapping[str, Any] | None = None
+
+
+def open_case(
+    conn: Connection, report: Report, *, by: By, at: datetime, key: str | None = None
+) -> Done:
+    """Open a case from a report; returns it with its first events.
+
+    Raises FormRefused, UnknownUnit, NotAllowed for a person without any post.
+    """
+    known = answered(conn, key)
+    if known:
+        return known
+    definition = latest(conn, report.process)
+    people = directory(conn)
+    path = people.path(report.place.unit)
+    values = _checked(definition, OPENING_FORM, report.form, report.evidence)
+    who = _reporter(people, by, at)
+    year, number = _next_number(conn, definition, at)
+    case_id = f"{definition.key}-{year}-{number:05d}"
+    street = people.unit(path[-1])
+    data = {
+        "process": definition.key,
+        "kernel": KERNEL,
+        "number": f"{_short(street.name)}-{definition.number_label}-{year}-{number:05d}",
+        "title": report.title,
+        "category": report.category,
+        "place": {
+            "unit": report.place.unit,
+            "path": list(path),
+            "address": report.place.address,
+        },
+        "form": values,
+        "source": report.source,
+        "definition": {"key": definition.key, "sha256": definition.digest},
+        "similar": register.alike(conn, report.category, path, report.place.address, at),
+    }
+    if report.spoken_by:
+        data["spoken_by"] = report.spoken_by
+    if report.imported:
+        data["imported"] = dict(report.imported)
+    draft = Draft(
+        "case.opened", data, who, at, _items(report.evidence), claimed_at=report.claimed_at
+    )
+    context = context_for(conn, definition, path[-1], at)
+    return begin(conn, case_id, draft, context, key=key)
+
+
+def complete_task(
+    conn: Connection,
+    case_id: str,
+    task: str,
+    form: Mapping[str, Any],
+    *,
+    by: By,
+    at: datetime,
+    evidence: Sequence[Evidence] = (),
+    note: str = "",
+    key: str | None = None,
+) -> Done:
+    """Complete an open step with its form; a free step is claimed by doing it.
+
+    Raises StepNotOpen, NotYourTask, Separated, FormRefused and what the process refuses.
+    """
+
+    def decide(desk: Desk) -> list[Draft]:
+        open_ = open_task(desk, task)
+        drawn = desk.context.definition.tasks[open_.element]
+        authority = may_do(desk, open_, by)
+        values = _checked(desk.context.definition, drawn.form, form, evidence)
+        _check_named(desk, drawn, values)
+        who = actor(authority, open_.capacity, channel=by.channel)
+        drafts = []
+        if open_.holder is None:
+            drafts.append(Draft("task.claimed", {"task": task}, who, at))
+        data = {"task": task, "form": values} | ({"note": note} if note else {})
+        return [*drafts, Draft("task.completed", data, who, at, _items(evidence))]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def open_task(desk: Desk, task: str) -> OpenTask:
+    """The open step with this key; raises StepNotOpen."""
+    found = desk.case.tasks.get(task)
+    if found is None:
+        raise StepNotOpen(
+            f"步骤 {task} 现在不在等待办理，可能刚被别人办完。请刷新后再看。",
+            f"Step {task} is not waiting to be done; somebody may just have done it. Reload.",
+        )
+    return found
+
+
+def may_do(desk: Desk, task: OpenTask, by: By) -> Authority:
+    """The post by which this person may do an open step now.
+
+    Whoever holds the step, or substitutes for its holder; if nobody holds it, whoever has its duty
+    in one of its units. Raises NotYourTask, Separated.
+    """
+    authority = _authority(desk, task, by)
+    drawn = desk.context.definition.tasks[task.element]
+    barred = barred_by(
+        desk.case, drawn, Doer(authority.person, authority.on_behalf_of, authority.unit)
+    )
+    if barred:
+        raise separated(desk, drawn, barred)
+    return authority
+
+
+def _authority(desk: Desk, task: OpenTask, by: By) -> Authority:
+    people = desk.directory
+    if task.holder is None:
+        found = people.authority(by.person, task.duty, task.units, desk.at, by.on_behalf_of)
+        if found is None:
+            raise NotYourTask(
+                f"这一步属于{_where(people, task)}的岗位，您现在没有这个岗位，也不在代理期内。",
+                "This step belongs to a post you do not hold now, nor stand in for.",
+            )
+        return found
+    absent = None if by.person == task.holder else task.holder
+    found = people.authority(by.person, task.duty, task.units, desk.at, absent)
+    if found is None and absent is None:
+        # Given to this person by name, whose post sits elsewhere (an acceptor lent by the street).
+        found = people.authority(by.person, task.duty, None, desk.at, by.on_behalf_of)
+    if found is None or (absent and found.on_behalf_of != absent):
+        name = people.name(task.holder)
+        raise NotYourTask(
+            f"这一步现在由{name}办理。如需代办，请先登记代理，或请{name}转交。",
+            f"{name} holds this step. Register a substitution first, or ask them to hand it over.",
+        )
+    return found
+
+
+def _where(people: Directory, task: OpenTask) -> str:
+    return "、".join(people.unit(unit).name for unit in task.units if unit in people.units)
+
+
+def separated(desk: Desk, task: UserTask, barred: str) -> Separated:
+    """The refusal for somebody who did a step that bars them from this one."""
+    elements = desk.context.definition.elements
+    name = "上报" if barred == "report" else elements[barred].name
+    return Separated(
+        f"不能由您{task.verb}：您（或您代理的人）办过本案的“{name}”。请由别人办理。",
+        f"You cannot do this step: you, or the person you stand in for, did “{barred}” in this "
+        "case. Somebody else has to do it.",
+    )
+
+
+def _checked(
+    definition: Definition,
+    form_name: str,
+    values: Mapping[str, Any],
+    evidence: Sequence[Evidence],
+) -> dict[str, Any]:
+    form = definition.forms[form_name]
+    errors = list(forms.validate(form, dict(values)))
+    if errors:
+        raise FormRefused(errors)
+    cleaned = forms.clean(form, dict(values))
+    for rule in forms.evidence_rules(form, cleaned):
+        given = sum(1 for item in evidence if item.purpose == rule.purpose)
+        if given < rule.minimum:
+            errors.append(forms.missing_evidence(rule, given))
+    if errors:
+        raise FormRefused(errors)
+    return cleaned
+
+
+def _check_named(desk: Desk, task: UserTask, values: Mapping[str, Any]) -> None:
+    """Persons and units named in a form exist, hold the duty asked for, and differ where told."""
+    form = desk.context.definition.forms[task.form]
+    errors = []
+    for field in forms.named_fields(form):
+        value = values.get(field.name)
+        if value is None:
+            continue
+        if field.kind == "unit" and value not in desk.directory.units:
+            errors.append(forms.unknown_unit(field))
+        if field.kind == "person" and not _has_duty(desk, str(value), field.duty):
+            errors.append(forms.without_duty(field))
+        if any(value == values.get(other) for other in field.differs_from):
+            errors.append(forms.same_person(field))
+    if errors:
+        raise FormRefused(errors)
+
+
+def _has_duty(desk: Desk, person: str, duty: str | None) -> bool:
+    if duty is None:
+        return bool(desk.directory.posts_of(person, desk.at))
+    return desk.directory.authority(person, duty, None, desk.at) is not None
+
+
+def _reporter(people: Directory, by: By, at: datetime) -> dict[str, Any]:
+    held = people.capacities(by.person, at)
+    if not held:
+        raise NotAllowed(
+            "您现在没有任何岗位，不能上报。请联系管理员。",
+            "You hold no post now and cannot report. Ask the administrator.",
+        )
+    own = next((authority for authority in held if authority.on_behalf_of is None), held[0])
+    return actor(replace(own, duty="report"), "report", channel=by.channel)
+
+
+def _items(evidence: Sequence[Evidence]) -> tuple[dict[str, Any], ...]:
+    return tuple(item.item() for item in evidence)
+
+
+def _short(name: str) -> str:
+    return name.removesuffix("街道")
+
+
+def _next_number(conn: Connection, definition: Definition, at: datetime) -> tuple[int, int]:
+    year = int(timestamp(at)[:4])
+    last = conn.execute(_LAST, {"p": definition.key, "y": year}).scalar()
+    if last is None:
+        conn.execute(insert(number_table), {"process": definition.key, "year": year, "last": 1})
+        return year, 1
+    conn.execute(
+        update(number_table)
+        .where(number_table.c.process == definition.key, number_table.c.year == year)
+        .values(last=last + 1)
+    )
+    return year, last + 1
+
+
+def holders_named(case: CaseState) -> set[str]:
+    """Everybody who holds a step of the case or has done one."""
+    done = {doer.person for doers in case.doers.values() for doer in doers}
+    return done | {task.holder for task in case.tasks.values() if task.holder}
+

@@ -1,0 +1,155 @@
+"""Who holds a step: claim, release, reassign, delegate. Each with its reason on the record."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from audit.entries import Draft
+from engine.cases import NotYourTask, may_do, open_task, separated
+from engine.casework import Desk, Done, change
+from engine.directory import Authority
+from engine.errors import Conflict, NotAllowed
+from engine.people import By, actor
+from engine.reasons import reasoned
+from engine.separation import barred_by
+from engine.state import Doer, OpenTask
+
+# Duties whose holders may hand a step of their units to another person.
+REASSIGNING = ("dispatch", "supervise")
+
+
+class AlreadyHeld(Conflict):
+    """Somebody else was faster."""
+
+
+class NotFit(NotAllowed):
+    """The person named may not do this step."""
+
+
+def claim_task(
+    conn: Connection, case_id: str, task: str, *, by: By, at: datetime, key: str | None = None
+) -> Done:
+    """Take a free step. Raises StepNotOpen, AlreadyHeld, NotYourTask, Separated."""
+
+    def decide(desk: Desk) -> list[Draft]:
+        open_ = open_task(desk, task)
+        if open_.holder is not None:
+            name = desk.directory.name(open_.holder)
+            raise AlreadyHeld(
+                f"这一步刚被{name}认领了。请看看别的待办。",
+                f"{name} has just claimed this step. Look for another one.",
+            )
+        who = actor(may_do(desk, open_, by), open_.capacity, channel=by.channel)
+        return [Draft("task.claimed", {"task": task}, who, at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def release_task(
+    conn: Connection,
+    case_id: str,
+    task: str,
+    reason: str,
+    *,
+    by: By,
+    at: datetime,
+    key: str | None = None,
+) -> Done:
+    """Give a claimed step back to everybody with its duty. Raises NotYourTask, NoReason."""
+
+    def decide(desk: Desk) -> list[Draft]:
+        open_ = open_task(desk, task)
+        authority = _holder(desk, open_, by)
+        who = actor(authority, open_.capacity, channel=by.channel)
+        return [Draft("task.released", {"task": task, "reason": reasoned(reason)}, who, at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def delegate_task(
+    conn: Connection,
+    case_id: str,
+    task: str,
+    to: str,
+    reason: str,
+    *,
+    by: By,
+    at: datetime,
+    key: str | None = None,
+) -> Done:
+    """Hand an own step to another person who may do it. Raises NotYourTask, NotFit, NoReason."""
+
+    def decide(desk: Desk) -> list[Draft]:
+        open_ = open_task(desk, task)
+        authority = _holder(desk, open_, by)
+        _check_fit(desk, open_, to)
+        who = actor(authority, open_.capacity, channel=by.channel)
+        data = {"task": task, "to": to, "reason": reasoned(reason)}
+        return [Draft("task.delegated", data, who, at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def reassign_task(
+    conn: Connection,
+    case_id: str,
+    task: str,
+    to: str,
+    reason: str,
+    *,
+    by: By,
+    at: datetime,
+    key: str | None = None,
+) -> Done:
+    """Give anybody's step to another person, as dispatcher or supervisor of the street.
+
+    Raises NotYourTask for others, NotFit if the person named may not do it, NoReason.
+    """
+
+    def decide(desk: Desk) -> list[Draft]:
+        open_ = open_task(desk, task)
+        authority = overseer(desk, by, REASSIGNING)
+        _check_fit(desk, open_, to)
+        who = actor(authority, "dispatch", channel=by.channel)
+        data = {"task": task, "to": to, "reason": reasoned(reason)}
+        return [Draft("task.reassigned", data, who, at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def overseer(desk: Desk, by: By, duties: tuple[str, ...]) -> Authority:
+    """The post by which this person oversees the case: one of the duties, over its place."""
+    people = desk.directory
+    above = (*desk.case.place, *people.ancestors(desk.case.place[-1]))
+    for duty in duties:
+        found = people.authority(by.person, duty, above, desk.at, by.on_behalf_of)
+        if found:
+            return found
+    raise NotYourTask(
+        "只有本街道的指派岗位或督查岗位可以这样做。",
+        "Only a dispatching or supervising post of this street may do this.",
+    )
+
+
+def _holder(desk: Desk, task: OpenTask, by: By) -> Authority:
+    if task.holder is None:
+        raise NotYourTask("这一步还没有人认领。", "Nobody has claimed this step.")
+    return may_do(desk, task, by)
+
+
+def _check_fit(desk: Desk, task: OpenTask, to: str) -> None:
+    people = desk.directory
+    name = people.name(to)
+    if to == task.holder:
+        raise NotFit(f"这一步已经在{name}手里。", f"{name} holds this step already.")
+    found = people.authority(to, task.duty, task.units, desk.at)
+    if found is None:
+        raise NotFit(
+            f"{name}现在没有办这一步的岗位，不能交给他。请选有此岗位的人。",
+            f"{name} holds no post for this step now. Choose somebody who does.",
+        )
+    drawn = desk.context.definition.tasks[task.element]
+    barred = barred_by(desk.case, drawn, Doer(to, found.on_behalf_of, found.unit))
+    if barred:
+        refusal = separated(desk, drawn, barred)
+        raise NotFit(f"{name}：{refusal.chinese}", f"{name}: {refusal.english}")

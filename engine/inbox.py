@@ -1,0 +1,235 @@
+"""Who has what to do now. A projection: it can be thrown away and rebuilt (engine.rebuild)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    case,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from audit.encoding import instant
+from audit.log import metadata
+from engine.definitions import Definition
+from engine.directory import Directory
+from engine.register import register_table
+from engine.state import CaseState, OpenTask
+
+open_task_table = Table(
+    "open_task",
+    metadata,
+    Column("case", Text, ForeignKey("case_register.case"), primary_key=True),
+    Column("task", Text, primary_key=True),
+    Column("element", Text, nullable=False),
+    Column("duty", Text, nullable=False),
+    # The narrowest unit that answers for it, and all that do, narrowest first, as |a|b|.
+    Column("unit", Text, nullable=False),
+    Column("units", Text, nullable=False),
+    Column("holder", Text),
+    Column("opened_at", Text, nullable=False),
+    Column("due", Text),
+    Column("clock", Text),
+    Column("deadline_class", Text),
+    Column("allowed", Integer),
+    Column("used", Integer),
+    Column("started", Text),
+    Column("paused_until", Text),
+    Column("paused_for", Text),
+    Column("paused_used", Integer),
+    Column("request", Text),
+    Column("standing", Integer, nullable=False),
+    Index("open_task_by_holder", "holder", "due"),
+    Index("open_task_by_duty", "duty", "unit", "due"),
+)
+
+_INSERT = insert(open_task_table)
+_DELETE = delete(open_task_table).where(
+    open_task_table.c.case == bindparam("c"), open_task_table.c.task == bindparam("k")
+)
+_CHANGING = (
+    "holder",
+    "due",
+    "clock",
+    "deadline_class",
+    "allowed",
+    "used",
+    "started",
+    "paused_until",
+    "paused_for",
+    "paused_used",
+    "request",
+    "standing",
+)
+_UPDATE = (
+    update(open_task_table)
+    .where(open_task_table.c.case == bindparam("c"), open_task_table.c.task == bindparam("k"))
+    .values({name: bindparam(f"v_{name}") for name in _CHANGING})
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One open step as its worker sees it; times are aware instants, minutes of its own clock."""
+
+    case: str
+    task: str
+    element: str
+    number: str
+    title: str
+    address: str
+    unit: str
+    level: str | None
+    process: str
+    status: str
+    duty: str
+    holder: str | None
+    opened_at: datetime
+    due: datetime | None
+    clock: str | None
+    deadline_class: str | None
+    allowed: int | None
+    used: int | None
+    started: datetime | None
+    paused_until: datetime | None
+    paused_for: str | None
+    paused_used: int | None
+    request: str | None
+    standing: bool
+
+
+def project(
+    conn: Connection, before: CaseState | None, after: CaseState, definition: Definition
+) -> None:
+    """Bring the open steps of a case up to date: gone, new and changed ones."""
+    old = before.tasks if before else {}
+    gone = [{"c": after.case, "k": key} for key in old if key not in after.tasks]
+    new = [_row(after, task) for key, task in after.tasks.items() if key not in old]
+    moved = [
+        _moved(after, task) for key, task in after.tasks.items() if key in old and old[key] != task
+    ]
+    if gone:
+        conn.execute(_DELETE, gone)
+    if new:
+        conn.execute(_INSERT, new)
+    if moved:
+        conn.execute(_UPDATE, moved)
+
+
+def held_by(conn: Connection, person: str, *, limit: int = 200) -> list[InboxRow]:
+    """The steps this person holds, nearest to or furthest past its limit first."""
+    return _rows(conn, open_task_table.c.holder == person, limit)
+
+
+def claimable_by(
+    conn: Connection, directory: Directory, person: str, at: datetime, *, limit: int = 200
+) -> list[InboxRow]:
+    """The steps nobody holds that one of this person's posts answers for, most pressing first."""
+    choices = []
+    for duty, units in duties_of(directory, person, at).items():
+        within = [open_task_table.c.units.contains(f"|{unit}|", autoescape=True) for unit in units]
+        choices.append((open_task_table.c.duty == duty) & or_(*within))
+    if not choices:
+        return []
+    return _rows(conn, open_task_table.c.holder.is_(None) & or_(*choices), limit)
+
+
+def open_steps(conn: Connection, cases: Collection[str]) -> list[InboxRow]:
+    """The open steps of these cases, most pressing first."""
+    return _rows(conn, open_task_table.c.case.in_(cases), 10_000)
+
+
+def overdue_steps(conn: Connection, at: str, *, limit: int = 500) -> list[InboxRow]:
+    """The open steps whose limit has passed at a recorded instant, furthest past first."""
+    late = (open_task_table.c.due < at) & open_task_table.c.paused_until.is_(None)
+    return _rows(conn, late, limit)
+
+
+def duties_of(directory: Directory, person: str, at: datetime) -> dict[str, set[str]]:
+    """The duties a person has at an instant, own and acted for, with the units of those posts."""
+    duties: dict[str, set[str]] = {}
+    for held in directory.capacities(person, at):
+        duties.setdefault(held.duty, set()).add(held.unit)
+    return duties
+
+
+def _rows(conn: Connection, condition: Any, limit: int) -> list[InboxRow]:
+    task, file = open_task_table.c, register_table.c
+    query = (
+        select(
+            task, file.number, file.title, file.address, file.unit.label("place"), file.level,
+            file.process, file.status, file.seq,
+        )
+        .join(register_table, file.case == task.case)
+        .where(condition)
+        .order_by(case((task.due.is_(None), 1), else_=0), task.due, task.case, task.task)
+        .limit(limit)
+    )  # fmt: skip
+    return [_read(row._mapping) for row in conn.execute(query)]
+
+
+def _read(row: Any) -> InboxRow:
+    return InboxRow(
+        case=row["case"], task=row["task"], element=row["element"], number=row["number"],
+        title=row["title"], address=row["address"], unit=row["place"], level=row["level"],
+        process=row["process"], status=row["status"], duty=row["duty"],
+        holder=row["holder"], opened_at=instant(row["opened_at"]), due=_at(row["due"]),
+        clock=row["clock"], deadline_class=row["deadline_class"], allowed=row["allowed"],
+        used=row["used"], started=_at(row["started"]), paused_until=_at(row["paused_until"]),
+        paused_for=row["paused_for"], paused_used=row["paused_used"], request=row["request"],
+        standing=bool(row["standing"]),
+    )  # fmt: skip
+
+
+def _at(text: str | None) -> datetime | None:
+    return None if text is None else instant(text)
+
+
+def _row(case: CaseState, task: OpenTask) -> dict[str, Any]:
+    fixed = {
+        "case": case.case,
+        "task": task.key,
+        "element": task.element,
+        "duty": task.duty,
+        "unit": task.units[0],
+        "units": f"|{'|'.join(task.units)}|",
+        "opened_at": task.opened,
+    }
+    return fixed | _changing(task)
+
+
+def _moved(case: CaseState, task: OpenTask) -> dict[str, Any]:
+    changing = {f"v_{name}": value for name, value in _changing(task).items()}
+    return {"c": case.case, "k": task.key} | changing
+
+
+def _changing(task: OpenTask) -> dict[str, Any]:
+    clock, pause = task.clock, task.pause
+    return {
+        "holder": task.holder,
+        "due": clock.due if clock else None,
+        "clock": clock.kind if clock else None,
+        "deadline_class": clock.deadline_class if clock else None,
+        "allowed": clock.allowed if clock else None,
+        "used": clock.used if clock else None,
+        "started": clock.start if clock else None,
+        "paused_until": pause.resume_by if pause else None,
+        "paused_for": pause.counterparty if pause else None,
+        "paused_used": pause.used if pause else None,
+        "request": task.request.kind if task.request else None,
+        "standing": int(task.standing),
+    }
+

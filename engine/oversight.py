@@ -1,0 +1,106 @@
+"""催办 and 督办: pressing a case, ordering it, answering an order. The order stays until answered."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from audit.entries import Draft
+from engine.cases import open_task
+from engine.casework import Desk, Done, change
+from engine.errors import BadInput, NotAllowed, NotFound
+from engine.holding import overseer
+from engine.people import By, actor
+from engine.reasons import reasoned
+
+URGING = ("supervise", "dispatch", "approve")
+
+
+class UnknownClass(BadInput):
+    """The process has no such deadline class."""
+
+
+class NoSuchOrder(NotFound):
+    """There is no open order with this number."""
+
+
+def urge(
+    conn: Connection, case_id: str, text: str, *, by: By, at: datetime, key: str | None = None
+) -> Done:
+    """Press a case: a dated note to whoever holds its steps. Raises NotYourTask, NoReason."""
+
+    def decide(desk: Desk) -> list[Draft]:
+        authority = overseer(desk, by, URGING)
+        who = actor(authority, "supervise", channel=by.channel)
+        return [Draft("case.urged", {"text": reasoned(text, what="催办内容")}, who, at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def supervise(
+    conn: Connection,
+    case_id: str,
+    text: str,
+    *,
+    by: By,
+    at: datetime,
+    legal_basis: str = "",
+    task: str | None = None,
+    deadline_class: str | None = None,
+    key: str | None = None,
+) -> Done:
+    """督办: order a case to be done, with a new deadline for one step if a class is named.
+
+    Raises NotYourTask (only supervising posts), StepNotOpen, UnknownClass, NoReason.
+    """
+
+    def decide(desk: Desk) -> list[Draft]:
+        authority = overseer(desk, by, ("supervise",))
+        data: dict[str, Any] = {"text": reasoned(text, what="督办要求")}
+        if legal_basis.strip():
+            data["legal_basis"] = reasoned(legal_basis)
+        if deadline_class is not None:
+            if deadline_class not in desk.context.definition.classes or task is None:
+                raise UnknownClass(
+                    "督办要改时限，须指明步骤和流程中已有的时限类别。",
+                    "An order that sets a deadline names a step and a class the process has.",
+                )
+            data |= {"task": open_task(desk, task).key, "deadline_class": deadline_class}
+        return [Draft("case.supervised", data, actor(authority, "supervise", channel=by.channel), at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def answer_supervision(
+    conn: Connection,
+    case_id: str,
+    order: int,
+    text: str,
+    *,
+    by: By,
+    at: datetime,
+    key: str | None = None,
+) -> Done:
+    """Answer an order, as somebody who holds a step of the case or oversees it.
+
+    order: number of its case.supervised event. Raises NoSuchOrder, NotAllowed, NoReason.
+    """
+
+    def decide(desk: Desk) -> list[Draft]:
+        if str(order) not in desk.case.orders:
+            raise NoSuchOrder(
+                f"没有编号为 {order} 的待答复督办。", f"There is no open order number {order}."
+            )
+        held = [task for task in desk.case.tasks.values() if task.holder == by.person]
+        duty = held[0].duty if held else "dispatch"
+        authority = desk.directory.authority(by.person, duty, None, desk.at, by.on_behalf_of)
+        if authority is None:
+            raise NotAllowed(
+                "督办由正在办理的人或指派岗位答复。",
+                "An order is answered by whoever holds a step, or by the dispatching post.",
+            )
+        data = {"order": order, "text": reasoned(text, what="答复内容")}
+        who = actor(authority, held[0].capacity if held else "dispatch", channel=by.channel)
+        return [Draft("supervision.answered", data, who, at)]
+
+    return change(conn, case_id, decide, at=at, key=key)

@@ -1,0 +1,455 @@
+"""Moves a case along its BPMN: the only module that knows SpiffWorkflow.
+
+A `Marking` is everything SpiffWorkflow has to remember between two steps, and nothing else: which
+elements are open and what structure stands above them. Data never enter SpiffWorkflow: routing
+variables are kept beside it, one mapping per element, written whole at each completion, so no
+join can lose an update and no round can read the one before by accident.
+
+Fences, each for a fault seen in SpiffWorkflow 3.2.0: ids come from a counter and never reach a
+marking; no wall clock is asked, timers and messages happen only when `fire` says so; conditions go
+to engine.expressions, business rules to engine.decisions; finished branches are pruned after every
+step, so round 500 costs what round 1 costs and no iterator meets its depth limit of 1000.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+import SpiffWorkflow.task
+from lxml import etree
+from SpiffWorkflow.bpmn import BpmnWorkflow
+from SpiffWorkflow.bpmn.parser.BpmnParser import BpmnParser
+from SpiffWorkflow.bpmn.script_engine.python_engine import PythonScriptEngine
+from SpiffWorkflow.bpmn.specs.control import BoundaryEventSplit, _EndJoin
+from SpiffWorkflow.bpmn.specs.event_definitions.base import EventDefinition
+from SpiffWorkflow.bpmn.specs.event_definitions.timer import (
+    DurationTimerEventDefinition,
+    TimeDateEventDefinition,
+)
+from SpiffWorkflow.bpmn.specs.mixins.events.event_types import CatchingEvent
+from SpiffWorkflow.bpmn.specs.mixins.unstructured_join import UnstructuredJoin
+from SpiffWorkflow.bpmn.util.subworkflow import BpmnSubWorkflow
+from SpiffWorkflow.task import Task
+from SpiffWorkflow.util.task import TaskState
+
+from engine.decisions import decide
+from engine.definitions import Definition, hardened_xml
+from engine.errors import Conflict, Refusal
+from engine.expressions import compile_expression
+
+# Bumped whenever the same events would replay to another marking: pinned in each case's first
+# event, so that an old case is never judged by a kernel it was not run on.
+KERNEL: Final = "spiff-3.2.0/1"
+# A step that passes more elements than this without reaching a person or a clock is a loop.
+MOST_ELEMENTS_A_STEP: Final = 2000
+
+_BPMN = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
+_SPLIT = ".BoundaryEventSplit"
+
+# Task ids only have to differ within the process; uuid4 costs a fifth of a step and its hash more.
+_ids = itertools.count(1)
+SpiffWorkflow.task.uuid4 = lambda: next(_ids)
+# A timer has fired when `fire` said so, never because a wall clock passed.
+for _definition in (TimeDateEventDefinition, DurationTimerEventDefinition):
+    _definition.has_fired = EventDefinition.has_fired
+
+
+class StepNotOpen(Conflict):
+    """The step named is not waiting to be done."""
+
+
+class ProcessStuck(Refusal):
+    """The process ran on without reaching a person, a clock or its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """Where a case stands: `flows` = one row per (sub-)process, `counts` = activations so far.
+
+    A flow is [spec name, place of its parent task or None, tasks]; a task is
+    [spec name, state, index of its parent task or -1, activation number or 0].
+    JSON-able; equal markings are equal JSON.
+    """
+
+    flows: list[Any]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An open step: `key` = element#activation; kind user, timer or message."""
+
+    key: str
+    element: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one move did: the new marking and the facts a machine computed on the way."""
+
+    marking: Marking
+    variables: dict[str, dict[str, Any]]
+    path: list[str]
+    gateways: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
+    lots: list[dict[str, Any]]
+    opened: list[Waiting]
+    closed: list[str]
+    ended: str | None
+    finished: bool
+
+
+@dataclass(slots=True)
+class _Script(PythonScriptEngine):
+    """What SpiffWorkflow asks while it runs: conditions, rules, lots. Collects the facts."""
+
+    definition: Definition
+    variables: dict[str, dict[str, Any]]
+    seed: bytes
+    path: list[str] = field(default_factory=list)
+    gateways: list[dict[str, Any]] = field(default_factory=list)
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    lots: list[dict[str, Any]] = field(default_factory=list)
+    ended: str | None = None
+
+    def evaluate(self, task: Task, expression: str, external_context: Any = None) -> Any:
+        return compile_expression(expression).evaluate(self.variables)
+
+    def execute(self, task: Task, script: str, external_context: Any = None) -> bool:
+        if script in self.definition.rules:
+            self._rule(script)
+        else:
+            self._lot(script)
+        return True
+
+    def _rule(self, element: str) -> None:
+        rule = self.definition.rules[element]
+        decided = decide(rule, self.variables)
+        self.variables[element] = dict(decided.outputs)
+        self.rules.append(
+            {
+                "rule": element,
+                "sha256": rule.sha256,
+                "row": decided.row,
+                "inputs": dict(decided.inputs),
+                "outputs": dict(decided.outputs),
+            }
+        )
+
+    def _lot(self, element: str) -> None:
+        # The hash of the causing event did not exist before the act, so nobody could choose
+        # the outcome, and everybody can recompute it: SHA-256(seed || element) mod 1000.
+        per_mille = self.definition.lots[element].evaluate(self.variables)
+        drawn = draw(self.seed, element, 1000) < per_mille
+        self.variables[element] = {"drawn": drawn}
+        self.lots.append({"lot": element, "per_mille": per_mille, "drawn": drawn})
+
+
+def draw(seed: bytes, purpose: str, sides: int) -> int:
+    """A number in [0, sides) anybody can recompute: first 8 bytes of SHA-256(seed || purpose)."""
+    digest = hashlib.sha256(seed + purpose.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % sides
+
+
+class Run:
+    """A case being moved: the live SpiffWorkflow object behind a marking. Not shared, not stored."""
+
+    def __init__(self, definition: Definition, marking: Marking | None) -> None:
+        self._definition = definition
+        self._top, self._subs = _specs(definition)
+        if marking is None:
+            self._counts: dict[str, int] = {}
+            self._flow = BpmnWorkflow(self._top, self._subs)
+        else:
+            self._counts = dict(marking.counts)
+            self._flow = _restore(self._top, self._subs, marking)
+
+    def begin(self, variables: Mapping[str, dict[str, Any]], *, seed: bytes) -> Step:
+        """Start the process and run to the first steps that wait for somebody."""
+        return self._advance(None, dict(variables), seed, None)
+
+    def complete(
+        self,
+        key: str,
+        outcome: dict[str, Any],
+        variables: Mapping[str, dict[str, Any]],
+        *,
+        seed: bytes,
+    ) -> Step:
+        """Complete the open user task `key`; `outcome` replaces what its element said before.
+
+        Raises StepNotOpen; ExpressionFailed or a rule's refusal from what follows. After any
+        exception this object is half-moved and must be thrown away.
+        """
+        task = self._find(key, manual=True)
+        element = task.task_spec.bpmn_id
+        return self._advance(task, {**variables, element: outcome}, seed, key)
+
+    def fire(self, key: str, variables: Mapping[str, dict[str, Any]], *, seed: bytes) -> Step:
+        """Let the waiting timer or message `key` happen. Raises StepNotOpen."""
+        task = self._find(key, manual=False)
+        task._set_internal_data(event_fired=True)
+        task.task_spec._update(task)
+        return self._advance(None, dict(variables), seed, key)
+
+    def waiting(self) -> list[Waiting]:
+        """The open steps, in the order in which the process tree holds them."""
+        return [_waiting(self._definition, task) for task in self._open_tasks()]
+
+    def marking(self) -> Marking:
+        """What has to be remembered until the next move."""
+        return Marking(_dump(self._flow), dict(sorted(self._counts.items())))
+
+    def _find(self, key: str, *, manual: bool) -> Task:
+        for task in self._open_tasks():
+            if task.task_spec.manual is manual and _key(task) == key:
+                return task
+        raise StepNotOpen(
+            f"步骤 {key} 现在不在等待办理，可能刚被别人办完。请刷新后再看。",
+            f"Step {key} is not waiting to be done; somebody may just have done it. Reload.",
+        )
+
+    def _open_tasks(self) -> Iterator[Task]:
+        for flow in _flows(self._flow):
+            for task in _walk(flow.task_tree):
+                if _is_open(task):
+                    yield task
+
+    def _advance(
+        self, task: Task | None, variables: dict[str, dict[str, Any]], seed: bytes, key: str | None
+    ) -> Step:
+        script = _Script(self._definition, variables, seed)
+        self._flow.script_engine = script
+        before = [_key(open_) for open_ in self._open_tasks() if "n" in open_.internal_data]
+        if task is not None:
+            _run(task, script)
+        _run_machine(self._flow, script)
+        _prune(self._flow)
+        opened = [self._number(open_) for open_ in self._open_tasks() if not _numbered(open_)]
+        after = {_key(open_) for open_ in self._open_tasks()}
+        # What was named goes first, then what it cancelled, in the order it had been open.
+        closed = [k for k in before if k == key] + [
+            k for k in before if k != key and k not in after
+        ]
+        return Step(
+            self.marking(), variables, script.path, script.gateways, script.rules, script.lots,
+            opened, closed, script.ended, bool(self._flow.completed),
+        )  # fmt: skip
+
+    def _number(self, task: Task) -> Waiting:
+        element = task.task_spec.bpmn_id
+        self._counts[element] = self._counts.get(element, 0) + 1
+        task.internal_data["n"] = self._counts[element]
+        return _waiting(self._definition, task)
+
+
+def _is_open(task: Task) -> bool:
+    if task._state == TaskState.READY:
+        return bool(task.task_spec.manual)
+    return task._state == TaskState.WAITING and isinstance(task.task_spec, CatchingEvent)
+
+
+def _numbered(task: Task) -> bool:
+    return "n" in task.internal_data
+
+
+def _key(task: Task) -> str:
+    return f"{task.task_spec.bpmn_id}#{task.internal_data['n']}"
+
+
+def _waiting(definition: Definition, task: Task) -> Waiting:
+    element = task.task_spec.bpmn_id
+    kind = (
+        "user" if task.task_spec.manual else "timer" if element in definition.timers else "message"
+    )
+    return Waiting(_key(task), element, kind)
+
+
+def _flows(top: BpmnWorkflow) -> list[Any]:
+    """The main process and its live sub-processes, in the order their parent tasks stand."""
+    return [top, *(flow for flow in top.subprocesses.values() if not flow.completed)]
+
+
+def _walk(root: Task) -> Iterator[Task]:
+    """All tasks of one flow, parents first, without recursion and without Spiff's depth limit."""
+    stack = [root]
+    tasks = root.workflow.tasks
+    while stack:
+        task = stack.pop()
+        yield task
+        stack.extend(tasks[child] for child in reversed(task._children))
+
+
+def _run(task: Task, script: _Script) -> None:
+    task.run()
+    spec = task.task_spec
+    element = getattr(spec, "bpmn_id", None)
+    if element is None:
+        return
+    script.path.append(element)
+    gateway = script.definition.gateways.get(element)
+    if gateway is not None:
+        targets = {flow.target: flow.id for flow in gateway.flows}
+        chosen = task.children[0].task_spec.name.removesuffix(_SPLIT)
+        script.gateways.append({"gateway": element, "flow": targets[chosen]})
+    if element in script.definition.ends and task.workflow.top_workflow is task.workflow:
+        script.ended = element
+
+
+def _run_machine(top: BpmnWorkflow, script: _Script) -> None:
+    """Run everything that waits for nobody: innermost flows first, tree order within each."""
+    passed, progressed = 0, True
+    while progressed:
+        progressed = False
+        for flow in reversed(_flows(top)):
+            for task in list(_walk(flow.task_tree)):
+                if (
+                    task._state == TaskState.READY
+                    and not task.task_spec.manual
+                    and task.id in flow.tasks
+                ):
+                    _run(task, script)
+                    progressed = True
+                    passed += 1
+            if flow is not top:
+                parent = top.get_task_from_id(flow.parent_task_id)
+                if parent._state == TaskState.STARTED:
+                    parent.task_spec._update(parent)
+                    progressed = progressed or parent._state == TaskState.READY
+        if passed > MOST_ELEMENTS_A_STEP:
+            raise ProcessStuck(
+                "流程在没有人办理的情况下一直循环，没有生效。请让管理员检查流程定义。",
+                "The process loops without waiting for anybody; nothing was done.",
+            )
+
+
+def _prune(top: BpmnWorkflow) -> None:
+    """Forget what no later step can ask about: this is part of the transition, not an optimisation.
+
+    It also mends SpiffWorkflow's joins inside loops, which otherwise count the rounds before.
+    """
+    for key, flow in list(top.subprocesses.items()):
+        if flow.completed:
+            del top.subprocesses[key]
+    for flow in _flows(top):
+        joining = {
+            task.task_spec.name
+            for task in flow.tasks.values()
+            if task._state == TaskState.WAITING and _is_parallel_join(task)
+        }
+        for task in reversed(list(_walk(flow.task_tree))):
+            if task._state & TaskState.FINISHED_MASK and task._parent is not None:
+                _forget(flow, task, joining)
+
+
+def _is_parallel_join(task: Task) -> bool:
+    return isinstance(task.task_spec, UnstructuredJoin) and not isinstance(task.task_spec, _EndJoin)
+
+
+def _forget(flow: Any, task: Task, joining: set[str]) -> None:
+    tasks = flow.tasks
+    # An arrived branch of an open parallel join: its cancelled or waiting instance, and the task
+    # before it, are how the join knows who has come.
+    if _is_parallel_join(task) and task.task_spec.name in joining:
+        return
+    children = [tasks[child] for child in task._children]
+    if any(_is_parallel_join(child) and child.task_spec.name in joining for child in children):
+        return
+    parent = tasks[task._parent]
+    if children and _is_open_split(parent, tasks):
+        return
+    if _is_open_split(task, tasks):
+        return
+    at = parent._children.index(task.id)
+    parent._children[at : at + 1] = task._children
+    for child in children:
+        child._parent = parent.id
+    del tasks[task.id]
+
+
+def _is_open_split(task: Task, tasks: Mapping[Any, Task]) -> bool:
+    """A split whose activity or boundary events are still open is asked by its join later."""
+    return isinstance(task.task_spec, BoundaryEventSplit) and any(
+        tasks[child]._state & TaskState.DEFINITE_MASK for child in task._children
+    )
+
+
+def _dump(top: BpmnWorkflow) -> list[Any]:
+    """Write all flows as lists; predicted tasks are left out, they can be predicted again."""
+    rows, places = [], {}
+    for place, flow in enumerate(_flows(top)):
+        index: dict[Any, int] = {}
+        tasks = []
+        for task in _walk(flow.task_tree):
+            if task._state & (TaskState.PREDICTED_MASK | TaskState.FUTURE):
+                continue
+            index[task.id] = len(tasks)
+            places[task.id] = [place, len(tasks)]
+            above = index.get(task._parent, -1)
+            tasks.append([task.task_spec.name, task._state, above, task.internal_data.get("n", 0)])
+        parent = getattr(flow, "parent_task_id", None)
+        rows.append([flow.spec.name, places[parent] if parent else None, tasks])
+    return rows
+
+
+def _restore(top_spec: Any, sub_specs: Any, marking: Marking) -> BpmnWorkflow:
+    top = BpmnWorkflow(top_spec, sub_specs, deserializing=True)
+    made: list[list[Task]] = []
+    for name, parent, rows in marking.flows:
+        if parent is None:
+            flow = top
+        else:
+            holder = made[parent[0]][parent[1]]
+            flow = BpmnSubWorkflow(sub_specs[name], holder.id, top, deserializing=True)
+            top.subprocesses[holder.id] = flow
+            flow.completed_event.connect(holder.task_spec._on_subworkflow_completed, holder)
+        made.append(_restore_tasks(flow, rows))
+    for tasks in made:
+        for task in tasks:
+            if not task._state & TaskState.FINISHED_MASK:
+                task.task_spec._predict(task, mask=TaskState.NOT_FINISHED_MASK)
+    return top
+
+
+def _restore_tasks(flow: Any, rows: list[Any]) -> list[Task]:
+    tasks: list[Task] = []
+    for name, state, above, number in rows:
+        parent = tasks[above] if above >= 0 else None
+        task = Task(flow, flow.spec.task_specs[name], parent, state=state)
+        task.thread_id = 0
+        if number:
+            task.internal_data["n"] = number
+        tasks.append(task)
+    flow.task_tree = tasks[0]
+    return tasks
+
+
+@lru_cache(maxsize=64)
+def _parsed(digest: str, process: str, bpmn: bytes) -> tuple[Any, Any]:
+    parser = BpmnParser()
+    parser.add_bpmn_xml(_executable(bpmn))
+    return parser.get_spec(process), parser.get_subprocess_specs(process)
+
+
+def _specs(definition: Definition) -> tuple[Any, Any]:
+    return _parsed(definition.digest, definition.key, definition.bpmn)
+
+
+def _executable(bpmn: bytes) -> Any:
+    """The drawing as SpiffWorkflow may see it: no extensions, and machine steps as hooks of ours.
+
+    A business rule or lot becomes a script task whose script is its own id; `_Script.execute`
+    knows what to do with it. Nothing in the file is ever run as Python.
+    """
+    root = hardened_xml(bpmn)
+    for extension in list(root.iter(f"{_BPMN}extensionElements")):
+        extension.getparent().remove(extension)
+    for tag in ("businessRuleTask", "serviceTask"):
+        for element in root.iter(f"{_BPMN}{tag}"):
+            element.tag = f"{_BPMN}scriptTask"
+            etree.SubElement(element, f"{_BPMN}script").text = element.get("id")
+    return root

@@ -1,0 +1,123 @@
+"""The register of cases: what supervisors search, and the state each next command starts from.
+
+A projection: it can be thrown away and rebuilt from the log (engine.rebuild).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+
+from audit.encoding import timestamp
+from audit.entries import Entry
+from audit.log import metadata
+from engine.alarms import next_alarm
+from engine.process import KERNEL
+from engine.state import CaseState, to_json
+
+register_table = Table(
+    "case_register",
+    metadata,
+    Column("case", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("kernel", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("number", Text, nullable=False, unique=True),
+    Column("receipt", Text),
+    Column("title", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("level", Text),
+    Column("unit", Text, nullable=False),
+    Column("community", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("opened_at", Text, nullable=False),
+    Column("last_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("alarm", Text),
+    Index("case_register_by_alarm", "alarm"),
+    Index("case_register_by_time", "opened_at"),
+    Index("case_register_by_community", "community", "status", "opened_at"),
+    Index("case_register_by_receipt", "receipt"),
+    Index("case_register_alike", "category", "unit", "opened_at"),
+)
+
+_UPDATE = (
+    update(register_table)
+    .where(register_table.c.case == bindparam("c"))
+    .values(
+        seq=bindparam("v_seq"),
+        state=bindparam("v_state"),
+        level=bindparam("v_level"),
+        status=bindparam("v_status"),
+        last_at=bindparam("v_last_at"),
+        ended_at=bindparam("v_ended_at"),
+        alarm=bindparam("v_alarm"),
+    )
+)
+_INSERT = insert(register_table)
+_STATE = select(register_table.c.seq, register_table.c.kernel, register_table.c.state).where(
+    register_table.c.case == bindparam("c")
+)
+
+
+def enter(conn: Connection, case: CaseState, entries: Iterable[Entry]) -> None:
+    """Write a new case into the register; `entries` begin with its case.opened."""
+    told = list(entries)
+    opened = told[0].data
+    place = opened["place"]
+    receipt = next(entry.data["receipt"] for entry in told if entry.type == "receipt.issued")
+    fixed = {
+        "case": case.case,
+        "kernel": KERNEL,
+        "process": case.process,
+        "number": case.number,
+        "receipt": receipt,
+        "title": case.title,
+        "category": opened["category"],
+        "unit": place["unit"],
+        "community": place["path"][-2] if len(place["path"]) > 1 else place["unit"],
+        "address": place.get("address", ""),
+        "source": opened["source"],
+        "opened_at": timestamp(told[0].at),
+    }
+    conn.execute(_INSERT, fixed | _changing(case))
+
+
+def refresh(conn: Connection, case: CaseState) -> None:
+    """Write what changed of a case in the register."""
+    changing = {f"v_{name}": value for name, value in _changing(case).items()}
+    conn.execute(_UPDATE, {"c": case.case} | changing)
+
+
+def stored_state(conn: Connection, case: str) -> tuple[int, str, bytes] | None:
+    """The stored state of a case with its event number and kernel, or None."""
+    row = conn.execute(_STATE, {"c": case}).first()
+    return None if row is None else (row.seq, row.kernel, bytes(row.state))
+
+
+def _changing(case: CaseState) -> dict[str, Any]:
+    level = case.variables.get("grade", {}).get("level")
+    return {
+        "seq": case.seq,
+        "state": to_json(case),
+        "level": level,
+        "status": case.ended or "open",
+        "last_at": case.at,
+        "ended_at": case.at if case.ended else None,
+        "alarm": next_alarm(case),
+    }

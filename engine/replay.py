@@ -1,0 +1,157 @@
+"""Replay: folds a case's log through its pinned definition, comparing every recorded fact.
+
+It trusts neither side: a fact that differs from what the definition gives, is missing, or has
+nothing to follow from, is a problem, named by its event.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from audit import log
+from audit.chain import Problem
+from audit.entries import ENGINE, Draft, Entry
+from engine.advance import FACTS, Context, Effect, advance, open_case
+from engine.alarms import ALARMS, alarm_draft, first_due
+from engine.calendar import Calendar
+from engine.calendar_versions import calendar_version
+from engine.definition_sets import load
+from engine.definitions import Definition
+from engine.errors import Refusal
+from engine.process import KERNEL
+from engine.state import CaseState
+
+
+class RecordDiffers(Exception):
+    """A recorded fact is not what replay computes; carries the problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.case} #{problem.seq}: {problem.what}")
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Where replay finds what a case was pinned to. Raises Refusal or LookupError if it is gone."""
+
+    definition: Callable[[str], Definition]
+    calendar: Callable[[int], Calendar]
+
+
+def library(conn: Connection) -> Library:
+    """The definitions and calendars stored in this database."""
+    return Library(
+        lambda digest: load(conn, digest), lambda version: calendar_version(conn, version)
+    )
+
+
+def replayed(conn: Connection, case_id: str) -> CaseState:
+    """The state of a case computed from its events alone; raises RecordDiffers."""
+    return replay(log.read(conn, case_id), library(conn))
+
+
+def replay(entries: Sequence[Entry], books: Library) -> CaseState:
+    """Fold a case's events; raises RecordDiffers at the first that is not what it should be."""
+    case: CaseState | None = None
+    for case in states(entries, books):  # noqa: B007 - the last state is the answer
+        pass
+    if case is None:
+        raise LookupError("no events to replay")
+    return case
+
+
+def states(entries: Sequence[Entry], books: Library) -> Iterator[CaseState]:
+    """The case after each cause with its facts, in order; raises RecordDiffers."""
+    case: CaseState | None = None
+    index = 0
+    while index < len(entries):
+        cause = entries[index]
+        facts = _facts_after(entries, index)
+        if cause.type in FACTS:
+            raise _differs(cause, "a machine fact that follows from nothing")
+        if case is not None:
+            _check_alarm(case, cause)
+        effect = _effect(case, cause, facts, books)
+        _compare(cause, effect.facts, facts)
+        case = effect.case
+        yield case
+        index += 1 + len(facts)
+
+
+def _check_alarm(case: CaseState, cause: Entry) -> None:
+    """Clocks are recorded when they are due, oldest first, before any act that comes later."""
+    alarm = first_due(case, cause.at)
+    expected = alarm and alarm_draft(case, alarm, cause.at)
+    if expected and (cause.type, cause.data) != (expected.type, expected.data):
+        raise _differs(cause, f"{expected.type} of {alarm and alarm.key} was due and not recorded")
+    if cause.type in ALARMS and cause.actor == ENGINE and not expected:
+        raise _differs(cause, "a clock is recorded as run out that was not due")
+
+
+def _facts_after(entries: Sequence[Entry], index: int) -> list[Entry]:
+    end = index + 1
+    while end < len(entries) and entries[end].type in FACTS:
+        end += 1
+    return list(entries[index + 1 : end])
+
+
+def _effect(case: CaseState | None, cause: Entry, facts: list[Entry], books: Library) -> Effect:
+    try:
+        if case is None:
+            return open_case(cause, _context(_pinned(cause), facts, books))
+        return advance(case, cause, _context(case.definition, facts, books))
+    except (Refusal, LookupError, TypeError, ValueError, AssertionError) as error:
+        # Whatever a forged or damaged act makes the engine trip over: it could not have happened.
+        raise _differs(cause, f"cannot be replayed: {type(error).__name__}: {error}") from error
+
+
+def _pinned(cause: Entry) -> str:
+    if cause.type != "case.opened":
+        raise ValueError("the first event does not open the case")
+    if cause.data.get("kernel") != KERNEL:
+        raise ValueError(f"kernel {cause.data.get('kernel')} is not known here")
+    return str(cause.data["definition"]["sha256"])
+
+
+def _context(digest: str, facts: list[Entry], books: Library) -> Context:
+    """What the act was judged with: the pinned definition, the calendar its facts name."""
+    named = next((fact.data["calendar"] for fact in facts if "calendar" in fact.data), None)
+    calendar = books.calendar(named["version"] if named else 0)
+    if named and calendar.sha256 != named["sha256"]:
+        raise ValueError(f"calendar {named['version']} has another content than was recorded")
+    lots = [lot for fact in facts for lot in fact.data.get("lots", ())]
+    candidates = next((lot["candidates"] for lot in lots if "candidates" in lot), ())
+    return Context(books.definition(digest), calendar, tuple(candidates))
+
+
+def _compare(cause: Entry, computed: Sequence[Draft], recorded: Sequence[Entry]) -> None:
+    for fact, entry in zip(computed, recorded, strict=False):
+        if entry.cause != cause.seq or entry.actor != ENGINE or entry.at != cause.at:
+            raise _differs(entry, "recorded with another cause, actor or time than its act")
+        if entry.type != fact.type:
+            raise _differs(entry, f"recorded {entry.type}, replay gives {fact.type}")
+        if entry.data != fact.data:
+            raise _differs(entry, _difference(entry, fact))
+    if len(computed) != len(recorded):
+        extra = recorded[len(computed) :]
+        where = extra[0] if extra else cause
+        told = "a fact too many" if extra else "a fact that should follow is missing"
+        raise _differs(where, told)
+
+
+def _difference(entry: Entry, fact: Draft) -> str:
+    names = sorted(
+        name
+        for name in entry.data.keys() | fact.data.keys()
+        if entry.data.get(name) != fact.data.get(name)
+    )
+    first = names[0]
+    return (
+        f"{entry.type}.{first}: recorded {entry.data.get(first)!r}, "
+        f"replay gives {fact.data.get(first)!r}"
+    )
+
+
+def _differs(entry: Entry, what: str) -> RecordDiffers:
+    return RecordDiffers(Problem(entry.stream, entry.seq, what))
