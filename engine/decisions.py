@@ -7,6 +7,7 @@ Hit policies UNIQUE and FIRST. Rows are counted from 1.
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -53,6 +54,7 @@ INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
 COMPARISON: Final = re.compile(r"(<=|>=|<|>)\s*(-?[0-9]{1,16})")
 RANGE: Final = re.compile(r"\[\s*(-?[0-9]{1,16})\s*\.\.\s*(-?[0-9]{1,16})\s*\]")
 NEGATION: Final = re.compile(r"not\s*\((.*)\)", re.DOTALL)
+TEXT: Final = re.compile(r'"[^"\\\x00-\x1f\x7f]*"')
 ITEM: Final = re.compile(r'\s*("[^"]*"|[^",]+?)\s*(?:,|$)')
 
 Value = str | int | bool
@@ -504,7 +506,7 @@ def _interval(text: str) -> Interval | None:
 
 
 def _literal(text: str, type_: str) -> Value:
-    if type_ == "string" and len(text) >= 2 and text[0] == text[-1] == '"' and "\\" not in text:
+    if type_ == "string" and TEXT.fullmatch(text) and unicodedata.is_normalized("NFC", text):
         return text[1:-1]
     if type_ == "boolean" and text in ("true", "false"):
         return text == "true"
