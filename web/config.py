@@ -1,0 +1,139 @@
+"""What the person who runs the server decides, read once at start from SHAOJI_… variables."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+PREFIX: Final = "SHAOJI_"
+SHORTEST_KEY: Final = 32
+
+
+class BadSettings(ValueError):
+    """A setting that is unknown or cannot be used; the server does not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one server.
+
+    database_url: `sqlite:///path` or `postgresql+psycopg://…`. evidence_dir: photos and documents;
+    belongs into the same backup as the database. secret_key: signs cookies; whoever has it can
+    forge sessions; if it is lost everybody signs in anew, nothing else. origin: the name of the
+    log, in every event for ever. cookie_secure: cookies travel by HTTPS only; "no" only for a
+    server that is reached by plain HTTP. proxies: how many reverse proxies stand before it, whose
+    X-Forwarded headers are then believed. zone: IANA zone in which pages show times.
+    demo: every page says that its data are invented.
+    """
+
+    secret_key: str
+    database_url: str = "sqlite:///var/shaoji.db"
+    evidence_dir: Path = Path("var/evidence")
+    origin: str = "shaoji.example/street"
+    cookie_secure: bool = True
+    proxies: int = 0
+    zone: str = "Asia/Shanghai"
+    demo: bool = False
+
+
+def read_settings(environ: Mapping[str, str] = os.environ, *, var: Path = Path("var")) -> Settings:
+    """Settings from SHAOJI_ variables; without SHAOJI_SECRET_KEY one is kept in `var`/secret.
+
+    Raises BadSettings for a variable nobody reads (a misspelt one would be silently ignored
+    otherwise) and for a value that cannot be used.
+    """
+    told = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
+    unknown = sorted(set(told) - {PREFIX + name.upper() for name in _READERS})
+    if unknown:
+        raise BadSettings(
+            f"不认识的设置 {'、'.join(unknown)}，请核对拼写。"
+            f"可用的设置：{'、'.join(PREFIX + name.upper() for name in _READERS)}。"
+            f" / Unknown settings {', '.join(unknown)}; check the spelling."
+        )
+    read = {
+        name: _read(name, told[PREFIX + name.upper()])
+        for name in _READERS
+        if PREFIX + name.upper() in told
+    }
+    if "secret_key" not in read:
+        read["secret_key"] = kept_secret(var / "secret")
+    return Settings(**read)
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in this file, made on the first start; only its owner may read it.
+
+    Raises BadSettings if somebody else may read it too, or if it is too short to be one.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # O_EXCL: of two servers starting at once, one writes and the other reads.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _kept(path)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(48))
+    return _kept(path)
+
+
+def _kept(path: Path) -> str:
+    if os.name != "nt" and path.stat().st_mode & 0o077:
+        raise BadSettings(
+            f"密钥文件 {path} 别人也能读，请先执行 chmod 600 {path}。"
+            f" / Others may read the secret {path}; chmod 600 it first."
+        )
+    return _secret(path.read_text(encoding="ascii").strip())
+
+
+def _read(name: str, text: str) -> Any:
+    try:
+        return _READERS[name](text.strip())
+    except (ValueError, LookupError, OSError) as error:
+        raise BadSettings(
+            f"设置 {PREFIX}{name.upper()} 不能用：{error}。"
+            f" / {PREFIX}{name.upper()} cannot be used: {error}"
+        ) from error
+
+
+def _secret(text: str) -> str:
+    if len(text) < SHORTEST_KEY:
+        raise BadSettings(f"密钥至少 {SHORTEST_KEY} 个字符 / at least {SHORTEST_KEY} characters")
+    return text
+
+
+def _yes(text: str) -> bool:
+    answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if text.lower() not in answers:
+        raise ValueError("应为 yes 或 no / yes or no")
+    return answers[text.lower()]
+
+
+def _words(text: str) -> str:
+    if not text:
+        raise ValueError("不能为空 / empty")
+    return text
+
+
+def _zone(text: str) -> str:
+    return ZoneInfo(text).key
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("应为 0 或正整数 / 0 or more")
+    return int(text)
+
+
+_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "database_url": _words,
+    "evidence_dir": lambda text: Path(_words(text)),
+    "secret_key": _secret,
+    "origin": _words,
+    "cookie_secure": _yes,
+    "proxies": _count,
+    "zone": _zone,
+    "demo": _yes,
+}
