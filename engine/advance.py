@@ -32,7 +32,7 @@ from engine.state import (
     with_task,
 )
 
-FACTS: Final = frozenset({"case.advanced", "deadline.set", "receipt.issued"})
+FACTS: Final = frozenset({"case.advanced", "deadline.set", "deadline.stopped", "receipt.issued"})
 # Without 0 O 1 I: a receipt is read out over the telephone.
 _RECEIPT_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -168,9 +168,12 @@ def _advanced(
         "timers": [_told_timer(opened) for opened in steps if isinstance(opened, OpenTimer)],
         "ended": step.ended,
     }
-    calendar = {"version": context.calendar.version, "sha256": context.calendar.sha256}
-    start = {"path": step.path, "calendar": calendar}
+    start = {"path": step.path, "calendar": _calendar(context)}
     return start | {name: value for name, value in told.items() if value}
+
+
+def _calendar(context: Context) -> dict[str, Any]:
+    return {"version": context.calendar.version, "sha256": context.calendar.sha256}
 
 
 def _told_task(task: OpenTask) -> dict[str, Any]:

@@ -1,22 +1,24 @@
 """Opening a case and doing its steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, insert, select, update
 
-from audit.encoding import timestamp
 from audit.entries import Draft
 from audit.log import metadata
 from engine import forms, register
+from engine.calendar_versions import calendar
 from engine.casework import Desk, Done, answered, begin, change, context_for
 from engine.definition_sets import latest
 from engine.definitions import OPENING_FORM, Definition, UserTask
 from engine.directory import Authority, Directory
 from engine.errors import BadInput, NotAllowed
 from engine.evidence import Evidence
+from engine.forms import FormRefused
 from engine.people import By, actor, directory
 from engine.process import KERNEL, StepNotOpen
 from engine.separation import barred_by
@@ -31,6 +33,15 @@ number_table = Table(
     Column("last", Integer, nullable=False),
 )
 
+_PURPOSES = {
+    "before": ("处理前的照片", "photos from before"),
+    "during": ("处理中的照片", "photos from during the work"),
+    "after": ("处理后的照片", "photos from after"),
+    "doc": ("文件", "documents"),
+    "call": ("通话或来往记录", "records of the contact"),
+    "site": ("现场照片", "photos of the site"),
+}
+
 _LAST = (
     select(number_table.c.last)
     .where(number_table.c.process == bindparam("p"), number_table.c.year == bindparam("y"))
@@ -44,17 +55,6 @@ class NotYourTask(NotAllowed):
 
 class Separated(NotAllowed):
     """Whoever did the other step may not do this one."""
-
-
-class FormRefused(BadInput):
-    """The form has faults; `errors` names each field with what to do."""
-
-    def __init__(self, errors: Sequence[forms.FieldError]) -> None:
-        super().__init__(
-            "；".join(error.chinese for error in errors),
-            "; ".join(error.english for error in errors),
-        )
-        self.errors = tuple(errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,41 +235,66 @@ def _checked(
     evidence: Sequence[Evidence],
 ) -> dict[str, Any]:
     form = definition.forms[form_name]
-    errors = list(forms.validate(form, dict(values)))
-    if errors:
-        raise FormRefused(errors)
-    cleaned = forms.clean(form, dict(values))
+    cleaned = forms.clean(form, values)
+    errors = []
     for rule in forms.evidence_rules(form, cleaned):
         given = sum(1 for item in evidence if item.purpose == rule.purpose)
         if given < rule.minimum:
-            errors.append(forms.missing_evidence(rule, given))
+            errors.append(_missing_evidence(rule, given))
     if errors:
         raise FormRefused(errors)
     return cleaned
 
 
+def _missing_evidence(rule: forms.EvidenceRule, given: int) -> forms.FieldError:
+    chinese, english = _PURPOSES[rule.purpose]
+    return forms.FieldError(
+        f"evidence_{rule.purpose}",
+        f"还缺{chinese}：至少 {rule.minimum} 份，现有 {given} 份。",
+        f"{english} missing: at least {rule.minimum}, {given} given.",
+    )
+
+
 def _check_named(desk: Desk, task: UserTask, values: Mapping[str, Any]) -> None:
-    """Persons and units named in a form exist, hold the duty asked for, and differ where told."""
-    form = desk.context.definition.forms[task.form]
+    """Persons and units named in a form exist and may do what they are named for."""
     errors = []
-    for field in forms.named_fields(form):
+    for field in desk.context.definition.forms[task.form].fields:
         value = values.get(field.name)
         if value is None:
             continue
-        if field.kind == "unit" and value not in desk.directory.units:
-            errors.append(forms.unknown_unit(field))
-        if field.kind == "person" and not _has_duty(desk, str(value), field.duty):
-            errors.append(forms.without_duty(field))
-        if any(value == values.get(other) for other in field.differs_from):
-            errors.append(forms.same_person(field))
+        if field.widget == "unit" and value not in desk.directory.units:
+            errors.append(
+                forms.FieldError(field.name, "没有这个单位，请重新选。", "No such unit; choose again.")
+            )
+        if field.widget == "person":
+            errors.extend(_unfit(desk, task, field.name, str(value)))
     if errors:
         raise FormRefused(errors)
 
 
-def _has_duty(desk: Desk, person: str, duty: str | None) -> bool:
-    if duty is None:
-        return bool(desk.directory.posts_of(person, desk.at))
-    return desk.directory.authority(person, duty, None, desk.at) is not None
+def _unfit(desk: Desk, task: UserTask, field: str, person: str) -> Iterator[forms.FieldError]:
+    """Why the person a form names may not do the steps that will be theirs by it."""
+    name = desk.directory.name(person)
+    if not desk.directory.posts_of(person, desk.at):
+        yield forms.FieldError(field, f"{name}现在没有岗位。", f"{name} holds no post now.")
+        return
+    definition = desk.context.definition
+    for step in definition.tasks.values():
+        if step.holder is None or (task.id, field) not in step.holder.paths:
+            continue
+        duty = definition.lanes[step.lane].duty
+        if desk.directory.authority(person, duty, None, desk.at) is None:
+            yield forms.FieldError(
+                field,
+                f"{name}现在没有“{step.name}”的岗位，请另选。",
+                f"{name} holds no post for “{step.name_en or step.name}”; choose somebody else.",
+            )
+        elif barred_by(desk.case, step, Doer(person, None, None)):
+            yield forms.FieldError(
+                field,
+                f"{name}办过本案须与“{step.name}”分开的步骤，请另选。",
+                f"{name} did a step that must be kept apart from “{step.name_en or step.name}”.",
+            )
 
 
 def _reporter(people: Directory, by: By, at: datetime) -> dict[str, Any]:
@@ -292,7 +317,7 @@ def _short(name: str) -> str:
 
 
 def _next_number(conn: Connection, definition: Definition, at: datetime) -> tuple[int, int]:
-    year = int(timestamp(at)[:4])
+    year = at.astimezone(ZoneInfo(calendar(conn).zone)).year
     last = conn.execute(_LAST, {"p": definition.key, "y": year}).scalar()
     if last is None:
         conn.execute(insert(number_table), {"process": definition.key, "year": year, "last": 1})

@@ -224,7 +224,7 @@ class Run:
     ) -> Step:
         script = _Script(self._definition, variables, seed)
         self._flow.script_engine = script
-        before = [_key(open_) for open_ in self._open_tasks() if "n" in open_.internal_data]
+        before = [_key(open_) for open_ in self._open_tasks() if _numbered(open_)]
         if task is not None:
             _run(task, script)
         _run_machine(self._flow, script)
@@ -232,9 +232,9 @@ class Run:
         opened = [self._number(open_) for open_ in self._open_tasks() if not _numbered(open_)]
         after = {_key(open_) for open_ in self._open_tasks()}
         # What was named goes first, then what it cancelled, in the order it had been open.
-        closed = [k for k in before if k == key] + [
-            k for k in before if k != key and k not in after
-        ]
+        closed = [k for k in before if k != key and k not in after]
+        if key is not None:
+            closed.insert(0, key)
         return Step(
             self.marking(), variables, script.path, script.gateways, script.rules, script.lots,
             opened, closed, script.ended, bool(self._flow.completed),

@@ -3,8 +3,9 @@
 A projection: it can be thrown away and rebuilt from the log (engine.rebuild).
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -26,6 +27,9 @@ from audit.log import metadata
 from engine.alarms import next_alarm
 from engine.process import KERNEL
 from engine.state import CaseState, to_json
+
+# processes.md H1: a hazard open or closed within 30 days may be the same one.
+ALIKE_FOR: Final = timedelta(days=30)
 
 register_table = Table(
     "case_register",
@@ -108,6 +112,37 @@ def stored_state(conn: Connection, case: str) -> tuple[int, str, bytes] | None:
     """The stored state of a case with its event number and kernel, or None."""
     row = conn.execute(_STATE, {"c": case}).first()
     return None if row is None else (row.seq, row.kernel, bytes(row.state))
+
+
+def alike(
+    conn: Connection, category: str, path: Sequence[str], address: str, at: datetime
+) -> list[str]:
+    """Cases that may be about the same thing: same category and unit or address, of 30 days.
+
+    A suggestion for people; at most five, newest first.
+    """
+    near = (register_table.c.unit == path[0]) | (
+        (register_table.c.community.in_(path)) & (register_table.c.address == address)
+    )
+    query = (
+        select(register_table.c.case)
+        .where(register_table.c.category == category, near)
+        .where(register_table.c.opened_at >= timestamp(at - ALIKE_FOR))
+        .order_by(register_table.c.opened_at.desc())
+        .limit(5)
+    )
+    return list(conn.execute(query).scalars())
+
+
+def alarmed(conn: Connection, at: datetime, *, limit: int = 100) -> list[str]:
+    """The cases that have something to record by this instant, longest due first."""
+    query = (
+        select(register_table.c.case)
+        .where(register_table.c.alarm <= timestamp(at))
+        .order_by(register_table.c.alarm)
+        .limit(limit)
+    )
+    return list(conn.execute(query).scalars())
 
 
 def _changing(case: CaseState) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def replay(entries: Sequence[Entry], books: Library) -> CaseState:
 def states(entries: Sequence[Entry], books: Library) -> Iterator[CaseState]:
     """The case after each cause with its facts, in order; raises RecordDiffers."""
     case: CaseState | None = None
+    calendar: Calendar | None = None
     index = 0
     while index < len(entries):
         cause = entries[index]
@@ -72,7 +73,8 @@ def states(entries: Sequence[Entry], books: Library) -> Iterator[CaseState]:
             raise _differs(cause, "a machine fact that follows from nothing")
         if case is not None:
             _check_alarm(case, cause)
-        effect = _effect(case, cause, facts, books)
+        calendar = _named_calendar(cause, facts, books) or calendar
+        effect = _effect(case, cause, facts, books, calendar)
         _compare(cause, effect.facts, facts)
         case = effect.case
         yield case
@@ -96,11 +98,19 @@ def _facts_after(entries: Sequence[Entry], index: int) -> list[Entry]:
     return list(entries[index + 1 : end])
 
 
-def _effect(case: CaseState | None, cause: Entry, facts: list[Entry], books: Library) -> Effect:
+def _effect(
+    case: CaseState | None,
+    cause: Entry,
+    facts: list[Entry],
+    books: Library,
+    calendar: Calendar | None,
+) -> Effect:
+    if calendar is None:
+        raise _differs(cause, "no fact after it names the calendar it was judged by")
     try:
-        if case is None:
-            return open_case(cause, _context(_pinned(cause), facts, books))
-        return advance(case, cause, _context(case.definition, facts, books))
+        definition = books.definition(case.definition if case else _pinned(cause))
+        context = Context(definition, calendar, _candidates(facts))
+        return advance(case, cause, context) if case else open_case(cause, context)
     except (Refusal, LookupError, TypeError, ValueError, AssertionError) as error:
         # Whatever a forged or damaged act makes the engine trip over: it could not have happened.
         raise _differs(cause, f"cannot be replayed: {type(error).__name__}: {error}") from error
@@ -114,15 +124,25 @@ def _pinned(cause: Entry) -> str:
     return str(cause.data["definition"]["sha256"])
 
 
-def _context(digest: str, facts: list[Entry], books: Library) -> Context:
-    """What the act was judged with: the pinned definition, the calendar its facts name."""
+def _named_calendar(cause: Entry, facts: list[Entry], books: Library) -> Calendar | None:
+    """The calendar the facts after an act were computed with; most acts need none."""
     named = next((fact.data["calendar"] for fact in facts if "calendar" in fact.data), None)
-    calendar = books.calendar(named["version"] if named else 0)
-    if named and calendar.sha256 != named["sha256"]:
-        raise ValueError(f"calendar {named['version']} has another content than was recorded")
+    if named is None:
+        return None
+    try:
+        calendar = books.calendar(named["version"])
+    except (Refusal, LookupError) as error:
+        raise _differs(cause, f"calendar {named['version']} is gone: {error}") from error
+    if calendar.sha256 != named["sha256"]:
+        told = f"calendar {named['version']} has another content than was recorded"
+        raise _differs(cause, told)
+    return calendar
+
+
+def _candidates(facts: list[Entry]) -> tuple[str, ...]:
+    """Among whom the recorded lot was drawn; that it fell as it did is computed again."""
     lots = [lot for fact in facts for lot in fact.data.get("lots", ())]
-    candidates = next((lot["candidates"] for lot in lots if "candidates" in lot), ())
-    return Context(books.definition(digest), calendar, tuple(candidates))
+    return tuple(next((lot["candidates"] for lot in lots if "candidates" in lot), ()))
 
 
 def _compare(cause: Entry, computed: Sequence[Draft], recorded: Sequence[Entry]) -> None:

@@ -14,7 +14,7 @@ from audit.encoding import instant
 from audit.entries import Draft
 from engine import forms
 from engine.calendar import due
-from engine.cases import FormRefused, NotYourTask, may_do, open_task
+from engine.cases import NotYourTask, may_do, open_task
 from engine.casework import Desk, Done, change
 from engine.clocks import allowed_minutes
 from engine.definitions import Message
@@ -256,8 +256,4 @@ def _check_window(desk: Desk, message: Message, opened: str) -> None:
 def _form(desk: Desk, message: Message, values: Mapping[str, Any]) -> dict[str, Any]:
     if message.form is None:
         return {}
-    form = desk.context.definition.forms[message.form]
-    errors = forms.validate(form, dict(values))
-    if errors:
-        raise FormRefused(errors)
-    return forms.clean(form, dict(values))
+    return forms.clean(desk.context.definition.forms[message.form], values)

@@ -1,0 +1,142 @@
+"""Verifies the log: every stream's bytes and chain, and every case by replay.
+
+The steps, for each stream: (1) the checks of audit.chain on the stored rows, and that the head
+names the last event; (2) the vocabulary; for a case: (3) replay through the pinned definition and
+calendars, comparing every recorded fact; (4) the stored state, where one is current, equals the
+replayed one. Then, once: (5) what the tables hold of definitions, calendars and names is what the
+register streams recorded.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection
+
+from audit import log, vocabulary
+from audit.chain import Problem
+from audit.entries import Entry
+from engine import register
+from engine.database import open_database, reading
+from engine.errors import NotFound
+from engine.process import KERNEL
+from engine.replay import Library, RecordDiffers, library, replay
+from engine.state import CaseState, to_json
+
+
+class NothingToVerify(NotFound):
+    """There is no such case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What verification saw: how many cases and events, and every problem, first of each stream."""
+
+    cases: int
+    events: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.problems
+
+
+def verify(
+    conn: Connection, *, case: str | None = None, seen: Callable[[str], None] | None = None
+) -> Verdict:
+    """Verify the whole log, or one case; `seen` is told each stream as it is done."""
+    names = log.streams(conn)
+    if case is not None:
+        if case not in names:
+            raise NothingToVerify(f"没有找到案件 {case}。", f"There is no case {case}.")
+        names = [case]
+    return merge(_verify_streams(conn, names, seen))
+
+
+def verify_on_all_cores(url: str, *, workers: int, seen: Callable[[str], None]) -> Verdict:
+    """Verify the whole log in several processes, each with its own connection."""
+    engine = reading(open_database(url))
+    with engine.begin() as conn:
+        names = log.streams(conn)
+    engine.dispose()
+    share = max(1, -(-len(names) // (workers * 8)))
+    parts = [names[start : start + share] for start in range(0, len(names), share)]
+    verdicts: list[Verdict] = []
+    with ProcessPoolExecutor(workers) as pool:
+        for part, verdict in zip(parts, pool.map(partial(_verify_part, url), parts), strict=True):
+            verdicts.append(verdict)
+            for name in part:
+                seen(name)
+    return merge(verdicts)
+
+
+def merge(verdicts: Iterable[Verdict]) -> Verdict:
+    """One verdict over disjoint streams."""
+    cases = events = 0
+    problems: list[Problem] = []
+    for verdict in verdicts:
+        cases += verdict.cases
+        events += verdict.events
+        problems.extend(verdict.problems)
+    return Verdict(cases, events, tuple(problems))
+
+
+def _verify_part(url: str, names: list[str]) -> Verdict:
+    engine = reading(open_database(url))
+    try:
+        with engine.begin() as conn:
+            return merge(_verify_streams(conn, names, None))
+    finally:
+        engine.dispose()
+
+
+def _verify_streams(
+    conn: Connection, names: Iterable[str], seen: Callable[[str], None] | None
+) -> Iterator[Verdict]:
+    origin, books = log.origin(conn), library(conn)
+    for name in names:
+        yield _verify_stream(conn, name, origin, books)
+        if seen:
+            seen(name)
+
+
+def _verify_stream(conn: Connection, name: str, origin: str, books: Library) -> Verdict:
+    entries, problem = _read_checked(conn, name, origin)
+    is_case = not name.startswith("@")
+    if problem is None and is_case:
+        problem = _replay_problem(conn, entries, books)
+    problems = () if problem is None else (problem,)
+    return Verdict(int(is_case), len(entries), problems)
+
+
+def _read_checked(
+    conn: Connection, name: str, origin: str
+) -> tuple[list[Entry], Problem | None]:
+    entries: list[Entry] = []
+    for found in log.check(conn, name, log=origin):
+        if isinstance(found, Problem):
+            return entries, found
+        what = vocabulary.check(found)
+        if what is not None:
+            return entries, Problem(name, found.seq, what)
+        entries.append(found)
+    return entries, None
+
+
+def _replay_problem(conn: Connection, entries: list[Entry], books: Library) -> Problem | None:
+    try:
+        case = replay(entries, books)
+    except RecordDiffers as difference:
+        return difference.problem
+    return _state_problem(conn, case)
+
+
+def _state_problem(conn: Connection, case: CaseState) -> Problem | None:
+    stored = register.stored_state(conn, case.case)
+    if stored is None or stored[:2] != (case.seq, KERNEL):
+        return None
+    if stored[2] != to_json(case):
+        return Problem(case.case, case.seq, "the stored state is not what replay gives")
+    return None
