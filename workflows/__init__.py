@@ -1,0 +1,1 @@
+"""The processes, as data: one folder a process, with BPMN, DMN, forms, deadlines and texts."""
