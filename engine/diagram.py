@@ -104,7 +104,10 @@ class BadDiagram(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A task, event, gateway or sub-process; `parent` is the sub-process around it."""
+    """A task, event, gateway or sub-process; `parent` is the sub-process around it.
+
+    event: timer, message, terminate, several, or None. times: (element name, text) of its clock.
+    """
 
     id: str
     kind: str
@@ -135,11 +138,12 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A lane as drawn."""
+    """A lane as drawn; `members` are the ids its flowNodeRefs name."""
 
     id: str
     name: str
     properties: Mapping[str, str]
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +186,14 @@ def _diagram(root: etree._Element, process: etree._Element) -> Diagram:
     model = list(_model(root))
     messages = {e.get("id"): e.get("name", "") for e in root.findall(f"{{{BPMN}}}message")}
     lanes = [e for e in model if _is(e, "lane")]
-    lane_of = {_text(ref): e.get("id", "") for e in lanes for ref in e if _is(ref, "flowNodeRef")}
+    bands = tuple(map(_band, lanes))
+    lane_of = {member: band.id for band in bands for member in band.members}
     return Diagram(
         key=process.get("id", ""),
         name=process.get("name", ""),
         executable=process.get("isExecutable") == "true",
         properties=_properties(process),
-        lanes=tuple(Band(e.get("id", ""), e.get("name", ""), _properties(e)) for e in lanes),
+        lanes=bands,
         nodes=tuple(_node(e, lane_of, messages) for e in model if _local(e) in NODES),
         arrows=tuple(_arrow(e) for e in model if _is(e, "sequenceFlow")),
         strange=tuple(_strange(model)),
@@ -206,10 +211,16 @@ def _model(root: etree._Element) -> Iterator[etree._Element]:
             yield from child.iter()
 
 
+def _band(element: etree._Element) -> Band:
+    members = tuple(_text(ref) for ref in element if _is(ref, "flowNodeRef"))
+    return Band(element.get("id", ""), element.get("name", ""), _properties(element), members)
+
+
 def _node(
     element: etree._Element, lane_of: Mapping[str, str], messages: Mapping[str | None, str]
 ) -> Node:
-    definition = next((c for c in element if _local(c) in EVENTS and _is_bpmn(c)), None)
+    definitions = [child for child in element if _local(child) in EVENTS]
+    definition = definitions[0] if definitions else None
     parent = _parent(element)
     return Node(
         id=element.get("id", ""),
@@ -219,7 +230,7 @@ def _node(
         # What is drawn inside a sub-process stands in the sub-process's lane unless it says other.
         lane=lane_of.get(element.get("id", "")) or lane_of.get(parent or ""),
         properties=_properties(element),
-        event=None if definition is None else EVENTS[_local(definition)],
+        event=_event(definitions),
         times=() if definition is None else tuple((_local(t), _text(t)) for t in definition),
         message=None if definition is None else messages.get(definition.get("messageRef")),
         attached_to=element.get("attachedToRef"),
@@ -227,6 +238,12 @@ def _node(
         default=element.get("default"),
         decision=_decision(element),
     )
+
+
+def _event(definitions: list[etree._Element]) -> str | None:
+    if len(definitions) > 1:
+        return "several"
+    return EVENTS[_local(definitions[0])] if definitions else None
 
 
 def _arrow(element: etree._Element) -> Arrow:
@@ -248,7 +265,9 @@ def _parent(element: etree._Element) -> str | None:
 
 def _properties(element: etree._Element) -> dict[str, str]:
     path = f"{{{BPMN}}}extensionElements/{{{SPIFF}}}properties/{{{SPIFF}}}property"
-    return {p.get("name", ""): p.get("value", "").strip() for p in element.findall(path)}
+    # A name that stands twice is told by _strange; here the first counts.
+    found = reversed(element.findall(path))
+    return {p.get("name", ""): p.get("value", "").strip() for p in found}
 
 
 def _decision(element: etree._Element) -> str | None:
@@ -271,11 +290,20 @@ def _strange(model: list[etree._Element]) -> Iterator[Strange]:
     for element in model:
         if not _is_script(element) and not _is_known(element):
             yield Strange(_nearest_id(element), _local(element))
+        yield from _twice(element)
         for name, value in element.attrib.items():
             if not _is_script_attribute(str(name)) and not _is_plain(
                 element, str(name), str(value)
             ):
                 yield Strange(_nearest_id(element), f"@{etree.QName(name).localname}")
+
+
+def _twice(element: etree._Element) -> Iterator[Strange]:
+    """Two properties of one name, two documents to two readers."""
+    if _local(element) == "properties":
+        names = [child.get("name", "") for child in element]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Strange(_nearest_id(element), f"property {name} ×{names.count(name)}")
 
 
 def _is_known(element: etree._Element) -> bool:

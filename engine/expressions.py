@@ -26,6 +26,7 @@ Names = Mapping[str, Any]
 Scalar = str | int | bool | None
 Path = tuple[str, ...]
 Run = Callable[[Names], Any]
+Excluded = tuple[tuple[Path, Scalar], ...]
 
 # Judged before `ast` sees the text: outside string literals there is nothing but ASCII names,
 # decimal integers and these operators. So no escapes, prefixes (f"", b""), homoglyphs that NFKC
@@ -50,11 +51,20 @@ class ExpressionFailed(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """What stands at a path, as an outcome; `never`: literals excluded by the conditions before."""
+
+    path: Path
+    never: tuple[Scalar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """A compiled expression, and what can be said of it without running it.
 
     names: root names read. paths: each name with its attributes, `grade.level` as
-    ("grade", "level"). outcomes: the literals it may yield, or None if it may yield anything else.
+    ("grade", "level"). outcomes: what it may yield – literals, lists of literals, or a Read – or
+    None if it may yield anything else.
     comparisons: pairs of a path and a literal it is compared with by == != in, not in.
     """
 
@@ -183,13 +193,24 @@ def _path(node: ast.AST) -> Path | None:
     return None
 
 
-def _outcomes(node: ast.expr) -> tuple[Any, ...] | None:
+def _outcomes(node: ast.expr, never: Excluded = ()) -> tuple[Any, ...] | None:
     if isinstance(node, ast.IfExp):
-        yes, no = _outcomes(node.body), _outcomes(node.orelse)
+        yes = _outcomes(node.body, never + _excluded(node.test, ast.NotEq, ast.NotIn))
+        no = _outcomes(node.orelse, never + _excluded(node.test, ast.Eq, ast.In))
         return None if yes is None or no is None else yes + no
     if isinstance(node, ast.List):
         return ([_literal(item) for item in node.elts],)
+    path = _path(node)
+    if path:
+        return (Read(path, tuple(value for other, value in never if other == path)),)
     return (_literal(node),) if _is_literal(node) else None
+
+
+def _excluded(test: ast.expr, *operators: type[ast.cmpop]) -> Excluded:
+    """What `a.b == "x"` rules out for a.b where it does not hold."""
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], operators):
+        return tuple(_compared(test.left, test.comparators[0]))
+    return ()
 
 
 def _comparisons(nodes: list[ast.AST]) -> Iterator[tuple[Path, Scalar]]:

@@ -15,6 +15,7 @@ from engine.expressions import (
     MAX_LENGTH,
     BadExpression,
     ExpressionFailed,
+    Read,
     compile_expression,
 )
 
@@ -309,8 +310,15 @@ def test_what_it_reads_and_yields_is_known_without_running_it():
     assert expression.paths == {("a", "b"), ("c",), ("d",)}
     assert expression.outcomes == ("A", "B", "C")
     assert set(expression.comparisons) == {(("a", "b"), "x"), (("c",), "y"), (("c",), 1)}
-    assert compile_expression('"A" if a else b').outcomes is None
+    assert compile_expression('"A" if a else b + 1').outcomes is None
     assert compile_expression('["a", "b"]').outcomes == (["a", "b"],)
+
+
+def test_a_path_may_be_an_outcome_less_what_conditions_rule_out():
+    expression = compile_expression('g.term if a.term == "graded" else a.term')
+    assert expression.outcomes == (Read(("g", "term")), Read(("a", "term"), ("graded",)))
+    expression = compile_expression('a.b if a.b not in ["x", "y"] else None')
+    assert expression.outcomes == (Read(("a", "b"), ("x", "y")), None)
 
 
 # --- against Python's own evaluation --------------------------------------------------------------
