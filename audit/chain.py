@@ -45,9 +45,8 @@ def check_stream(log: str, stream: str, rows: Iterable[Row]) -> Iterator[Entry |
     entry; (4) log, case, seq and type inside agree with the columns; (5) `prev` names the hash of
     the entry before; (6) the time is not earlier than the entry before; (7) a cause lies before.
     """
-    prev, last, seq = "", None, 0
-    for row in rows:
-        seq += 1
+    prev, last = "", None
+    for seq, row in enumerate(rows, 1):
         what, entry = _check_row(log, stream, row, seq, prev)
         if entry is None:
             yield Problem(stream, seq, what)

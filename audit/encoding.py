@@ -29,7 +29,7 @@ def canonical(value: Any) -> bytes:
 
 
 def decode(body: bytes) -> Any:
-    """Decode canonical bytes; raises NotCanonical if they are not the canonical form of anything."""
+    """Decode canonical bytes; raises NotCanonical if they are the canonical form of nothing."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

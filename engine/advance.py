@@ -388,7 +388,8 @@ def _extended(case: CaseState, cause: Entry, context: Context) -> Effect:
     """More time: a new deadline that names the old one; the clock goes on from where it stands."""
     task = _task(case, cause)
     clock, request = task.clock, task.request
-    assert clock and request  # noqa: S101 - the command has refused anything else
+    assert clock  # noqa: S101 - the command has refused anything else
+    assert request  # noqa: S101
     days = request.days * _minutes_per_day(clock, context)
     return _reset_clock(
         case, replace(task, request=None), cause, context, allowed=clock.allowed + days,
@@ -412,7 +413,8 @@ def _paused(case: CaseState, cause: Entry, context: Context) -> Effect:
 def _resumed(case: CaseState, cause: Entry, context: Context) -> Effect:
     task = _task(case, cause)
     clock, pause = task.clock, task.pause
-    assert clock and pause  # noqa: S101 - the command has refused anything else
+    assert clock  # noqa: S101 - the command has refused anything else
+    assert pause  # noqa: S101
     return _reset_clock(
         case, replace(task, pause=None), cause, context, allowed=clock.allowed,
         used_before=pause.used, extended=clock.extended, rung=clock.rung,

@@ -16,7 +16,7 @@ from engine.casework import Desk, Done, answered, begin, change, context_for
 from engine.definition_sets import latest
 from engine.definitions import OPENING_FORM, Definition, UserTask
 from engine.directory import Authority, Directory
-from engine.errors import BadInput, NotAllowed
+from engine.errors import NotAllowed
 from engine.evidence import Evidence
 from engine.forms import FormRefused
 from engine.people import By, actor, directory
@@ -264,7 +264,9 @@ def _check_named(desk: Desk, task: UserTask, values: Mapping[str, Any]) -> None:
             continue
         if field.widget == "unit" and value not in desk.directory.units:
             errors.append(
-                forms.FieldError(field.name, "没有这个单位，请重新选。", "No such unit; choose again.")
+                forms.FieldError(
+                    field.name, "没有这个单位，请重新选。", "No such unit; choose again."
+                )
             )
         if field.widget == "person":
             errors.extend(_unfit(desk, task, field.name, str(value)))
@@ -334,4 +336,3 @@ def holders_named(case: CaseState) -> set[str]:
     """Everybody who holds a step of the case or has done one."""
     done = {doer.person for doers in case.doers.values() for doer in doers}
     return done | {task.holder for task in case.tasks.values() if task.holder}
-

@@ -1,4 +1,6 @@
-"""The write path of every command: take, ring what is due, decide, append, project. One transaction.
+"""The write path of every command: take, ring what is due, decide, append, project.
+
+All in one transaction.
 
 Crash order: nothing is visible before COMMIT; after it the events, the head, the outbox, the
 state and the projections are there together. A command that was acknowledged is therefore whole,
@@ -21,8 +23,8 @@ from engine.advance import Context, Effect, advance, open_case
 from engine.alarms import alarm_draft, first_due
 from engine.calendar_versions import calendar
 from engine.definition_sets import load
-from engine.errors import Conflict, NotFound, Refusal
 from engine.directory import Directory
+from engine.errors import Conflict, NotFound, Refusal
 from engine.people import directory
 from engine.process import KERNEL
 from engine.replay import replayed
@@ -247,4 +249,3 @@ def _remember(conn: Connection, key: str | None, work: Work) -> None:
             "at": timestamp(work.at),
         }
         conn.execute(_INSERT_ANSWER, row)
-

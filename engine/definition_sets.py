@@ -67,7 +67,8 @@ class DefinitionRefused(BadInput):
     def __init__(self, findings: list[Finding]) -> None:
         super().__init__(
             "流程定义没有通过检查：" + "；".join(f"[{f.element}] {f.chinese}" for f in findings),
-            "The definition is refused: " + "; ".join(f"[{f.element}] {f.english}" for f in findings),
+            "The definition is refused: "
+            + "; ".join(f"[{f.element}] {f.english}" for f in findings),
         )
         self.findings = findings
 

@@ -170,7 +170,7 @@ def _rows(conn: Connection, condition: Any, limit: int) -> list[InboxRow]:
     task, file = open_task_table.c, register_table.c
     query = (
         select(
-            task, file.number, file.title, file.address, file.unit.label("place"), file.level,
+            open_task_table, file.number, file.title, file.address, file.unit.label("place"), file.level,
             file.process, file.status, file.seq,
         )
         .join(register_table, file.case == task.case)
@@ -232,4 +232,3 @@ def _changing(task: OpenTask) -> dict[str, Any]:
         "request": task.request.kind if task.request else None,
         "standing": int(task.standing),
     }
-

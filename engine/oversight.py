@@ -1,4 +1,4 @@
-"""催办 and 督办: pressing a case, ordering it, answering an order. The order stays until answered."""
+"""催办 and 督办: pressing a case, ordering it, and answering: an order stays until answered."""
 
 from datetime import datetime
 from typing import Any
@@ -66,7 +66,9 @@ def supervise(
                     "An order that sets a deadline names a step and a class the process has.",
                 )
             data |= {"task": open_task(desk, task).key, "deadline_class": deadline_class}
-        return [Draft("case.supervised", data, actor(authority, "supervise", channel=by.channel), at)]
+        return [
+            Draft("case.supervised", data, actor(authority, "supervise", channel=by.channel), at)
+        ]
 
     return change(conn, case_id, decide, at=at, key=key)
 

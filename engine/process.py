@@ -22,7 +22,6 @@ import SpiffWorkflow.task
 from lxml import etree
 from SpiffWorkflow.bpmn import BpmnWorkflow
 from SpiffWorkflow.bpmn.parser.BpmnParser import BpmnParser
-from SpiffWorkflow.bpmn.script_engine.python_engine import PythonScriptEngine
 from SpiffWorkflow.bpmn.specs.control import BoundaryEventSplit, _EndJoin
 from SpiffWorkflow.bpmn.specs.event_definitions.base import EventDefinition
 from SpiffWorkflow.bpmn.specs.event_definitions.timer import (
@@ -104,7 +103,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class _Script(PythonScriptEngine):
+class _Script:
     """What SpiffWorkflow asks while it runs: conditions, rules, lots. Collects the facts."""
 
     definition: Definition
@@ -156,7 +155,7 @@ def draw(seed: bytes, purpose: str, sides: int) -> int:
 
 
 class Run:
-    """A case being moved: the live SpiffWorkflow object behind a marking. Not shared, not stored."""
+    """A case being moved: the live SpiffWorkflow object behind a marking; never shared."""
 
     def __init__(self, definition: Definition, marking: Marking | None) -> None:
         self._definition = definition
@@ -380,10 +379,11 @@ def _is_open_split(task: Task, tasks: Mapping[Any, Task]) -> bool:
 
 def _dump(top: BpmnWorkflow) -> list[Any]:
     """Write all flows as lists; predicted tasks are left out, they can be predicted again."""
-    rows, places = [], {}
+    rows: list[Any] = []
+    places: dict[Any, list[int]] = {}
     for place, flow in enumerate(_flows(top)):
         index: dict[Any, int] = {}
-        tasks = []
+        tasks: list[Any] = []
         for task in _walk(flow.task_tree):
             if task._state & (TaskState.PREDICTED_MASK | TaskState.FUTURE):
                 continue
@@ -447,7 +447,9 @@ def _executable(bpmn: bytes) -> Any:
     """
     root = hardened_xml(bpmn)
     for extension in list(root.iter(f"{_BPMN}extensionElements")):
-        extension.getparent().remove(extension)
+        above = extension.getparent()
+        if above is not None:
+            above.remove(extension)
     for tag in ("businessRuleTask", "serviceTask"):
         for element in root.iter(f"{_BPMN}{tag}"):
             element.tag = f"{_BPMN}scriptTask"

@@ -1,10 +1,25 @@
 """Makes and upgrades the tables, with the triggers that keep the log append-only."""
 
-from sqlalchemy import Engine, text
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
 
-from audit.guard import POSTGRESQL, SQLITE
-from audit.log import metadata
-from engine import (  # noqa: F401 - each brings its tables
+from engine import (
+    accounts,
+    calendar_versions,
+    cases,
+    casework,
+    definition_sets,
+    inbox,
+    register,
+    roster,
+)
+from engine.errors import Refusal
+
+# Every module that brings tables: named here so that the schema test sees them all.
+TABLES = (
     accounts,
     calendar_versions,
     cases,
@@ -16,10 +31,32 @@ from engine import (  # noqa: F401 - each brings its tables
 )
 
 
+class SchemaMismatch(Refusal):
+    """The database is of another release than the program."""
+
+
 def create_schema(engine: Engine) -> None:
-    """Bring an empty or older database to the tables of this release."""
+    """Bring an empty or older database to the tables of this release, in one transaction."""
+    config = _config()
     with engine.begin() as conn:
-        metadata.create_all(conn)
-        triggers = SQLITE if conn.dialect.name == "sqlite" else POSTGRESQL
-        for statement in triggers:
-            conn.execute(text(statement))
+        config.attributes["connection"] = conn
+        command.upgrade(config, "head")
+
+
+def check_schema(engine: Engine) -> None:
+    """Refuse to work on a database that `create_schema` has not brought up to this release."""
+    with engine.begin() as conn:
+        found = MigrationContext.configure(conn).get_current_revision()
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    if found != wanted:
+        raise SchemaMismatch(
+            f"数据库版本是 {found or '空'}，程序需要 {wanted}。请先运行 shaoji init。",
+            f"The database is at {found or 'nothing'}, this program needs {wanted}. "
+            "Run shaoji init first.",
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "engine:migrations")
+    return config

@@ -103,7 +103,7 @@ def grant_extension(
     at: datetime,
     key: str | None = None,
 ) -> Done:
-    """Allow the extension asked for, as approver. Raises RequestPending, OwnRequest, NotYourTask."""
+    """Allow the extension asked for, as approver; raises RequestPending, OwnRequest."""
     return _decide(conn, case_id, task, "extension", "granted", reason, by=by, at=at, key=key)
 
 

@@ -210,8 +210,7 @@ _NOT_DRAWN = {
     ),
     "reopen": (
         "本案现在不能重开：还没有销号，或已过回访期。回访期后请重新上报，并写明原案件号。",
-        "This case cannot be reopened now: it is not closed yet, or its after-care has ended. "
-        "After that, report anew and name this case.",
+        "This case is not closed yet, or its after-care has ended: report anew and name it.",
     ),
 }
 

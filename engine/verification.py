@@ -111,9 +111,7 @@ def _verify_stream(conn: Connection, name: str, origin: str, books: Library) -> 
     return Verdict(int(is_case), len(entries), problems)
 
 
-def _read_checked(
-    conn: Connection, name: str, origin: str
-) -> tuple[list[Entry], Problem | None]:
+def _read_checked(conn: Connection, name: str, origin: str) -> tuple[list[Entry], Problem | None]:
     entries: list[Entry] = []
     for found in log.check(conn, name, log=origin):
         if isinstance(found, Problem):

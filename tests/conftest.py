@@ -133,9 +133,7 @@ def found_street(database: Engine) -> dict[str, str]:
     person = {}
     with database.begin() as conn:
         log.found(conn, ORIGIN)
-        publish_calendar(
-            conn, (ROOT / "workflows/calendar/cn.toml").read_bytes(), by=None, at=at
-        )
+        publish_calendar(conn, (ROOT / "workflows/calendar/cn.toml").read_bytes(), by=None, at=at)
         for process in ("workshop", "minimal"):
             files = read_folder(ROOT / "tests/golden/bpmn" / process)
             deploy(conn, files, by=None, at=at)
@@ -143,9 +141,7 @@ def found_street(database: Engine) -> dict[str, str]:
             create_unit(conn, unit, kind=kind, name=name, parent=parent, by=None, at=at)
         for name, (unit, title, duties) in PEOPLE.items():
             person[name] = register_person(conn, f"{name}演示", by=None, at=at)
-            grant_post(
-                conn, person[name], unit, title, duties, reason="到任", by=None, at=at
-            )
+            grant_post(conn, person[name], unit, title, duties, reason="到任", by=None, at=at)
     return person
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from audit.encoding import instant
-from engine.casework import ClockSetBack, Done, UnknownCase
 from engine.cases import NotYourTask, Separated
+from engine.casework import ClockSetBack, Done, UnknownCase
 from engine.errors import NotAllowed, Refusal
 from engine.forms import FormRefused
 from engine.holding import (
@@ -19,7 +19,7 @@ from engine.holding import (
     reassign_task,
     release_task,
 )
-from engine.people import name_substitute
+from engine.people import By, name_substitute
 from engine.process import StepNotOpen
 from tests.conftest import Street, photo
 
@@ -165,9 +165,7 @@ def test_a_form_with_faults_writes_nothing_and_says_which_field(street: Street) 
         street.complete(case, "prepare#1", "head", {"kind": "wood"})
     assert refused.value.errors[0].field == "pieces"
     with pytest.raises(FormRefused, match="没有“抽查”的岗位"):
-        street.complete(
-            case, "prepare#1", "head", PREPARED | {"rechecker": street.person["fixer"]}
-        )
+        street.complete(case, "prepare#1", "head", PREPARED | {"rechecker": street.person["fixer"]})
     assert street.types(case) == before
 
 
@@ -188,8 +186,6 @@ def test_unknown_cases_done_steps_and_strangers_are_refused_in_words(street: Str
     with pytest.raises(StepNotOpen):
         street.complete(case, "prepare#1", "head", PREPARED)
     with pytest.raises(NotAllowed):
-        from engine.people import By
-
         street.do(claim_task, case, "make#1", by=By("p-9999"))
 
 
