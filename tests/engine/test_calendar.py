@@ -81,6 +81,13 @@ def test_spring_festival_2026_is_skipped_and_its_make_up_saturdays_are_worked() 
     assert add_working(CN, local("2026-02-27T18:00"), 480) == local("2026-02-28T18:00")
 
 
+def test_every_published_day_is_as_in_the_package_it_was_taken_from() -> None:
+    packaged = pytest.importorskip("chinese_calendar")
+    first = date(2024, 1, 1)
+    days = [first + timedelta(n) for n in range((date(2027, 1, 1) - first).days)]
+    assert [d for d in days if is_workday(CN, d) != packaged.is_workday(d)] == []
+
+
 def test_working_days_of_each_published_year_are_251_and_248_and_248() -> None:
     # weekdays - holidays on weekdays + make-up days: 262-19+8, 261-18+5, 261-19+6
     counted = {
