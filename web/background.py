@@ -1,0 +1,42 @@
+"""The worker's loop: the only place below the command line that asks the wall clock for itself."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from threading import Event, Thread
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.worker import ring_due
+
+EVERY_SECONDS = 5.0
+
+logger = logging.getLogger("shaoji.worker")
+
+
+def run_worker(engine: Engine, stop: Event, *, tell: Callable[[str], None] = logger.info) -> None:
+    """Ring what is due every few seconds until `stop` is set.
+
+    A database that cannot be reached now is tried again: due clocks wait for it, recorded late but
+    with the instant at which they were due.
+    """
+    while not stop.is_set():
+        try:
+            recorded, refused = ring_due(engine, at=datetime.now(UTC))
+        except SQLAlchemyError:
+            logger.exception("the database cannot be worked on now; trying again")
+            recorded, refused = 0, []
+        for sentence in refused:
+            logger.warning(sentence)
+        if recorded:
+            tell(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
+        else:
+            stop.wait(EVERY_SECONDS)
+
+
+def start_worker(engine: Engine) -> Event:
+    """Run the worker in a thread of this process; set the event returned to stop it."""
+    stop = Event()
+    Thread(target=run_worker, args=(engine, stop), name="shaoji-worker", daemon=True).start()
+    return stop

@@ -1,0 +1,379 @@
+"""The command line: what operators and scripts do, over the same functions as the pages.
+
+Whoever may run it may read and write the database file itself; what it does in somebody's name is
+therefore recorded with channel "cli" and that account, and asks no password.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+import orjson
+from sqlalchemy import Engine
+
+from engine.database import open_database, reading
+from engine.errors import Refusal
+from engine.schema import check_schema
+from web import founding, listing
+from web.config import BadSettings, Settings, read_settings
+
+json_option = click.option("--json", "as_json", is_flag=True, help="机器可读 / machine-readable")
+
+
+class Lines(click.Group):
+    """A group whose refusals are sentences and exit status 1, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Refusal as refusal:
+            raise click.ClickException(f"{refusal.chinese}\n{refusal.english}") from refusal
+        except BadSettings as bad:
+            raise click.ClickException(str(bad)) from bad
+
+
+@dataclass(slots=True)
+class Shell:
+    """What every command starts from: the settings, and the database once it is asked for."""
+
+    settings: Settings
+    _engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The database, brought up to this release by `shaoji init`."""
+        if self._engine is None:
+            self._engine = open_database(self.settings.database_url)
+            check_schema(self._engine)
+        return self._engine
+
+    @property
+    def reader(self) -> Engine:
+        """The database for reading only."""
+        return reading(self.engine)
+
+
+@click.group(cls=Lines, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--database", help="SHAOJI_DATABASE_URL 之外另指定数据库 / another database URL")
+@click.version_option(package_name="shaoji")
+@click.pass_context
+def main(ctx: click.Context, database: str | None) -> None:
+    """哨迹：可问责的隐患处置流程引擎 / the workflow engine for accountable hazard handling."""
+    settings = read_settings(os.environ)
+    ctx.obj = Shell(replace(settings, database_url=database) if database else settings)
+
+
+@main.command()
+@click.option("--street", default="本街道", help="街道名称 / name of the street")
+@click.option("--administrator", default="admin", help="首个管理员账号 / first account")
+@click.option("--name", default="管理员", help="首个管理员姓名 / the first administrator's name")
+@json_option
+@click.pass_obj
+def init(shell: Shell, street: str, administrator: str, name: str, as_json: bool) -> None:
+    """建库、发布日历、部署流程、开首个管理员账号 / create tables, calendar, processes, first account."""
+    engine = open_database(shell.settings.database_url)
+    made = founding.found(
+        engine, shell.settings.origin, street=street, account=administrator, name=name, at=_now()
+    )
+    if as_json:
+        _print_json(made)
+    for sentence in founding.sentences(made) if not as_json else ():
+        click.echo(sentence)
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True)
+@click.option("--no-serve", is_flag=True, help="只准备数据 / stop before serving")
+@click.option("--small", is_flag=True, help="小数据集 / the quick set")
+@click.pass_obj
+def demo(shell: Shell, port: int, no_serve: bool, small: bool) -> None:
+    """演示街道：准备数据并打开服务 / the demonstration street, served."""
+    from web import demonstration
+
+    settings = demonstration.prepare(shell.settings, size="small" if small else "full")
+    for sentence in demonstration.sentences(settings, port):
+        click.echo(sentence)
+    if not no_serve:
+        _serve(settings, "127.0.0.1", port, with_worker=True)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--no-worker", is_flag=True, help="时钟由另外的 shaoji worker 记录 / clocks elsewhere")
+@click.pass_obj
+def serve(shell: Shell, host: str, port: int, no_worker: bool) -> None:
+    """打开网页服务 / serve the pages."""
+    check_schema(shell.engine)
+    _serve(shell.settings, host, port, with_worker=not no_worker)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="记录到期的时钟后退出 / ring what is due, then stop")
+@click.pass_obj
+def worker(shell: Shell, once: bool) -> None:
+    """记录到期的时钟 / record the clocks that run out."""
+    from engine.worker import ring_due
+    from web.background import run_worker
+
+    if not once:
+        run_worker(shell.engine, Event(), tell=click.echo)
+        return
+    recorded, refused = ring_due(shell.engine, at=_now(), limit=1_000_000)
+    for sentence in refused:
+        click.echo(sentence, err=True)
+    click.echo(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--by", "account", required=True, help="管理员账号 / an administrator's account")
+@json_option
+@click.pass_obj
+def deploy(shell: Shell, folder: Path, account: str, as_json: bool) -> None:
+    """检查并部署一套流程定义 / check and deploy a folder of BPMN, DMN and forms."""
+    from engine.definition_sets import deploy as deploy_set
+    from engine.definitions import read_folder
+
+    with shell.engine.begin() as conn:
+        by = listing.acting(conn, account)
+        done = deploy_set(conn, read_folder(folder), by=by, at=_now())
+    told = {"key": done.key, "version": done.version, "sha256": done.digest, "new": done.new}
+    if as_json:
+        _print_json(told)
+        return
+    state = "已部署 / deployed" if done.new else "内容未变 / unchanged"
+    click.echo(f"{done.key} 第 {done.version} 版 {state}  {done.digest}")
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@json_option
+def lint(files: tuple[Path, ...], as_json: bool) -> None:
+    """检查流程定义，不部署 / check definitions without deploying them."""
+    findings = [row for path in files for row in listing.lint_path(path)]
+    if as_json:
+        _print_json(findings)
+    else:
+        for row in findings:
+            click.echo(f"{row['file']} [{row['element']}] {row['chinese']}\n    {row['english']}")
+        if not findings:
+            click.echo("没有发现问题 / nothing found")
+    if findings:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--status", help="open 或结束节点 / open, or an end event")
+@click.option("--limit", default=10_000, show_default=True)
+@json_option
+@click.pass_obj
+def cases(shell: Shell, status: str | None, limit: int, as_json: bool) -> None:
+    """案件清单 / the list of cases."""
+    with shell.reader.begin() as conn:
+        rows = listing.cases(conn, status=status, limit=limit)
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['case']}  {row['number']}  {row['status']}  {row['title']}")
+
+
+@main.command("case")
+@click.argument("case_id")
+@json_option
+@click.pass_obj
+def one_case(shell: Shell, case_id: str, as_json: bool) -> None:
+    """一件案子的记录 / the record of one case."""
+    with shell.reader.begin() as conn:
+        told = listing.one_case(conn, case_id)
+    if as_json:
+        _print_json(told)
+        return
+    click.echo(f"{told['number']}  {told['title']}  {told['status']}")
+    for event in told["events"]:
+        actor = event["actor"]
+        who = actor.get("person", "engine")
+        click.echo(f"  #{event['seq']:<4} {event['at']}  {event['type']:<22} {who}")
+
+
+@main.command()
+@click.argument("account")
+@json_option
+@click.pass_obj
+def inbox(shell: Shell, account: str, as_json: bool) -> None:
+    """一个账号的待办 / what an account has to do."""
+    with shell.reader.begin() as conn:
+        told = listing.inbox(conn, account, _now())
+    if as_json:
+        _print_json(told)
+        return
+    for part, title in (("mine", "我的待办 / mine"), ("claimable", "可认领 / claimable")):
+        click.echo(title)
+        for row in told[part]:
+            click.echo(f"  {row['case']}  {row['task']}  {row['due'] or '-'}  {row['title']}")
+
+
+@main.command()
+@click.option("--case", "case_id", help="只校验一件 / one case only")
+@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@json_option
+@click.pass_obj
+def verify(shell: Shell, case_id: str | None, workers: int, as_json: bool) -> None:
+    """校验记录：字节、链、重算 / verify bytes, chains and every case by replay."""
+    told = listing.verdict(shell.engine, case_id, workers, progress=_progress("校验 / verify"))
+    if as_json:
+        _print_json(told)
+    else:
+        click.echo(f"{told['cases']} 件案子，{told['events']} 条记录 / cases and events")
+        for row in told["problems"]:
+            click.echo(f"不符 / {row['case']} #{row['seq']}: {row['what']}", err=True)
+        click.echo("全部相符 / all of it holds" if told["ok"] else "有不符之处 / it does not hold")
+    if not told["ok"]:
+        sys.exit(1)
+
+
+@main.group()
+def report() -> None:
+    """出具报告 / make reports."""
+
+
+@report.command("case")
+@click.argument("case_id")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--by", "account", required=True, help="以谁的名义 / in whose name")
+@click.option("--purpose", default="命令行出具", show_default=True, help="用途 / what for")
+@json_option
+@click.pass_obj
+def report_case(
+    shell: Shell, case_id: str, output: Path, account: str, purpose: str, as_json: bool
+) -> None:
+    """一件案子的责任报告 PDF / the accountability report of one case."""
+    from web.exporting import export_case_report
+
+    with shell.reader.begin() as conn:
+        by = listing.acting(conn, account)
+    pdf = export_case_report(shell.engine, case_id, by=by, at=_now(), purpose=purpose)
+    output.write_bytes(pdf.content)
+    if as_json:
+        _print_json({"file": str(output), "sha256": pdf.sha256, "pages": pdf.pages})
+    else:
+        click.echo(f"{output}  {pdf.pages} 页  SHA-256 {pdf.sha256}")
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--map", "map_file", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--by", "account", required=True, help="以谁的名义 / in whose name")
+@click.option("--unit", required=True, help="落在哪个单位 / the unit the cases belong to")
+@click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path), help="退回的行 / rejects")
+@json_option
+@click.pass_obj
+def import_cases(
+    shell: Shell,
+    file: Path,
+    map_file: Path,
+    account: str,
+    unit: str,
+    rejects: Path | None,
+    as_json: bool,
+) -> None:
+    """从别的系统导入案件 / bring in cases from another system."""
+    from web.importing import import_file
+
+    reject_file = rejects or file.with_name(f"{file.name}.rejects.csv")
+    with shell.reader.begin() as conn:
+        by = listing.acting(conn, account)
+    told = import_file(
+        shell.engine, file, map_file, reject_file, unit=unit, by=by, now=_now,
+        progress=_progress("导入 / import"),
+    )  # fmt: skip
+    if as_json:
+        _print_json(told)
+        return
+    click.echo(
+        f"导入 {told['imported']}，退回 {told['rejected']}，已有 {told['skipped']}"
+        f" / imported, rejected, skipped"
+    )
+    if told["rejected"]:
+        click.echo(f"退回的行和原因 / rejected rows and why: {reject_file}")
+
+
+@main.group()
+def user() -> None:
+    """账号 / accounts."""
+
+
+@user.command("add")
+@click.argument("account")
+@click.option("--name", required=True, help="姓名 / the person's name")
+@click.option("--unit", required=True, help="单位编号 / id of the unit")
+@click.option("--title", required=True, help="岗位 / title of the post")
+@click.option("--duty", "duties", multiple=True, required=True, help="职责，可多个 / duties")
+@click.option("--by", "by_account", required=True, help="管理员账号 / an administrator's account")
+@json_option
+@click.pass_obj
+def user_add(
+    shell: Shell,
+    account: str,
+    name: str,
+    unit: str,
+    title: str,
+    duties: tuple[str, ...],
+    by_account: str,
+    as_json: bool,
+) -> None:
+    """登记人员、岗位和账号 / register a person with a post and an account."""
+    with shell.engine.begin() as conn:
+        by = listing.acting(conn, by_account)
+        told = founding.add_user(
+            conn, account, name=name, unit=unit, title=title, duties=duties, by=by, at=_now()
+        )
+    if as_json:
+        _print_json(told)
+    else:
+        click.echo(f"账号 {account}，初始密码 {told['password']}，请本人登录后修改。")
+
+
+def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> None:
+    import waitress
+
+    from web.app import create_app
+    from web.background import start_worker
+
+    app = create_app(settings)
+    stop = start_worker(open_database(settings.database_url)) if with_worker else Event()
+    click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
+    try:
+        waitress.serve(app, host=host, port=port, threads=8, ident=None)
+    finally:
+        stop.set()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def _progress(label: str) -> Callable[[int], Any]:
+    """A progress bar for `total` steps on a terminal; silent where nobody looks."""
+
+    @contextmanager
+    def bar(total: int) -> Iterator[Callable[[int], None]]:
+        if not sys.stderr.isatty():
+            yield lambda steps: None
+            return
+        with click.progressbar(length=total, label=label, file=sys.stderr) as shown:
+            yield shown.update
+
+    return bar
