@@ -1,0 +1,95 @@
+"""Quantities and instants as people say them, in Chinese (`zh`) and English (`en`).
+
+Data carry no decoration spaces: dates are closed up (11月20日 14:05), quantities have one space.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+ZONE: Final = ZoneInfo("Asia/Shanghai")
+# Minutes of one working day: the office hours of workflows/calendar/cn.toml.
+WORKING_DAY: Final = 480
+
+
+def duration(minutes: int, clock: str | None, locale: str) -> str:
+    """1 天 8 小时 8 分钟; on the working clock hours and minutes, marked （工作时）."""
+    days, rest = divmod(minutes, 24 * 60) if clock != "working" else (0, minutes)
+    hours, left = divmod(rest, 60)
+    units = ("天", "小时", "分钟") if locale == "zh" else ("d", "h", "min")
+    told = [f"{n} {unit}" for n, unit in zip((days, hours, left), units, strict=True) if n]
+    words = " ".join(told) or pick(("不到 1 分钟", "under 1 min"), locale)
+    return words + (pick(("（工作时）", " (working time)"), locale) if clock == "working" else "")
+
+
+def limit(minutes: int, clock: str | None, locale: str, *, working_day: int = WORKING_DAY) -> str:
+    """A limit as it is set: 7 个自然日, 1 个工作日, 4 工作时, 1 小时."""
+    working = clock == "working"
+    for size, one, many in _LIMITS[working]:
+        whole, rest = divmod(minutes, working_day if size == "day" else int(size))
+        if whole and not rest:
+            return f"{whole} {one[0] if locale == 'zh' else one[1] if whole == 1 else many}"
+    return duration(minutes, clock, locale)
+
+
+def days_words(days: int, clock: str | None, locale: str) -> str:
+    """Days of a step's own clock: 5 个工作日, 5 天."""
+    if locale == "zh":
+        return f"{days} 个工作日" if clock == "working" else f"{days} 天"
+    return f"{days} {'working day' if clock == 'working' else 'day'}{'' if days == 1 else 's'}"
+
+
+def when(at: datetime, locale: str, *, year: bool = False) -> str:
+    """11月20日 14:05 in local time; with the year if asked."""
+    return f"{day(at, locale, year=year)} {time_of_day(at)}"
+
+
+def day(at: datetime, locale: str, *, year: bool = False) -> str:
+    """11月20日, or 2025年11月20日; 20 Nov 2025."""
+    local = at.astimezone(ZONE)
+    if locale == "zh":
+        return f"{local.year}年" * year + f"{local.month}月{local.day}日"
+    return f"{local.day} {_MONTHS[local.month - 1]}" + f" {local.year}" * year
+
+
+def weekday(at: datetime, locale: str) -> str:
+    """星期四; Thursday."""
+    return pick(_WEEKDAYS[at.astimezone(ZONE).weekday()], locale)
+
+
+def time_of_day(at: datetime) -> str:
+    """14:05 in local time."""
+    return f"{at.astimezone(ZONE):%H:%M}"
+
+
+def pick(words: tuple[str, str], locale: str) -> str:
+    """The Chinese or the English of a pair."""
+    return words[0] if locale == "zh" else words[1]
+
+
+_MONTHS: Final = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
+_WEEKDAYS: Final = (
+    ("星期一", "Monday"),
+    ("星期二", "Tuesday"),
+    ("星期三", "Wednesday"),
+    ("星期四", "Thursday"),
+    ("星期五", "Friday"),
+    ("星期六", "Saturday"),
+    ("星期日", "Sunday"),
+)
+# Size in minutes, in Chinese and English; the first that divides a limit without rest names it.
+_LIMITS: Final[Mapping[bool, Sequence[tuple[int | str, tuple[str, str], str]]]] = {
+    False: (
+        (24 * 60, ("个自然日", "calendar day"), "calendar days"),
+        (60, ("小时", "hour"), "hours"),
+        (1, ("分钟", "minute"), "minutes"),
+    ),
+    True: (
+        ("day", ("个工作日", "working day"), "working days"),
+        (60, ("工作时", "working hour"), "working hours"),
+    ),
+}

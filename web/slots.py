@@ -1,0 +1,206 @@
+"""What fills the slots of a timeline sentence, one method a slot of web/sentences.toml."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audit.reports.facts import CaseRecord, TimelineRow
+from web.quantities import days_words, limit, pick, when
+from web.wording import (
+    SOURCES,
+    Names,
+    Segment,
+    element_name,
+    files,
+    first_text,
+    full_answers,
+    moment,
+    person_words,
+    quoted,
+    round_words,
+    spent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What fills the slots of one entry's sentence."""
+
+    record: CaseRecord
+    row: TimelineRow
+    names: Names
+    locale: str
+    known: Collection[str]
+
+    def fill(self, name: str) -> list[Segment]:
+        """What a slot of this name says; an empty list if there is nothing to say."""
+        value = getattr(self, f"_{name}")()
+        if isinstance(value, list):
+            return value
+        return [Segment(value)] if value else []
+
+    def _word(self, zh: str, en: str) -> str:
+        return pick((zh, en), self.locale)
+
+    def _quote(self, name: str) -> list[Segment]:
+        return quoted(self.row.data.get(name), self.locale)
+
+    # who and what
+
+    def _who(self) -> list[Segment]:
+        source = self.record.source if self.row.type == "case.opened" else ""
+        person, where = person_words(self.row.actor, self.names, self.locale, source=source)
+        if not where or self.row.actor.person in self.known:
+            return [Segment(person, "who")]
+        return [Segment(self._word(f"{person}（{where}）", f"{person} ({where})"), "who")]
+
+    def _to(self) -> str:
+        return self.names.person(self.row.data["to"], self.locale)
+
+    def _holder(self) -> str:
+        row = self.row
+        if row.holder:
+            return self.names.person(row.holder, self.locale)
+        return self.names.unit(row.units[0]) if row.units else ""
+
+    def _unit(self) -> str:
+        return self.names.unit(self.row.data.get("unit"))
+
+    def _step(self) -> str:
+        name = element_name(self.record, self.row.element, self.locale)
+        turn = round_words(self.row, self.locale)
+        if self.locale == "zh":
+            return f"“{name}”" + (f"（{turn}）" if turn else "")
+        return f"“{name}”" + (f" ({turn.lower()})" if turn else "")
+
+    def _verb(self) -> str:
+        facts = self.record.elements.get(self.row.element or "")
+        if facts is None:
+            return self.row.element or ""
+        return self._word(facts.verb or facts.name, facts.verb_en or facts.name_en or facts.verb)
+
+    def _round(self) -> str:
+        return round_words(self.row, self.locale)
+
+    def _type(self) -> str:
+        return self.row.type
+
+    # what was said
+
+    def _told(self) -> list[Segment]:
+        facts = self.record.elements.get("report")
+        text = first_text(facts, self.row.data.get("form", {})) or self.row.data["title"]
+        return quoted(text, self.locale)
+
+    def _did(self) -> list[Segment]:
+        facts = self.record.elements.get(self.row.element or "")
+        form = self.row.data.get("form", {})
+        return full_answers(facts, form, self.names, self.locale)
+
+    def _reason(self) -> list[Segment]:
+        return self._quote("reason")
+
+    def _interim(self) -> list[Segment]:
+        return self._quote("interim")
+
+    def _text(self) -> list[Segment]:
+        return self._quote("text")
+
+    def _note(self) -> list[Segment]:
+        return self._quote("note")
+
+    def _purpose(self) -> list[Segment]:
+        return self._quote("purpose")
+
+    def _basis(self) -> list[Segment]:
+        return self._quote("legal_basis")
+
+    def _party(self) -> list[Segment]:
+        return quoted(self._asked("counterparty"), self.locale)
+
+    def _source(self) -> str:
+        return pick(SOURCES.get(self.record.source, ("", "")), self.locale)
+
+    def _spoken(self) -> str:
+        return str(self.row.data.get("spoken_by", ""))
+
+    def _receipt(self) -> list[Segment]:
+        return [Segment(self.row.data["receipt"], "num")]
+
+    def _similar(self) -> str:
+        count = len((self.row.refers or {}).get("similar", ()))
+        return str(count or "")
+
+    def _pages(self) -> str:
+        return str(self.row.data["pages"])
+
+    def _ref(self) -> str:
+        return str(self.row.data.get("request") or self.row.data.get("order"))
+
+    def _asked(self, name: str) -> Any:
+        return self.row.data.get(name) or (self.row.refers or {}).get(name)
+
+    # times
+
+    def _spent(self) -> list[Segment]:
+        timing = self.row.timing
+        if timing is None or timing.used is None:
+            return []
+        return spent(timing, self.locale)
+
+    def _allowed(self) -> str:
+        timing = self.row.timing
+        minutes = self.row.data.get("allowed") or (timing.allowed if timing else None)
+        clock = self.row.data.get("clock") or (timing.clock if timing else None)
+        return limit(minutes, clock, self.locale) if minutes else ""
+
+    def _days(self) -> str:
+        clock = self.row.timing.clock if self.row.timing else None
+        return days_words(self._asked("days") or 0, clock, self.locale)
+
+    def _percent(self) -> str:
+        return str(self.row.data["percent"])
+
+    def _due(self) -> list[Segment]:
+        return moment(self.row.data["due"], self.locale)
+
+    def _was(self) -> list[Segment]:
+        return moment((self.row.refers or {}).get("due"), self.locale)
+
+    def _until(self) -> list[Segment]:
+        return moment(self._asked("resume_by"), self.locale)
+
+    def _claimed(self) -> list[Segment]:
+        claimed = self.row.claimed_at
+        return [Segment(when(claimed, self.locale), "num")] if claimed else []
+
+    def _calendar(self) -> str:
+        version = self.row.data["calendar"]["version"]
+        return self._word(f"工作日历第 {version} 版", f"working calendar version {version}")
+
+    def _unpublished(self) -> str:
+        if not self.row.data.get("unpublished"):
+            return ""
+        return self._word("其中有尚未公布的日历", "partly on a calendar not published yet")
+
+    def _files(self) -> str:
+        return files(self.row.evidence, self.locale)
+
+    # the process
+
+    def _opened(self) -> str:
+        opened = [self._opened_step(step) for step in self.row.data.get("opened", ())]
+        ended = self.row.data.get("ended")
+        if ended:
+            name = element_name(self.record, ended, self.locale)
+            opened.append(self._word(f"“{name}”，流程结束", f"“{name}”: the process has ended"))
+        if opened:
+            return self._word("、", ", ").join(opened)
+        return self._word("等待下一个条件", "wait for what comes next")
+
+    def _opened_step(self, step: Mapping[str, Any]) -> str:
+        name = element_name(self.record, step["element"], self.locale)
+        holder = step.get("holder")
+        units = self._word("、", ", ").join(self.names.unit(unit) for unit in step["units"][:1])
+        who = self.names.person(holder, self.locale) if holder else units
+        return self._word(f"“{name}”（{who}）", f"“{name}” ({who})")

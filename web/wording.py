@@ -1,0 +1,293 @@
+"""Words for what a record holds: persons, steps, files, answers, in Chinese and English."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from audit.encoding import instant
+from audit.reports.facts import (
+    Actor,
+    CaseRecord,
+    ElementFacts,
+    Evidence,
+    FieldFacts,
+    Responsibility,
+    TimelineRow,
+    Timing,
+)
+from web.quantities import duration, limit, pick, when
+
+NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "report": ("上报", "Report"),
+    "confirm": ("确认", "Confirm"),
+    "assign": ("指派", "Assign"),
+    "rectify": ("整改", "Rectify"),
+    "accept": ("验收", "Accept"),
+}
+MARKS: Final[Mapping[str, str]] = {
+    "report": "报",
+    "confirm": "确",
+    "assign": "派",
+    "rectify": "改",
+    "accept": "验",
+}
+LEVELS: Final[Mapping[str, tuple[str, str]]] = {
+    "general": ("一般隐患", "general hazard"),
+    "larger": ("较大隐患", "larger hazard"),
+    "major": ("重大隐患", "major hazard"),
+}
+SOURCES: Final[Mapping[str, tuple[str, str]]] = {
+    "staff": ("工作人员", "staff"),
+    "proxy": ("代录", "entered for somebody"),
+    "resident": ("居民", "a resident"),
+    "import": ("导入", "imported"),
+}
+PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
+    "before": ("整改前", "before"),
+    "during": ("过程中", "during"),
+    "after": ("整改后", "after"),
+    "site": ("现场", "on site"),
+    "doc": ("文件", "document"),
+    "call": ("通话记录", "call record"),
+}
+
+
+_FIVE: Final = {
+    "done": ("已完成", "done"),
+    "now": ("办理中", "in hand"),
+    "todo": ("未到", "to come"),
+}
+
+
+class Segment(NamedTuple):
+    """A run of text; style: "", who, verb, late, ok, quiet, quote or num (never broken)."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the pseudonymous ids of the log stand for on the day of printing."""
+
+    persons: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    posts: Mapping[str, str] = field(default_factory=dict)
+
+    def person(self, person: str | None, locale: str = "zh") -> str:
+        """A name; residents have none here; an erased name leaves the pseudonym."""
+        if person is None:
+            return pick(("系统", "The system"), locale)
+        if person in self.persons:
+            return self.persons[person]
+        if person.startswith(("resident:", "complainant:")):
+            return pick(("居民", "A resident"), locale)
+        return person
+
+    def unit(self, unit: str | None) -> str:
+        return self.units.get(unit or "", unit or "")
+
+    def post(self, post: str | None) -> str:
+        return self.posts.get(post or "", "")
+
+
+def duty_name(record: CaseRecord, row: Responsibility, locale: str) -> str:
+    """The name of the duty a line belongs to: one of the five, else its element's."""
+    if row.duty5:
+        return pick(NOUNS[row.duty5], locale)
+    return element_name(record, row.element, locale)
+
+
+def duty_mark(record: CaseRecord, row: Responsibility) -> str:
+    """The one character of the duty: 报 确 派 改 验, else the first of its element's verb."""
+    if row.duty5:
+        return MARKS[row.duty5]
+    facts = record.elements.get(row.element)
+    words = (facts.verb or facts.name) if facts else row.element
+    return words[:1]
+
+
+def element_name(record: CaseRecord, element: str | None, locale: str) -> str:
+    """What the definition calls an element; its id where it says nothing."""
+    facts = record.elements.get(element or "")
+    if facts is None:
+        return element or ""
+    return pick((facts.name, facts.name_en or facts.name), locale) or element or ""
+
+
+def round_words(row: Responsibility | TimelineRow, locale: str) -> str:
+    """第 2 轮, if the step was opened more than once; empty otherwise."""
+    if row.rounds < 2:
+        return ""
+    return pick((f"第 {row.round} 轮", f"Round {row.round}"), locale)
+
+
+def person_words(actor: Actor, names: Names, locale: str, *, source: str = "") -> tuple[str, str]:
+    """Who, and where they stand: (王演示, 听涛社区·一般网格长), with 代… for a substitute."""
+    person = names.person(actor.person, locale)
+    if source == "resident" and actor.person not in names.persons:
+        person = pick(("居民", "A resident"), locale)
+    place = [words for words in (names.unit(actor.unit), names.post(actor.post)) if words]
+    where = "·".join(place)
+    if actor.on_behalf_of:
+        absent = names.person(actor.on_behalf_of, locale)
+        lent = pick((f"代{absent}", f"for {absent}"), locale)
+        where = pick(("，", ", "), locale).join(part for part in (lent, where) if part)
+    return person, where
+
+
+def level_words(record: CaseRecord, locale: str) -> str:
+    """The level in words: the definition's own, else the usual ones, else as recorded."""
+    level = record.level
+    if level is None:
+        return ""
+    for facts in record.elements.values():
+        choices = facts.fields["level"].choices if "level" in facts.fields else {}
+        if level in choices:
+            return pick(choices[level], locale)
+    return pick(LEVELS.get(level, (level, level)), locale)
+
+
+def category_words(record: CaseRecord, locale: str) -> str:
+    """The category in the words of the opening form, else as recorded."""
+    facts = record.elements.get("report")
+    choices = facts.fields["category"].choices if facts and "category" in facts.fields else {}
+    return pick(choices.get(record.category, (record.category, record.category)), locale)
+
+
+def five_words(state: str, was_late: bool, locale: str) -> str:
+    """The state of one of the five duties: 已完成, 办理中, 未到, with 曾逾期."""
+    words = pick(_FIVE[state], locale)
+    late = pick(("，曾逾期", ", was overdue"), locale) if was_late else ""
+    return words + late
+
+
+def over(timing: Timing, locale: str) -> str:
+    """超 21 分钟: how far beyond the limit."""
+    told = duration(timing.late, timing.clock, locale)
+    return pick((f"超 {told}", f"{told} over"), locale)
+
+
+def files(evidence: Iterable[Evidence], locale: str) -> str:
+    """整改前照片 1 张、整改后照片 2 张: evidence counted by purpose and kind."""
+    counted: dict[tuple[str, bool], int] = {}
+    for item in evidence:
+        key = (item.purpose, item.media.startswith("image/"))
+        counted[key] = counted.get(key, 0) + 1
+    told = [_files(*key, count, locale) for key, count in counted.items()]
+    return pick(("、", ", "), locale).join(told)
+
+
+def spent(timing: Timing, locale: str) -> list[Segment]:
+    """用时 1 小时 21 分钟，时限 1 小时，超 21 分钟."""
+    if timing.used is None or timing.allowed is None:
+        return []
+    comma = pick(("，", ", "), locale)
+    took = duration(timing.used, timing.clock, locale)
+    allowed = limit(timing.allowed, timing.clock, locale)
+    told = [
+        Segment(pick((f"用时 {took}，时限 {allowed}", f"took {took}, limit {allowed}"), locale))
+    ]
+    if timing.state == "late":
+        words = over(timing, locale) if timing.late else pick(("曾逾期", "was overdue"), locale)
+        told += [Segment(comma), Segment(words, "late")]
+    return told
+
+
+# --- forms --------------------------------------------------------------------------------------
+
+
+def brief_answers(
+    facts: ElementFacts | None, form: Mapping[str, Any], names: Names, locale: str
+) -> list[str]:
+    """What was decided, else what was written: choices, persons and units; else the first text."""
+    fields = facts.fields if facts else {}
+    given = [(field, form[name]) for name, field in fields.items() if form.get(name) is not None]
+    decided = [
+        words
+        for field, value in given
+        if field.kind in ("choice", "choices", "person", "unit", "check")
+        for words in [_answer(field, value, names, locale)]
+        if words
+    ]
+    first = first_text(facts, form)
+    return decided or ([first] if first else [])
+
+
+def full_answers(
+    facts: ElementFacts | None, form: Mapping[str, Any], names: Names, locale: str
+) -> list[Segment]:
+    """Every answer of a form, in the order asked; texts in quotation marks."""
+    parts: list[Segment] = []
+    fields = facts.fields if facts else {}
+    for name, about in fields.items():
+        value = form.get(name)
+        if value is None or value == "":
+            continue
+        comma = Segment(pick(("，", ", "), locale)) if parts else None
+        if about.kind == "text":
+            title = pick((about.title, about.title_en), locale)
+            told = [Segment(title + pick(("：", ": "), locale)), *quoted(value, locale)]
+        else:
+            told = [Segment(_answer(about, value, names, locale))]
+        if told[0].text:
+            parts.extend([comma] if comma else [])
+            parts.extend(told)
+    return parts
+
+
+def _answer(about: FieldFacts, value: Any, names: Names, locale: str) -> str:
+    title = pick((about.title, about.title_en or about.title), locale)
+    colon = pick(("：", ": "), locale)
+    match about.kind:
+        case "choice":
+            return pick(about.choices.get(value, (str(value), str(value))), locale)
+        case "choices":
+            words = [pick(about.choices.get(one, (one, one)), locale) for one in value]
+            return f"{title}{colon}{pick(('、', ', '), locale).join(words)}" if words else ""
+        case "person":
+            return f"{title}{colon}{names.person(value, locale)}"
+        case "unit":
+            return f"{title}{colon}{names.unit(value)}"
+        case "check":
+            return f"{title}{colon}{pick(('是', 'yes') if value else ('否', 'no'), locale)}"
+        case _:
+            return f"{title}{colon}{value}"
+
+
+def first_text(facts: ElementFacts | None, form: Mapping[str, Any]) -> str:
+    fields = facts.fields if facts else {}
+    texts = (
+        str(form[name]) for name, field in fields.items() if field.kind == "text" and form.get(name)
+    )
+    return next(texts, "")
+
+
+# --- small things -------------------------------------------------------------------------------
+
+
+def joined(parts: Sequence[Segment], between: str) -> list[Segment]:
+    told = list(parts[:1])
+    for part in parts[1:]:
+        told += [Segment(between), part]
+    return told
+
+
+def quoted(text: Any, locale: str) -> list[Segment]:
+    if not text:
+        return []
+    return [Segment(f"“{str(text).strip().rstrip('。.')}”", "quote")]
+
+
+def moment(text: Any, locale: str) -> list[Segment]:
+    return [Segment(when(instant(text), locale), "num")] if text else []
+
+
+def _files(purpose: str, photo: bool, count: int, locale: str) -> str:
+    zh, en = PURPOSES.get(purpose, ("", purpose))
+    if photo:
+        plural = "" if count == 1 else "s"
+        return pick((f"{zh}照片 {count} 张", f"{count} photo{plural} ({en})"), locale)
+    if purpose in ("doc", "call"):
+        return pick((f"{zh} {count} 份", f"{count} × {en}"), locale)
+    return pick((f"{zh}文件 {count} 份", f"{count} × file ({en})"), locale)
