@@ -191,8 +191,9 @@ def may_do(desk: Desk, task: OpenTask, by: By) -> Authority:
 
 def _authority(desk: Desk, task: OpenTask, by: By) -> Authority:
     people = desk.directory
+    units = people.offices(task.units)
     if task.holder is None:
-        found = people.authority(by.person, task.duty, task.units, desk.at, by.on_behalf_of)
+        found = people.authority(by.person, task.duty, units, desk.at, by.on_behalf_of)
         if found is None:
             raise NotYourTask(
                 f"这一步属于{_where(people, task)}的岗位，您现在没有这个岗位，也不在代理期内。",
@@ -200,7 +201,7 @@ def _authority(desk: Desk, task: OpenTask, by: By) -> Authority:
             )
         return found
     absent = None if by.person == task.holder else task.holder
-    found = people.authority(by.person, task.duty, task.units, desk.at, absent)
+    found = people.authority(by.person, task.duty, units, desk.at, absent)
     if found is None and absent is None:
         # Given to this person by name, whose post sits elsewhere (an acceptor lent by the street).
         found = people.authority(by.person, task.duty, None, desk.at, by.on_behalf_of)

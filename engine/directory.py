@@ -177,6 +177,11 @@ class Directory:
             todo.extend(below)
         return frozenset(found)
 
+    def offices(self, units: Collection[str]) -> frozenset[str]:
+        """These units with the departments directly below them: a street acts by its offices."""
+        below = (child for unit in units for child in self._children.get(unit, ()))
+        return frozenset(units).union(u for u in below if self.units[u].kind == "department")
+
     def communities(self, street: str, at: datetime) -> tuple[str, ...]:
         """Ids of the street's communities existing at this instant, sorted."""
         below = (self.units[unit] for unit in self.subtree(street))

@@ -120,7 +120,7 @@ def reassign_task(
 def overseer(desk: Desk, by: By, duties: tuple[str, ...]) -> Authority:
     """The post by which this person oversees the case: one of the duties, over its place."""
     people = desk.directory
-    above = (*desk.case.place, *people.ancestors(desk.case.place[-1]))
+    above = people.offices((*desk.case.place, *people.ancestors(desk.case.place[-1])))
     for duty in duties:
         found = people.authority(by.person, duty, above, desk.at, by.on_behalf_of)
         if found:
@@ -142,7 +142,7 @@ def _check_fit(desk: Desk, task: OpenTask, to: str) -> None:
     name = people.name(to)
     if to == task.holder:
         raise NotFit(f"这一步已经在{name}手里。", f"{name} holds this step already.")
-    found = people.authority(to, task.duty, task.units, desk.at)
+    found = people.authority(to, task.duty, people.offices(task.units), desk.at)
     if found is None:
         raise NotFit(
             f"{name}现在没有办这一步的岗位，不能交给他。请选有此岗位的人。",

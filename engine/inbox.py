@@ -162,7 +162,11 @@ def duties_of(directory: Directory, person: str, at: datetime) -> dict[str, set[
     """The duties a person has at an instant, own and acted for, with the units of those posts."""
     duties: dict[str, set[str]] = {}
     for held in directory.capacities(person, at):
-        duties.setdefault(held.duty, set()).add(held.unit)
+        unit = directory.unit(held.unit)
+        units = duties.setdefault(held.duty, set())
+        units.add(unit.id)
+        if unit.kind == "department" and unit.parent:
+            units.add(unit.parent)  # an office of the street acts for the street
     return duties
 
 
