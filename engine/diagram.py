@@ -288,8 +288,11 @@ def _drawn(root: etree._Element) -> Iterator[str]:
 
 def _strange(model: list[etree._Element]) -> Iterator[Strange]:
     for element in model:
-        if not _is_script(element) and not _is_known(element):
+        if _is_script(element):
+            continue
+        if not _is_known(element):
             yield Strange(_nearest_id(element), _local(element))
+            continue
         yield from _twice(element)
         for name, value in element.attrib.items():
             if not _is_script_attribute(str(name)) and not _is_plain(

@@ -12,6 +12,7 @@ from engine.lint_facts import DUTIES, Facts, finding, form_of
 
 MAX_NODES: Final = 300
 ID: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
+ISO_DURATION: Final = re.compile(r"$|[-+]?P[0-9T]")  # BPMN's own way, or nothing at all
 RESERVED: Final = frozenset({"case", "lot"})  # roots of expressions that are no elements
 DUTIES_OF_FIVE: Final = frozenset({"report", "confirm", "assign", "rectify", "accept"})
 MESSAGES: Final = frozenset({"return", "withdraw", "object", "reopen", "dispute"})
@@ -74,12 +75,13 @@ WORDS: Final = {
 
 def constructs(facts: Facts) -> Iterator[Finding]:
     """Nothing that would run code, nothing that is not built."""
-    for script in facts.diagram.scripts:
+    scripts = {script.element: script.what for script in reversed(facts.diagram.scripts)}
+    for element, what in reversed(scripts.items()):
         yield finding(
-            script.element,
+            element,
             "script",
-            f"含有脚本或代码（{script.what}），不予部署。请改用规则表或安全表达式",
-            f"holds a script or code ({script.what}); use a decision table or a safe expression",
+            f"含有脚本或代码（{what}），不予部署，请改用规则表或安全表达式",
+            f"holds a script or code ({what}); use a decision table or a safe expression",
         )
     for strange in facts.diagram.strange:
         word = WORDS.get(strange.what, strange.what)
@@ -293,7 +295,7 @@ def _attached(facts: Facts, node: Node) -> Iterator[Finding]:
 def _time(facts: Facts, node: Node) -> Iterator[Finding]:
     host = facts.node(node.attached_to)
     kinds = [time for time, _ in node.times]
-    if kinds != ["timeDuration"] or not node.times[0][1]:
+    if kinds != ["timeDuration"] or ISO_DURATION.match(node.times[0][1]):
         yield finding(
             node,
             "timer",
