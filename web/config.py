@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 PREFIX: Final = "SHAOJI_"
 SHORTEST_KEY: Final = 32
@@ -25,8 +24,7 @@ class Settings:
     forge sessions; if it is lost everybody signs in anew, nothing else. origin: the name of the
     log, in every event for ever. cookie_secure: cookies travel by HTTPS only; "no" only for a
     server that is reached by plain HTTP. proxies: how many reverse proxies stand before it, whose
-    X-Forwarded headers are then believed. zone: IANA zone in which pages show times.
-    demo: every page says that its data are invented.
+    X-Forwarded headers are then believed. demo: every page says that its data are invented.
     """
 
     secret_key: str
@@ -35,7 +33,6 @@ class Settings:
     origin: str = "shaoji.example/street"
     cookie_secure: bool = True
     proxies: int = 0
-    zone: str = "Asia/Shanghai"
     demo: bool = False
 
 
@@ -91,7 +88,7 @@ def _kept(path: Path) -> str:
 def _read(name: str, text: str) -> Any:
     try:
         return _READERS[name](text.strip())
-    except (ValueError, LookupError, OSError) as error:
+    except ValueError as error:
         raise BadSettings(
             f"设置 {PREFIX}{name.upper()} 不能用：{error}。"
             f" / {PREFIX}{name.upper()} cannot be used: {error}"
@@ -117,10 +114,6 @@ def _words(text: str) -> str:
     return text
 
 
-def _zone(text: str) -> str:
-    return ZoneInfo(text).key
-
-
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("应为 0 或正整数 / 0 or more")
@@ -134,6 +127,5 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "origin": _words,
     "cookie_secure": _yes,
     "proxies": _count,
-    "zone": _zone,
     "demo": _yes,
 }

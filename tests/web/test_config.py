@@ -26,7 +26,6 @@ def test_every_setting_can_be_told(tmp_path: Path) -> None:
             "SHAOJI_ORIGIN": "shaoji.example/tinglan",
             "SHAOJI_COOKIE_SECURE": "no",
             "SHAOJI_PROXIES": "1",
-            "SHAOJI_ZONE": "Asia/Urumqi",
             "SHAOJI_DEMO": "yes",
             "HOME": "/somewhere",
         },
@@ -39,7 +38,6 @@ def test_every_setting_can_be_told(tmp_path: Path) -> None:
         "shaoji.example/tinglan",
         cookie_secure=False,
         proxies=1,
-        zone="Asia/Urumqi",
         demo=True,
     )
     assert not (tmp_path / "secret").exists()
@@ -55,7 +53,6 @@ def test_an_unknown_variable_is_refused_with_its_name(tmp_path: Path) -> None:
     [
         ("COOKIE_SECURE", "maybe"),
         ("PROXIES", "-1"),
-        ("ZONE", "Middle/Earth"),
         ("SECRET_KEY", "short"),
         ("DATABASE_URL", ""),
     ],

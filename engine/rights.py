@@ -1,0 +1,91 @@
+"""Who may see a case. One rule, used by pages, exports and evidence files alike.
+
+Seeing needs a part in the case (reported it, holds a step, did one), a post whose duty an open step
+is waiting for, or a duty post over the place: in the case's unit or in one above it. Whoever
+administers accounts and units sees no case by that: `administer` opens nothing here.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from engine.directory import Authority, Directory
+from engine.errors import NotAllowed
+from engine.people import By
+from engine.state import CaseState
+
+# Duties that open no case by themselves.
+BLIND: Final = frozenset({"administer"})
+# Duties that may ask who held a post on a day.
+WATCHING: Final = frozenset({"supervise", "administer"})
+
+
+class NotYoursToSee(NotAllowed):
+    """This person has neither a part in the case nor a duty over its place."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "这件案子不在您的职责范围内，您也没有经办过，不能查看。需要查看的，请找该社区或街道督查岗位。",
+            "This case is outside your duties and you had no part in it. Ask the community or the "
+            "street's supervisor.",
+        )
+
+
+def may_see(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
+    """Whether this person may see the case at this instant, in person or as a substitute."""
+    if by.person in participants(case):
+        return True
+    seeing = tuple(_seeing(people, by, at))
+    above = {*case.place, *people.ancestors(case.place[-1])}
+    return any(
+        held.unit in above or _is_part_of(case, held) or _is_wanted(case, held) for held in seeing
+    )
+
+
+class NotYoursToAsk(NotAllowed):
+    """Who held a post is told to supervisors and administrators."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "只有督查岗位和管理员可以查谁在哪天任什么岗位。需要查的，请找督查岗位。",
+            "Only supervisors and administrators may look up who held a post; ask one of them.",
+        )
+
+
+def check_may_see(case: CaseState, people: Directory, by: By, at: datetime) -> None:
+    """Raise NotYoursToSee unless this person may see the case."""
+    if not may_see(case, people, by, at):
+        raise NotYoursToSee
+
+
+def participants(case: CaseState) -> frozenset[str]:
+    """Everybody with a part in the case: reporter, holders, doers, and whom they acted for."""
+    doers = [doer for group in case.doers.values() for doer in group]
+    named = {name for doer in doers for name in (doer.person, doer.on_behalf_of)}
+    holders = {task.holder for task in case.tasks.values()}
+    return frozenset((named | holders) - {None})
+
+
+def places_seen(people: Directory, by: By, at: datetime) -> frozenset[str]:
+    """All units whose cases this person may see by a post: those of the posts, and below them."""
+    units = {held.unit for held in _seeing(people, by, at)}
+    return frozenset(below for unit in units for below in people.subtree(unit))
+
+
+def watches(people: Directory, by: By, at: datetime) -> bool:
+    """Whether this person may look up who held which post on which day."""
+    return any(held.duty in WATCHING for held in people.capacities(by.person, at))
+
+
+def _seeing(people: Directory, by: By, at: datetime) -> Iterator[Authority]:
+    return (held for held in people.capacities(by.person, at) if held.duty not in BLIND)
+
+
+def _is_part_of(case: CaseState, held: Authority) -> bool:
+    """Whoever stands in for a participant sees what they see."""
+    return held.on_behalf_of in participants(case)
+
+
+def _is_wanted(case: CaseState, held: Authority) -> bool:
+    """An open step waits for this duty in this unit: how could one claim what one cannot see?"""
+    return any(held.duty == task.duty and held.unit in task.units for task in case.tasks.values())
