@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     Row,
+    Select,
     Table,
     Text,
     bindparam,
@@ -296,7 +297,8 @@ def admit(
     once get five answers, like a hundred sent one after the other.
     """
     head = log.take(conn, ACCESS)
-    row = _by_name(conn, name)
+    # The account's row as well: the very first events of a stream have no head to lock.
+    row = conn.execute(_named(name).with_for_update()).first()
     if row is None:
         _refuse(conn, head, None, "unknown", at)
         return None
@@ -359,8 +361,11 @@ def _clerk(conn: Connection, by: By | None, at: datetime) -> dict[str, Any]:
 
 
 def _by_name(conn: Connection, name: str) -> Row[Any] | None:
-    query = select(account_table).where(account_table.c.name == _folded(name))
-    return conn.execute(query).first()
+    return conn.execute(_named(name)).first()
+
+
+def _named(name: str) -> Select[Any]:
+    return select(account_table).where(account_table.c.name == _folded(name))
 
 
 def _count(conn: Connection, table: Table) -> int:
