@@ -15,12 +15,17 @@ WORKING_DAY: Final = 480
 
 def duration(minutes: int, clock: str | None, locale: str) -> str:
     """1 天 8 小时 8 分钟; on the working clock hours and minutes, marked （工作时）."""
+    mark = pick(("（工作时）", " (working time)"), locale) if clock == "working" else ""
+    return bare_duration(minutes, clock, locale) + mark
+
+
+def bare_duration(minutes: int, clock: str | None, locale: str) -> str:
+    """A duration without the mark of the working clock, for where a footnote says it."""
     days, rest = divmod(minutes, 24 * 60) if clock != "working" else (0, minutes)
     hours, left = divmod(rest, 60)
     units = ("天", "小时", "分钟") if locale == "zh" else ("d", "h", "min")
     told = [f"{n} {unit}" for n, unit in zip((days, hours, left), units, strict=True) if n]
-    words = " ".join(told) or pick(("不到 1 分钟", "under 1 min"), locale)
-    return words + (pick(("（工作时）", " (working time)"), locale) if clock == "working" else "")
+    return " ".join(told) or pick(("不到 1 分钟", "under 1 min"), locale)
 
 
 def limit(minutes: int, clock: str | None, locale: str, *, working_day: int = WORKING_DAY) -> str:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup, escape
 
 from audit.reports.facts import CaseRecord, Responsibility, TimelineRow
+from web.quantities import bare_duration as bare_duration
 from web.quantities import day as day
 from web.quantities import days_words as days_words
 from web.quantities import duration as duration
@@ -23,9 +24,9 @@ from web.quantities import time_of_day as time_of_day
 from web.quantities import weekday as weekday
 from web.quantities import when as when
 from web.slots import Slots
+from web.wording import NOUNS, brief_answers, joined, over, round_words
 from web.wording import Names as Names
 from web.wording import Segment as Segment
-from web.wording import brief_answers, joined, over, round_words
 from web.wording import category_words as category_words
 from web.wording import duty_mark as duty_mark
 from web.wording import duty_name as duty_name
@@ -60,12 +61,14 @@ def timeline_sentence(
 
 def template(row: TimelineRow, locale: str) -> str:
     """The sentence with its slots, from sentences.toml; types not known there have one too."""
-    machine = row.actor.person is None
-    variants = [f"{row.type}/machine"] * machine + [f"{row.type}/again"] * (
-        "predecessor" in row.data
-    )
-    found = next((key for key in (*variants, row.type) if key in TEMPLATES), "*")
-    return TEMPLATES[found][locale]
+    keys = [row.type, "*"]
+    if row.type == "case.advanced" and not {"opened", "ended"} & set(row.data):
+        keys.insert(0, f"{row.type}/waiting")
+    if "predecessor" in row.data:
+        keys.insert(0, f"{row.type}/again")
+    if row.actor.person is None:
+        keys.insert(0, f"{row.type}/machine")
+    return next(TEMPLATES[key][locale] for key in keys if key in TEMPLATES)
 
 
 def outcome(record: CaseRecord, row: Responsibility, names: Names, locale: str) -> list[Segment]:
@@ -80,13 +83,19 @@ def outcome(record: CaseRecord, row: Responsibility, names: Names, locale: str) 
 
 def _did(record: CaseRecord, row: Responsibility, names: Names, locale: str) -> list[str]:
     facts = record.elements.get(row.element)
-    told = [pick(_TURNED[row.how], locale)] if row.how in _TURNED else []
+    name = element_name(record, row.element, locale)
+    told = (
+        [name]
+        if row.duty5 and row.how != "reported" and name != pick(NOUNS[row.duty5], locale)
+        else []
+    )
+    told += [pick(_TURNED[row.how], locale)] if row.how in _TURNED else []
     told += brief_answers(facts, row.outcome, names, locale)
     told += [row.reason] if row.reason else []
     if not told and row.how == "reported":
         return [record.title]
-    if not told and row.how == "completed" and facts:
-        return [pick((facts.verb or facts.name, facts.verb_en or facts.name_en), locale)]
+    if not told and row.how == "completed":
+        return [name]
     return told
 
 
@@ -174,8 +183,13 @@ def _fill(template: str, slots: Slots) -> Iterator[Segment]:
 
 
 def _punctuated(segments: Iterable[Segment], locale: str) -> list[Segment]:
-    """A full stop after a quotation goes inside it, unless the quotation ends with its own mark."""
-    stop = pick(("。", "."), locale)
+    """A full stop after a quotation goes inside it, unless the quotation ends with its own mark.
+
+    In English it stays outside: what is quoted is mostly Chinese.
+    """
+    if locale != "zh":
+        return list(segments)
+    stop = "。"
     told: list[Segment] = []
     for segment in segments:
         text = segment.text

@@ -43,7 +43,7 @@ class Slots:
         return pick((zh, en), self.locale)
 
     def _quote(self, name: str) -> list[Segment]:
-        return quoted(self.row.data.get(name), self.locale)
+        return quoted(self.row.data.get(name))
 
     # who and what
 
@@ -61,7 +61,7 @@ class Slots:
         row = self.row
         if row.holder:
             return self.names.person(row.holder, self.locale)
-        return self.names.unit(row.units[0]) if row.units else ""
+        return self.names.unit(row.units[-1]) if row.units else ""
 
     def _unit(self) -> str:
         return self.names.unit(self.row.data.get("unit"))
@@ -90,7 +90,7 @@ class Slots:
     def _told(self) -> list[Segment]:
         facts = self.record.elements.get("report")
         text = first_text(facts, self.row.data.get("form", {})) or self.row.data["title"]
-        return quoted(text, self.locale)
+        return quoted(text)
 
     def _did(self) -> list[Segment]:
         facts = self.record.elements.get(self.row.element or "")
@@ -116,7 +116,7 @@ class Slots:
         return self._quote("legal_basis")
 
     def _party(self) -> list[Segment]:
-        return quoted(self._asked("counterparty"), self.locale)
+        return quoted(self._asked("counterparty"))
 
     def _source(self) -> str:
         return pick(SOURCES.get(self.record.source, ("", "")), self.locale)
@@ -193,14 +193,17 @@ class Slots:
         ended = self.row.data.get("ended")
         if ended:
             name = element_name(self.record, ended, self.locale)
-            opened.append(self._word(f"“{name}”，流程结束", f"“{name}”: the process has ended"))
-        if opened:
-            return self._word("、", ", ").join(opened)
-        return self._word("等待下一个条件", "wait for what comes next")
+            told = f"“{name}”"
+            if self.row.seq == self.record.ended_seq:
+                told += self._word("，流程结束", ", where the process ends")
+            opened.append(told)
+        return self._word("、", ", ").join(opened)
 
     def _opened_step(self, step: Mapping[str, Any]) -> str:
         name = element_name(self.record, step["element"], self.locale)
         holder = step.get("holder")
-        units = self._word("、", ", ").join(self.names.unit(unit) for unit in step["units"][:1])
-        who = self.names.person(holder, self.locale) if holder else units
+        # Nobody in particular: the widest of the units whose posts may do it.
+        who = (
+            self.names.person(holder, self.locale) if holder else self.names.unit(step["units"][-1])
+        )
         return self._word(f"“{name}”（{who}）", f"“{name}” ({who})")

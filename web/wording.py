@@ -1,7 +1,9 @@
 """Words for what a record holds: persons, steps, files, answers, in Chinese and English."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from audit.encoding import instant
@@ -15,8 +17,10 @@ from audit.reports.facts import (
     TimelineRow,
     Timing,
 )
-from web.quantities import duration, limit, pick, when
+from web.quantities import ZONE, bare_duration, day, duration, limit, pick, when
 
+# What was written, in a table: this many characters of it.
+LINE: Final = 40
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "report": ("上报", "Report"),
     "confirm": ("确认", "Confirm"),
@@ -139,13 +143,14 @@ def person_words(actor: Actor, names: Names, locale: str, *, source: str = "") -
 def level_words(record: CaseRecord, locale: str) -> str:
     """The level in words: the definition's own, else the usual ones, else as recorded."""
     level = record.level
-    if level is None:
-        return ""
-    for facts in record.elements.values():
-        choices = facts.fields["level"].choices if "level" in facts.fields else {}
-        if level in choices:
-            return pick(choices[level], locale)
-    return pick(LEVELS.get(level, (level, level)), locale)
+    if level is None or level in LEVELS:
+        return pick(LEVELS[level], locale) if level else ""
+    offered = (
+        facts.fields["level"].choices
+        for facts in record.elements.values()
+        if "level" in facts.fields
+    )
+    return next((pick(c[level], locale) for c in offered if level in c), level)
 
 
 def category_words(record: CaseRecord, locale: str) -> str:
@@ -163,8 +168,8 @@ def five_words(state: str, was_late: bool, locale: str) -> str:
 
 
 def over(timing: Timing, locale: str) -> str:
-    """超 21 分钟: how far beyond the limit."""
-    told = duration(timing.late, timing.clock, locale)
+    """超 21 分钟: how far beyond the limit, on the limit's own clock."""
+    told = bare_duration(timing.late, timing.clock, locale)
     return pick((f"超 {told}", f"{told} over"), locale)
 
 
@@ -200,70 +205,90 @@ def spent(timing: Timing, locale: str) -> list[Segment]:
 def brief_answers(
     facts: ElementFacts | None, form: Mapping[str, Any], names: Names, locale: str
 ) -> list[str]:
-    """What was decided, else what was written: choices, persons and units; else the first text."""
-    fields = facts.fields if facts else {}
-    given = [(field, form[name]) for name, field in fields.items() if form.get(name) is not None]
-    decided = [
-        words
-        for field, value in given
-        if field.kind in ("choice", "choices", "person", "unit", "check")
-        for words in [_answer(field, value, names, locale)]
-        if words
+    """What was decided (choices, persons, units), then the first longer text, cut to a line."""
+    given = list(_given(facts, form))
+    told = [
+        _answer(about, value, names, locale)
+        for about, value in given
+        if about.kind in ("choice", "person", "unit")
     ]
-    first = first_text(facts, form)
-    return decided or ([first] if first else [])
+    prose = [_cut(value) for about, value in given if about.kind == "prose"]
+    lines = [_titled(about, _cut(value), locale) for about, value in given if about.kind == "text"]
+    return [*told, *(prose or lines[: not told])[:1]]
 
 
 def full_answers(
     facts: ElementFacts | None, form: Mapping[str, Any], names: Names, locale: str
 ) -> list[Segment]:
-    """Every answer of a form, in the order asked; texts in quotation marks."""
+    """Every answer of a form, in the order asked; what was written in quotation marks.
+
+    The first longer text is what the step is about and goes without its question.
+    """
     parts: list[Segment] = []
-    fields = facts.fields if facts else {}
-    for name, about in fields.items():
-        value = form.get(name)
-        if value is None or value == "":
-            continue
-        comma = Segment(pick(("，", ", "), locale)) if parts else None
-        if about.kind == "text":
-            title = pick((about.title, about.title_en), locale)
-            told = [Segment(title + pick(("：", ": "), locale)), *quoted(value, locale)]
+    main = next((about for about, _ in _given(facts, form) if about.kind == "prose"), None)
+    for about, value in _given(facts, form):
+        if about.kind == "check" and not value:
+            continue  # a box left empty says nothing
+        if parts:
+            parts.append(Segment(pick(("，", ", "), locale)))
+        if about.kind in ("text", "prose"):
+            title = "" if about is main else _titled(about, "", locale)
+            parts += [*([Segment(title)] if title else []), *quoted(value)]
         else:
-            told = [Segment(_answer(about, value, names, locale))]
-        if told[0].text:
-            parts.extend([comma] if comma else [])
-            parts.extend(told)
+            parts.append(Segment(_answer(about, value, names, locale)))
     return parts
 
 
+def first_text(facts: ElementFacts | None, form: Mapping[str, Any]) -> str:
+    """The first longer text of a form, else its first line of text, else nothing."""
+    given = list(_given(facts, form))
+    texts = [v for kind in ("prose", "text") for about, v in given if about.kind == kind]
+    return str(texts[0]) if texts else ""
+
+
+def _given(facts: ElementFacts | None, form: Mapping[str, Any]) -> Iterator[tuple[FieldFacts, Any]]:
+    fields = facts.fields if facts else {}
+    for name, about in fields.items():
+        if form.get(name) not in (None, "", []):
+            yield about, form[name]
+
+
 def _answer(about: FieldFacts, value: Any, names: Names, locale: str) -> str:
-    title = pick((about.title, about.title_en or about.title), locale)
-    colon = pick(("：", ": "), locale)
+    comma = pick(("、", ", "), locale)
     match about.kind:
         case "choice":
-            return pick(about.choices.get(value, (str(value), str(value))), locale)
+            return _choice(about, value, locale)
         case "choices":
-            words = [pick(about.choices.get(one, (one, one)), locale) for one in value]
-            return f"{title}{colon}{pick(('、', ', '), locale).join(words)}" if words else ""
+            told = comma.join(_choice(about, one, locale) for one in value)
         case "person":
-            return f"{title}{colon}{names.person(value, locale)}"
+            told = names.person(value, locale)
         case "unit":
-            return f"{title}{colon}{names.unit(value)}"
+            told = names.unit(value)
+        case "date":
+            told = day(datetime.fromisoformat(value).replace(tzinfo=ZONE), locale)
+        case "moment":
+            told = when(datetime.fromisoformat(value), locale)
         case "check":
-            return f"{title}{colon}{pick(('是', 'yes') if value else ('否', 'no'), locale)}"
+            return pick((about.title, about.title_en or about.title), locale)
         case _:
-            return f"{title}{colon}{value}"
+            told = str(value)
+    return _titled(about, told, locale)
 
 
-def first_text(facts: ElementFacts | None, form: Mapping[str, Any]) -> str:
-    fields = facts.fields if facts else {}
-    texts = (
-        str(form[name]) for name, field in fields.items() if field.kind == "text" and form.get(name)
-    )
-    return next(texts, "")
+def _choice(about: FieldFacts, value: Any, locale: str) -> str:
+    """The title of a choice without the explanation that follows it on the form."""
+    title = pick(about.choices.get(value, (str(value), str(value))), locale)
+    return re.split(r"[：（]|: | \(", title, maxsplit=1)[0]
 
 
-# --- small things -------------------------------------------------------------------------------
+def _titled(about: FieldFacts, value: str, locale: str) -> str:
+    title = pick((about.title, about.title_en or about.title), locale)
+    return f"{title}{pick(('：', ': '), locale)}{value}"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return (line if len(line) <= LINE else f"{line[: LINE - 1]}…").rstrip("。")
 
 
 def joined(parts: Sequence[Segment], between: str) -> list[Segment]:
@@ -273,7 +298,8 @@ def joined(parts: Sequence[Segment], between: str) -> list[Segment]:
     return told
 
 
-def quoted(text: Any, locale: str) -> list[Segment]:
+def quoted(text: Any) -> list[Segment]:
+    """What somebody wrote, in quotation marks, without its last full stop."""
     if not text:
         return []
     return [Segment(f"“{str(text).strip().rstrip('。.')}”", "quote")]

@@ -188,8 +188,9 @@ class _Fold:
             self._open(row, entry)
         for rule in entry.data.get("rules", ()):
             self.level = rule["outputs"].get("level", self.level)
-        # A process that has ended may be reopened by a message it still waited for.
-        self.ended = entry if "ended" in entry.data else None
+        # A branch that only reminds somebody ends too; the case has ended when no step is left.
+        left = any(step.how == "open" for step in self.steps.values())
+        self.ended = entry if "ended" in entry.data and not left else None
 
     def _open(self, row: Mapping[str, Any], entry: Entry) -> None:
         step = _Step(row["task"], row["element"], tuple(row["units"]), entry.at, entry.seq, [])
@@ -345,6 +346,7 @@ class _Fold:
             opened=first.at,
             last=last.at,
             ended=self.ended.data["ended"] if self.ended else None,
+            ended_seq=self.ended.seq if self.ended else None,
             ended_at=self.ended.at if self.ended else None,
             responsibility=lines,
             now=tuple(line for line in lines if line.how == "open"),

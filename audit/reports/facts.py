@@ -23,7 +23,9 @@ How = Literal[
 class FieldFacts:
     """One field of an element's form as its definition words it.
 
-    kind: text, choice, choices, person, unit, number, date or check. choices: value -> (zh, en).
+    kind: text (a line), prose, choice, choices, person, unit, number, date,
+    moment (RFC 3339 with offset) or check.
+    choices: value -> (zh, en).
     """
 
     title: str
@@ -313,9 +315,10 @@ class RiskSpan:
 class CaseRecord:
     """What the log says of one case as of its last entry here.
 
-    ended: id of the end event reached, None while open. now: the open lines of `responsibility`.
-    tally: how often each kind of turn or change happened (entry type -> count), `substitute` = acts
-    for somebody absent, `claimed_earlier` = acts said to have happened before they were recorded.
+    ended: id of the end event reached, None while open; ended_seq: number of that entry. now: the
+    open lines of `responsibility`. tally: how often each kind of turn or change happened (entry
+    type -> count), `substitute` = acts for somebody absent, `claimed_earlier` = acts said to have
+    happened before they were recorded.
     """
 
     log: str
@@ -337,6 +340,7 @@ class CaseRecord:
     opened: datetime
     last: datetime
     ended: str | None
+    ended_seq: int | None
     ended_at: datetime | None
     responsibility: tuple[Responsibility, ...]
     now: tuple[Responsibility, ...]

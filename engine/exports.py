@@ -1,0 +1,137 @@
+"""Reports that leave the house: what a definition calls things, and the record of each export."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from audit.entries import Draft
+from audit.reports.facts import ElementFacts, FieldFacts
+from engine.cases import NotYourTask, holders_named
+from engine.casework import Desk, Done, change
+from engine.definitions import OPENING_FORM, Definition
+from engine.directory import Authority
+from engine.errors import BadInput, NotAllowed
+from engine.forms import Field, Form
+from engine.holding import overseer
+from engine.people import By, actor
+from engine.reasons import reasoned
+
+KINDS: Final = ("case_report",)
+
+
+class MayNotExport(NotAllowed):
+    """Reports are exported by those who supervise the place or have a part in the case."""
+
+
+class NoSuchReport(BadInput):
+    """What was exported is not told in the form the record asks for."""
+
+
+def record_export(
+    conn: Connection,
+    case_id: str,
+    *,
+    kind: str,
+    sha256: str,
+    head: str,
+    purpose: str,
+    pages: int,
+    by: By,
+    at: datetime,
+    key: str | None = None,
+) -> Done:
+    """Put on the record that a report was exported; call it before the file leaves the house.
+
+    sha256: of the file (hex). head: hash (hex) of the last entry the report rests on; the case may
+    have moved on meanwhile. Raises MayNotExport, NoSuchReport, NoReason.
+    """
+    if kind not in KINDS or len(sha256) != 64 or len(head) != 64 or pages < 1:
+        raise NoSuchReport(
+            "导出的报告没有写全种类、页数和摘要。",
+            "Kind, pages and hashes of the report are needed.",
+        )
+
+    def decide(desk: Desk) -> list[Draft]:
+        data = {
+            "kind": kind,
+            "sha256": sha256,
+            "head": head,
+            "purpose": reasoned(purpose, what="用途", english="a purpose"),
+            "pages": pages,
+        }
+        who = actor(exporter(desk, by), "export", channel=by.channel)
+        return [Draft("report.exported", data, who, at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def exporter(desk: Desk, by: By) -> Authority:
+    """The post by which this person may export reports of the case; raises MayNotExport.
+
+    A supervising post over its place, or any post of somebody who has a part in the case.
+    """
+    try:
+        return overseer(desk, by, ("supervise",))
+    except NotYourTask:
+        held = desk.directory.capacities(by.person, desk.at)
+    parts = {by.person, by.on_behalf_of} & holders_named(desk.case)
+    fitting = [one for one in held if by.on_behalf_of in (None, one.on_behalf_of)]
+    if not parts or not fitting:
+        raise MayNotExport(
+            "只有本街道督查岗位和本案经办人可以导出报告。请向他们索取。",
+            "Only supervising posts of this street and those with a part in the case may export "
+            "reports. Ask one of them.",
+        )
+    return fitting[0]
+
+
+# --- what a definition calls things -------------------------------------------------------------
+
+
+def element_facts(definition: Definition) -> dict[str, ElementFacts]:
+    """Words and duties of a definition's elements, for audit.reports.case.
+
+    `report` stands for the opening of the case.
+    """
+    told = {
+        id_: ElementFacts(None, element.name, element.name_en, "", "", "")
+        for id_, element in definition.elements.items()
+    }
+    for id_, task in definition.tasks.items():
+        told[id_] = ElementFacts(
+            task.duty5, task.name, task.name_en, task.verb, task.verb_en, task.capacity,
+            _fields(definition.forms[task.form]),
+        )  # fmt: skip
+    for id_, message in definition.messages.items():
+        if message.form is not None:
+            fields = _fields(definition.forms[message.form])
+            told[id_] = ElementFacts(None, message.name, told[id_].name_en, "", "", "", fields)
+    opening = _fields(definition.forms[OPENING_FORM])
+    told["report"] = ElementFacts("report", "上报", "Report", "上报", "Report", "report", opening)
+    return told
+
+
+def _fields(form: Form) -> Mapping[str, FieldFacts]:
+    return {field.name: _field(field) for field in form.fields}
+
+
+def _field(field: Field) -> FieldFacts:
+    choices = {choice.value: (choice.title, choice.title_en) for choice in field.choices}
+    return FieldFacts(field.title, field.title_en, _kind(field), choices)
+
+
+def _kind(field: Field) -> str:
+    if field.widget in ("person", "unit"):
+        return field.widget
+    if field.type == "array":
+        return "choices"
+    if field.choices:
+        return "choice"
+    kinds = {"integer": "number", "boolean": "check"}
+    if field.type in kinds:
+        return kinds[field.type]
+    if field.format:
+        return {"date": "date", "date-time": "moment"}[field.format]
+    return "prose" if field.widget == "textarea" else "text"
