@@ -117,6 +117,11 @@ def test_the_tree_is_walked_up_and_down(conn: Connection) -> None:
     assert known.communities("u-tinglan", MONDAY - DAY) == ()
 
 
+def test_a_street_acts_by_its_departments_and_not_by_its_communities(conn: Connection) -> None:
+    assert directory(conn).offices(["u-tinglan"]) == {"u-tinglan", "u-fire"}
+    assert directory(conn).offices(["u-tingtao"]) == {"u-tingtao"}
+
+
 def test_a_place_answers_the_scopes_place_and_street(conn: Connection) -> None:
     known = directory(conn)
     up = ("u-tingtao-1-1", "u-tingtao-1", "u-tingtao")
