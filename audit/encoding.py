@@ -43,14 +43,13 @@ def timestamp(at: datetime) -> str:
     """Write an aware instant as `2026-03-01T01:02:03.456Z`; a naive one is a ValueError."""
     if at.tzinfo is None:
         raise ValueError("a time without a zone cannot be recorded")
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def instant(text: str) -> datetime:
     """Read what `timestamp` wrote; raises ValueError for any other form."""
-    at = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    if timestamp(at) != text:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None or timestamp(at) != text:
         raise ValueError(f"not a canonical time: {text}")
     return at
 

@@ -77,7 +77,10 @@ _UPDATE_HEAD = (
 _SELECT_HEAD = select(head_table.c.seq, head_table.c.hash, head_table.c.at).where(
     head_table.c.stream == bindparam("s")
 )
-_TAKE_HEAD = _SELECT_HEAD.with_for_update()
+_ORIGIN = select(origin_table.c.origin)
+_TAKE_HEAD = _SELECT_HEAD.add_columns(_ORIGIN.scalar_subquery().label("origin")).with_for_update(
+    of=head_table
+)
 _SELECT_BODIES = (
     select(event_table.c.body)
     .where(event_table.c.stream == bindparam("s"), event_table.c.seq > bindparam("after"))
@@ -122,29 +125,38 @@ def found(conn: Connection, origin: str) -> None:
 
 def origin(conn: Connection) -> str:
     """The name of the log, which every body repeats; raises LookupError before `found`."""
-    name = conn.execute(select(origin_table.c.origin)).scalar()
+    name = conn.execute(_ORIGIN).scalar()
     if name is None:
         raise LookupError("this database holds no log yet")
     return str(name)
 
 
-def take(conn: Connection, stream: str, *, log: str | None = None) -> Head:
+def take(conn: Connection, stream: str) -> Head:
     """Lock the end of a stream until the transaction ends; an empty stream has seq 0.
 
     PostgreSQL locks the head row (an empty stream has none: there the primary key decides between
     two first writers); SQLite has locked the whole database at BEGIN IMMEDIATE.
     """
-    log = log or origin(conn)
     row = conn.execute(_TAKE_HEAD, {"s": stream}).first()
     if row is None:
-        return Head(log, stream, 0, b"", "")
-    return Head(log, stream, row.seq, bytes(row.hash), row.at)
+        return Head(origin(conn), stream, 0, b"", "")
+    return Head(row.origin, stream, row.seq, bytes(row.hash), row.at)
 
 
 def peek(conn: Connection, stream: str) -> int | None:
     """The number of a stream's last event without locking it, or None if it has none."""
     row = conn.execute(_SELECT_HEAD, {"s": stream}).first()
     return None if row is None else int(row.seq)
+
+
+_REGISTER_HEADS = select(head_table.c.stream, head_table.c.hash).where(
+    head_table.c.stream.in_(("@calendar", "@people", "@units"))
+)
+
+
+def register_heads(conn: Connection) -> dict[str, bytes]:
+    """The last hash of each register that commands read: whether one has changed, in one query."""
+    return {row.stream: bytes(row.hash) for row in conn.execute(_REGISTER_HEADS)}
 
 
 def append(conn: Connection, head: Head, drafts: Iterable[Draft]) -> tuple[list[Entry], Head]:

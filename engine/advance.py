@@ -43,11 +43,11 @@ class NobodyResponsible(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a case is judged with. communities: among whom a lot draws, in a fixed order."""
+    """What a case is judged with. communities: among whom a lot draws, asked only if one does."""
 
     definition: Definition
     calendar: Calendar
-    communities: tuple[str, ...] = ()
+    communities: Callable[[], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ def _units(
 def _draw_unit(
     place: tuple[str, ...], waiting: Waiting, cause: Entry, context: Context
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    candidates = [unit for unit in context.communities if unit not in place]
+    candidates = [unit for unit in context.communities() if unit not in place]
     if not candidates:
         raise _nobody(waiting.element)
     chosen = candidates[draw(cause.hash, waiting.key, len(candidates))]

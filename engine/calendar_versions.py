@@ -65,9 +65,18 @@ def publish_calendar(conn: Connection, toml: bytes, *, by: By | None, at: dateti
     return cal
 
 
-def calendar(conn: Connection) -> Calendar:
-    """The calendar that holds now; raises NoCalendar before the first one is published."""
-    return _read(conn, _NAMES.order_by(calendar_table.c.version.desc()).limit(1))
+def calendar(conn: Connection, head: bytes | None = None) -> Calendar:
+    """The calendar that holds now; raises NoCalendar before the first one is published.
+
+    head: last hash of the calendar register, where the caller has just asked for it: a calendar
+    seen with it before answers without a query.
+    """
+    known = _current.get(head) if head is not None else None
+    if known is None:
+        known = _read(conn, _LATEST)
+        if head is not None:
+            _current[head] = known
+    return known
 
 
 def calendar_version(conn: Connection, version: int) -> Calendar:
@@ -76,6 +85,9 @@ def calendar_version(conn: Connection, version: int) -> Calendar:
 
 
 _NAMES: Final = select(calendar_table.c.version, calendar_table.c.sha256)
+_LATEST: Final = _NAMES.order_by(calendar_table.c.version.desc()).limit(1)
+# By the hash of the event that published it: no two calendars share one, in no database.
+_current: dict[bytes, Calendar] = {}
 # By content, not by number alone: a version published in a transaction that was rolled back must
 # not answer for another one with its number.
 _calendars: dict[tuple[int, str], Calendar] = {}

@@ -7,7 +7,7 @@ state and the projections are there together. A command that was acknowledged is
 and one that was not can be sent again with the same key.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,10 +23,12 @@ from engine.advance import Context, Effect, advance, open_case
 from engine.alarms import alarm_draft, first_due
 from engine.calendar_versions import calendar
 from engine.definition_sets import load
+from engine.definitions import Definition
 from engine.directory import Directory
 from engine.errors import Conflict, NotFound, Refusal
 from engine.people import directory
 from engine.process import KERNEL
+from engine.register import register_table
 from engine.replay import replayed
 from engine.state import CaseState, from_json
 
@@ -39,6 +41,18 @@ answer_table = Table(
     Column("at", Text, nullable=False),
 )
 
+# The stored state of a case, and what a key was answered, if it is known.
+_STATE = (
+    select(
+        register_table.c.seq,
+        register_table.c.kernel,
+        register_table.c.state,
+        answer_table.c.case.label("answered"),
+        answer_table.c.seq.label("answer_seq"),
+    )
+    .join(answer_table, answer_table.c.key == bindparam("k"), isouter=True)
+    .where(register_table.c.case == bindparam("c"))
+)
 _ANSWER = select(answer_table.c.case, answer_table.c.seq).where(
     answer_table.c.key == bindparam("k")
 )
@@ -96,10 +110,9 @@ def change(
     key: idempotency key; a key seen before is answered as it was then, and nothing is written.
     Raises UnknownCase, ClockSetBack and whatever `decide` or the process refuses; then roll back.
     """
-    known = _answered(conn, key)
-    if known:
-        return known
-    work = Work.take(conn, case_id, at)
+    work = Work.take(conn, case_id, at, key)
+    if work.answer:
+        return work.answer
     work.ring()
     for draft in decide(work.desk()):
         work.record(draft)
@@ -114,7 +127,8 @@ def begin(
     """Begin a case with its case.opened draft."""
     entry, head = log.place(Head(log.origin(conn), case_id, 0, b"", ""), draft)
     effect = open_case(entry, context)
-    work = Work(conn, Head(head.log, case_id, 0, b"", ""), draft.at, None, context)
+    start = Head(head.log, case_id, 0, b"", "")
+    work = Work(conn, start, draft.at, None, context, directory(conn))
     work.entries, work.end = [entry], head
     work.take_facts(effect)
     log.write(conn, work.head, work.entries)
@@ -126,12 +140,15 @@ def begin(
 
 def read_case(conn: Connection, case_id: str) -> CaseState:
     """The state of a case as of its last event: the stored one if current, else by replay."""
-    stored = register.stored_state(conn, case_id)
-    head = log.peek(conn, case_id)
-    if head is None:
+    seq = log.peek(conn, case_id)
+    if seq is None or case_id.startswith("@"):
         raise UnknownCase(case_id)
-    if stored and stored[:2] == (head, KERNEL):
-        return from_json(stored[2])
+    return _current(conn, case_id, seq, conn.execute(_STATE, {"c": case_id, "k": None}).first())
+
+
+def _current(conn: Connection, case_id: str, seq: int, stored: Any) -> CaseState:
+    if stored and (stored.seq, stored.kernel) == (seq, KERNEL):
+        return from_json(bytes(stored.state))
     return replayed(conn, case_id)
 
 
@@ -145,6 +162,7 @@ class Work:
         at: datetime,
         case: CaseState | None,
         context: Context,
+        people: Directory,
     ) -> None:
         self.conn = conn
         self.head = self.end = head
@@ -152,18 +170,30 @@ class Work:
         self.before = case
         self._case = case
         self.context = context
+        self.people = people
+        self.answer: Done | None = None
         self.entries: list[Entry] = []
 
     @classmethod
-    def take(cls, conn: Connection, case_id: str, at: datetime) -> "Work":
-        """Lock the case and read its state; raises UnknownCase, ClockSetBack."""
+    def take(cls, conn: Connection, case_id: str, at: datetime, key: str | None = None) -> "Work":
+        """Lock the case and read its state; raises UnknownCase, ClockSetBack.
+
+        The key is looked up behind the lock, so that of two equal requests one waits for the other.
+        """
         head = log.take(conn, case_id)
         if head.seq == 0 or case_id.startswith("@"):
             raise UnknownCase(case_id)
-        if timestamp(at) < head.at:
+        stored = conn.execute(_STATE, {"c": case_id, "k": key}).first()
+        if timestamp(at) < head.at and not (stored and stored.answered):
             raise clock_set_back(head.at)
-        case = read_case(conn, case_id)
-        return cls(conn, head, at, case, context_of(conn, case, at))
+        case = _current(conn, case_id, head.seq, stored)
+        heads = log.register_heads(conn)
+        people = directory(conn, heads)
+        context = context_for(conn, load(conn, case.definition), case.place[-1], at, heads)
+        work = cls(conn, head, at, case, context, people)
+        if stored and stored.answered:
+            work.answer = Done(stored.answered, stored.answer_seq, repeated=True)
+        return work
 
     @property
     def case(self) -> CaseState:
@@ -173,7 +203,7 @@ class Work:
 
     def desk(self) -> Desk:
         """What the decision may look at, after the due clocks have rung."""
-        return Desk(self.case, self.context, directory(self.conn), self.at)
+        return Desk(self.case, self.context, self.people, self.at)
 
     def ring(self) -> int:
         """Record every clock that has run out by now, oldest first; returns how many."""
@@ -210,15 +240,21 @@ class Work:
         inbox.project(self.conn, self.before, self.case, self.context.definition)
 
 
-def context_of(conn: Connection, case: CaseState, at: datetime) -> Context:
-    """What a case is judged with now: its pinned definition, today's calendar, the communities."""
-    definition = load(conn, case.definition)
-    return context_for(conn, definition, case.place[-1], at)
-
-
-def context_for(conn: Connection, definition: Any, street: str, at: datetime) -> Context:
-    """The context of a case of this definition on this street."""
-    return Context(definition, calendar(conn), directory(conn).communities(street, at))
+def context_for(
+    conn: Connection,
+    definition: Definition,
+    street: str,
+    at: datetime,
+    heads: Mapping[str, bytes] | None = None,
+) -> Context:
+    """What a case of this definition on this street is judged with: today's calendar and units."""
+    heads = log.register_heads(conn) if heads is None else heads
+    people = directory(conn, heads)
+    return Context(
+        definition,
+        calendar(conn, heads.get("@calendar")),
+        lambda: people.communities(street, at),
+    )
 
 
 def clock_set_back(last: str) -> ClockSetBack:
@@ -232,10 +268,6 @@ def clock_set_back(last: str) -> ClockSetBack:
 
 def answered(conn: Connection, key: str | None) -> Done | None:
     """What a command with this key was answered before, or None."""
-    return _answered(conn, key)
-
-
-def _answered(conn: Connection, key: str | None) -> Done | None:
     row = conn.execute(_ANSWER, {"k": key}).first() if key else None
     return None if row is None else Done(row.case, row.seq, repeated=True)
 

@@ -7,7 +7,7 @@ salted commitment to each, so that nobody can be renamed unseen.
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -376,16 +376,19 @@ def _administered(conn: Connection) -> bool:
 _directories: dict[Any, tuple[tuple[bytes, ...], Directory]] = {}
 
 
-def directory(conn: Connection) -> Directory:
-    """The register as this transaction sees it; one small query unless it has changed."""
-    key = _heads(conn)
+def directory(conn: Connection, heads: Mapping[str, bytes] | None = None) -> Directory:
+    """The register as this transaction sees it; one small query unless it has changed.
+
+    heads: what log.register_heads told, where the caller has just asked.
+    """
+    key = _heads(log.register_heads(conn) if heads is None else heads)
     known = _directories.get(conn.engine.url)
     if known is not None and known[0] == key:
         return known[1]
     # Under READ COMMITTED a change may slip in between the queries: then read again.
     while True:
         read = roster.read_directory(conn)
-        if (now := _heads(conn)) == key:
+        if (now := _heads(log.register_heads(conn))) == key:
             break
         key = now
     _directories[conn.engine.url] = (key, read)
@@ -403,10 +406,8 @@ def rebuild_directory(conn: Connection) -> None:
             roster.apply(conn, entry)
 
 
-def _heads(conn: Connection) -> tuple[bytes, ...]:
-    heads = log.head_table
-    hashes = select(heads.c.hash).where(heads.c.stream.in_((UNITS, PEOPLE)))
-    return tuple(bytes(hash_) for hash_ in conn.execute(hashes.order_by(heads.c.stream)).scalars())
+def _heads(heads: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    return heads.get(UNITS, b""), heads.get(PEOPLE, b"")
 
 
 # --- recording ----------------------------------------------------------------------------------

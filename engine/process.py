@@ -30,7 +30,8 @@ from SpiffWorkflow.bpmn.specs.event_definitions.timer import (
 )
 from SpiffWorkflow.bpmn.specs.mixins.events.event_types import CatchingEvent
 from SpiffWorkflow.bpmn.specs.mixins.unstructured_join import UnstructuredJoin
-from SpiffWorkflow.bpmn.util.subworkflow import BpmnSubWorkflow
+from SpiffWorkflow.bpmn.util.subworkflow import BpmnBaseWorkflow, BpmnSubWorkflow
+from SpiffWorkflow.specs.base import TaskSpec
 from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
@@ -54,6 +55,47 @@ SpiffWorkflow.task.uuid4 = lambda: next(_ids)
 # A timer has fired when `fire` said so, never because a wall clock passed.
 for _definition in (TimeDateEventDefinition, DurationTimerEventDefinition):
     _definition.has_fired = EventDefinition.has_fired
+
+
+def _predict_one_level(
+    self: TaskSpec,
+    my_task: Task,
+    seen: Any = None,
+    looked_ahead: int = 0,
+    mask: int = TaskState.PREDICTED_MASK,
+) -> None:
+    """Make a task's children and no more: Spiff would build the whole definite way ahead.
+
+    Nothing we run asks further: an element's children are made when it is reached (below), and
+    what lies behind a gateway is decided there. Consecutive parallel blocks cost no explosion.
+    """
+    if my_task.has_state(mask):
+        self._predict_hook(my_task)
+
+
+def _update_with_children(self: TaskSpec, my_task: Task) -> None:
+    # A boundary event is set waiting by its split without ever having been updated.
+    if not my_task._children or my_task.has_state(TaskState.PREDICTED_MASK | TaskState.FUTURE):
+        self._predict_hook(my_task)
+    if self._update_hook(my_task):
+        my_task._ready()
+
+
+def _set_state(self: Task, value: int) -> None:
+    """Set a state without Spiff's wall-clock stamp and log line: we record by events."""
+    self._state = value
+
+
+def _update_waiting(self: Any) -> None:
+    """Spiff's update_waiting_tasks, in the same order, without its depth-limited iterator."""
+    for task in [task for task in _walk(self.task_tree) if task._state == TaskState.WAITING]:
+        task.task_spec._update(task)
+
+
+TaskSpec._predict = _predict_one_level
+TaskSpec._update = _update_with_children
+Task._set_state = _set_state
+BpmnBaseWorkflow.update_waiting_tasks = _update_waiting
 
 
 class StepNotOpen(Conflict):

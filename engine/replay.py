@@ -109,7 +109,7 @@ def _effect(
         raise _differs(cause, "no fact after it names the calendar it was judged by")
     try:
         definition = books.definition(case.definition if case else _pinned(cause))
-        context = Context(definition, calendar, _candidates(facts))
+        context = Context(definition, calendar, lambda: _candidates(facts))
         return advance(case, cause, context) if case else open_case(cause, context)
     except (Refusal, LookupError, TypeError, ValueError, AssertionError) as error:
         # Whatever a forged or damaged act makes the engine trip over: it could not have happened.
