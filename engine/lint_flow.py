@@ -185,24 +185,11 @@ def parallel(facts: Facts) -> Iterator[Finding]:
                     "并行网关要么分叉、要么汇合",
                     "a parallel gateway either forks or joins",
                 )
-        matched = {join: _fork_of(ways, join, forks) for join in joins}
-        yield from _blocks(joins, matched)
-        for fork in forks:
-            mine = [join for join in joins if matched[join] == fork]
-            check = _joined(ways, nodes, fork, mine[0]) if mine else _spawned(ways, nodes, fork)
-            yield from check
-        yield from _escalations(facts, nodes, ways)
+        yield from _blocks(ways, nodes, forks, joins)
+        yield from _escalations(nodes, ways)
 
 
-def _blocks(joins: list[str], matched: Mapping[str, str | None]) -> Iterator[Finding]:
-    for join in joins:
-        if matched[join] is None:
-            yield finding(
-                join,
-                "parallel_join",
-                "并行汇合没有与之对应的分叉，会一直等下去",
-                "joins without a fork whose every branch leads to it, and would wait for ever",
-            )
+def _blocks(ways: Ways, nodes: list[Node], forks: list[str], joins: list[str]) -> Iterator[Finding]:
     if len(joins) > 1:
         yield finding(
             joins[1],
@@ -210,6 +197,18 @@ def _blocks(joins: list[str], matched: Mapping[str, str | None]) -> Iterator[Fin
             "同一层有不止一个并行块，请把每个并行块放进各自的子流程",
             "is the second parallel block of its level; put each into a sub-process of its own",
         )
+        return
+    matched = {_fork_of(ways, join, forks): join for join in joins}
+    if None in matched:
+        yield finding(
+            matched[None],
+            "parallel_join",
+            "并行汇合没有与之对应的分叉，会一直等下去",
+            "joins without a fork whose every branch leads to it, and would wait for ever",
+        )
+    for fork in forks:
+        join = matched.get(fork)
+        yield from _joined(ways, nodes, fork, join) if join else _spawned(ways, nodes, fork)
 
 
 def _fork_of(ways: Ways, join: str, forks: list[str]) -> str | None:
@@ -282,7 +281,7 @@ def _merged(fork: str) -> Finding:
     )
 
 
-def _escalations(facts: Facts, nodes: list[Node], ways: Ways) -> Iterator[Finding]:
+def _escalations(nodes: list[Node], ways: Ways) -> Iterator[Finding]:
     """What a non-interrupting event sets off runs beside the case and must end by itself."""
     starts = [node.id for node in nodes if node.kind == "startEvent"]
     main = _reach(ways, starts) - {node.id for node in nodes if node.kind == "endEvent"}

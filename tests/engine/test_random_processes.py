@@ -19,7 +19,8 @@ FORM = b"""{"title": "t", "type": "object", "required": ["yes"], "additionalProp
 SEED = b"seed"
 
 # A block is a task (plain, with a reminder beside it, or that can be taken back), a pause, or made
-# of blocks: ("seq", …), ("choice", a, b), ("loop", a), ("par", a, b, …).
+# of blocks: ("seq", …), ("choice", a, b), ("loop", a), ("par", a, b, …) in a sub-process, or "bare"
+# without one, of which a level may have one.
 LEAVES = st.sampled_from([("task",), ("reminded",), ("withdrawn",), ("pause",)])
 
 
@@ -30,6 +31,7 @@ def grow(blocks):
         st.tuples(st.just("loop"), blocks),
         st.tuples(st.just("par"), blocks, blocks),
         st.tuples(st.just("par"), blocks, blocks, blocks),
+        st.tuples(st.just("bare"), blocks, blocks),
     )
 
 
@@ -209,30 +211,39 @@ def _draw_loop(to, scope, body):
 
 def _draw_par(to, scope, *branches):
     inside = to.name("part")
-    start = to.put(inside, "startEvent", to.name("start"))
-    fork, join = to.gateway(inside, "parallelGateway"), to.gateway(inside, "parallelGateway")
-    to.join(inside, start, fork)
+    fork, join, play_inside = _draw_bare(to, inside, *branches)
+    to.join(inside, to.put(inside, "startEvent", to.name("start")), fork)
     to.join(inside, join, to.put(inside, "endEvent", to.name("end")))
-    plays = []
-    for branch in branches:
-        first, last, play_branch = draw(branch, to, inside)
-        to.join(inside, fork, first)
-        to.join(inside, last, join)
-        plays.append(play_branch)
     to.put(scope, "subProcess", inside, f"{{{inside}}}")
 
     def play(game, level, then):
-        below, missing = Level(then), [len(plays)]
+        below = Level(then)
+        play_inside(game, below, below.left)
+
+    return inside, inside, play
+
+
+def _draw_bare(to, scope, *branches):
+    fork, join = to.gateway(scope, "parallelGateway"), to.gateway(scope, "parallelGateway")
+    plays = []
+    for branch in branches:
+        first, last, play_branch = draw(branch, to, scope)
+        to.join(scope, fork, first)
+        to.join(scope, last, join)
+        plays.append(play_branch)
+
+    def play(game, level, then):
+        missing = [len(plays)]
 
         def arrived():
             missing[0] -= 1
             if not missing[0]:
-                below.left()
+                then()
 
         for play_branch in plays:
-            play_branch(game, below, arrived)
+            play_branch(game, level, arrived)
 
-    return inside, inside, play
+    return fork, join, play
 
 
 def definition_of(block: tuple[Any, ...]) -> tuple[dict[str, bytes], "Play"]:
@@ -311,7 +322,10 @@ Play = Callable[[Game, Level, Callable[[], Any]], Any]
 @given(BLOCKS, st.data())
 def test_what_passes_the_lint_runs_as_bpmn_says(block, data):
     files, play = definition_of(block)
-    assert lint(files) == []
+    refused = {finding.rule for finding in lint(files)}
+    if refused:
+        assert refused <= {"parallel_unwrapped"}
+        return
     definition = parse(files)
     game = Game()
     level = Level(game.finish)
