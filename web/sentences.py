@@ -62,7 +62,7 @@ def timeline_sentence(
 def template(row: TimelineRow, locale: str) -> str:
     """The sentence with its slots, from sentences.toml; types not known there have one too."""
     keys = [row.type, "*"]
-    if row.type == "case.advanced" and not {"opened", "ended"} & set(row.data):
+    if row.type == "case.advanced" and not {"opened", "ends"} & set(row.data):
         keys.insert(0, f"{row.type}/waiting")
     if "predecessor" in row.data:
         keys.insert(0, f"{row.type}/again")

@@ -190,13 +190,12 @@ class Slots:
 
     def _opened(self) -> str:
         opened = [self._opened_step(step) for step in self.row.data.get("opened", ())]
-        ended = self.row.data.get("ended")
-        if ended:
-            name = element_name(self.record, ended, self.locale)
-            told = f"“{name}”"
-            if self.row.seq == self.record.ended_seq:
-                told += self._word("，流程结束", ", where the process ends")
-            opened.append(told)
+        opened += [
+            f"“{element_name(self.record, end, self.locale)}”"
+            for end in self.row.data.get("ends", ())
+        ]
+        if "ended" in self.row.data:
+            opened.append(self._word("结束", "the end"))
         return self._word("、", ", ").join(opened)
 
     def _opened_step(self, step: Mapping[str, Any]) -> str:

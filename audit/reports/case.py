@@ -38,6 +38,7 @@ from audit.reports.facts import (
     State,
     TimelineRow,
     Timing,
+    Waiting,
 )
 
 REPORT: Final = "report"
@@ -147,6 +148,7 @@ class _Fold:
     evidence: list[Evidence] = field(default_factory=list)
     timings: dict[int, Timing] = field(default_factory=dict)
     holders: dict[int, str] = field(default_factory=dict)
+    timers: set[str] = field(default_factory=set)
     level: str | None = None
     receipt: str | None = None
     ended: Entry | None = None
@@ -188,9 +190,8 @@ class _Fold:
             self._open(row, entry)
         for rule in entry.data.get("rules", ()):
             self.level = rule["outputs"].get("level", self.level)
-        # A branch that only reminds somebody ends too; the case has ended when no step is left.
-        left = any(step.how == "open" for step in self.steps.values())
-        self.ended = entry if "ended" in entry.data and not left else None
+        self.timers |= {row["timer"] for row in entry.data.get("timers", ())}
+        self.ended = entry if "ended" in entry.data else None
 
     def _open(self, row: Mapping[str, Any], entry: Entry) -> None:
         step = _Step(row["task"], row["element"], tuple(row["units"]), entry.at, entry.seq, [])
@@ -295,6 +296,9 @@ class _Fold:
         order = entry.data["order"]
         self.orders[order] = replace(self.orders[order], answer=answer)
 
+    def fired(self, entry: Entry) -> None:
+        self.timers.discard(entry.data["timer"])
+
     def receipted(self, entry: Entry) -> None:
         self.receipt = entry.data["receipt"]
 
@@ -350,6 +354,7 @@ class _Fold:
             ended_at=self.ended.at if self.ended else None,
             responsibility=lines,
             now=tuple(line for line in lines if line.how == "open"),
+            waiting=tuple(self._waiting()),
             five=tuple(_five(lines)),
             kept=tuple(sorted(filter(_is_kept, lines), key=lambda line: line.seq or 0)),
             missed=tuple(self._missed(lines)),
@@ -364,6 +369,14 @@ class _Fold:
             head=last.hash.hex(),
             elements=self.elements,
         )
+
+    def _waiting(self) -> Iterator[Waiting]:
+        """The timers with a clock of their own, while no step is open: until then it rests."""
+        if self.ended or any(step.how == "open" for step in self.steps.values()):
+            return
+        for timer in sorted(self.timers & self.clocks.keys()):
+            due = self.clocks[timer].settings[-1].due
+            yield Waiting(timer, timer.partition("#")[0], due)
 
     def _table(self) -> Iterator[Responsibility]:
         """Lines by duty, in the order of the five; a step of none of them stands after the last
@@ -545,6 +558,7 @@ _HANDLERS: Final[Mapping[str, Callable[[_Fold, Entry], None]]] = {
     "case.opened": _Fold.opened,
     "case.advanced": _Fold.moved,
     "receipt.issued": _Fold.receipted,
+    "timer.fired": _Fold.fired,
     "deadline.set": _Fold.set,
     "task.completed": _Fold.completed,
     "task.claimed": _Fold.handed,

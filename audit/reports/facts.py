@@ -291,6 +291,15 @@ class TimelineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A timer of the process that a case without open steps rests on, and when it runs out."""
+
+    timer: str
+    element: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Separation:
     """Whether different people did the five duties.
 
@@ -344,6 +353,7 @@ class CaseRecord:
     ended_at: datetime | None
     responsibility: tuple[Responsibility, ...]
     now: tuple[Responsibility, ...]
+    waiting: tuple[Waiting, ...]
     five: tuple[FiveDuty, ...]
     kept: tuple[Responsibility, ...]
     missed: tuple[Missed, ...]

@@ -1,0 +1,424 @@
+"""What may be recorded: every type of entry, what it means, which fields it has, who may cause it.
+
+The public contract of the log, told in words in docs/audit-format.md (whose tables this module
+prints: `python -m audit.vocabulary`). Fields are written `name:shape`, `name?:shape` if they may
+be missing, `[shape]` for a list; nothing else may be there.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from audit.encoding import instant
+from audit.entries import ENGINE, Entry
+
+# act: a person does it. alarm: a clock that ran out. fact: what a machine computed from its cause.
+# either: a person, or the installation itself where no person can yet (or a clock, for a resume).
+Cause = Literal["act", "alarm", "fact", "either"]
+Check = Callable[[Any], str | None]
+
+REGISTERS: Final = ("@units", "@people", "@calendar", "@definitions", "@accounts", "@access")
+CASE: Final = "case"
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One type of entry. stream: `case`, or the register it belongs to. evidence: files allowed."""
+
+    name: str
+    stream: str
+    cause: Cause
+    chinese: str
+    english: str
+    fields: str
+    evidence: bool
+
+
+# --- shapes -------------------------------------------------------------------------------------
+
+# Single values: how they are told, and the test.
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
+_KEY: Final = re.compile(r"[A-Za-z_][\w.-]*#[1-9]\d*", re.ASCII)
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str and bool(value.strip())
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        instant(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+VALUES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
+    "text": ("a string that is not empty", _is_text),
+    "words": ("a string, maybe empty", lambda value: type(value) is str),
+    "number": ("an integer from 0", _is_number),
+    "count": ("an integer from 1", lambda value: _is_number(value) and value > 0),
+    "minutes": ("whole minutes of the clock named beside it, from 0", _is_number),
+    "seq": ("the number of an earlier entry of the same stream", _is_number),
+    "bool": ("true or false", lambda value: type(value) is bool),
+    "true": ("true", lambda value: value is True),
+    "time": ("an instant, `2026-03-01T01:02:03.456Z`", _is_time),
+    "hash": (
+        "64 lowercase hexadecimal digits",
+        lambda value: type(value) is str and bool(_HEX.fullmatch(value)),
+    ),
+    "key": (
+        "one activation of an element: `<element id>#<n>`, n from 1",
+        lambda value: type(value) is str and bool(_KEY.fullmatch(value)),
+    ),
+    "element": ("the id of an element or flow of the process", _is_text),
+    "person": ("a pseudonymous id of a person", _is_text),
+    "unit": ("the id of a unit", _is_text),
+    "clock": ("`natural` or `working`", lambda value: value in ("natural", "working")),
+    "how": ("`completed` or `cancelled`", lambda value: value in ("completed", "cancelled")),
+    "form": ("an object: the answers by field name", lambda value: type(value) is dict),
+    "anything": ("any value of the profile", lambda value: True),
+}
+
+# Objects with fields of their own.
+RECORDS: Final[Mapping[str, str]] = {
+    "place": "unit:unit path:[unit] address:words",
+    "pinned": "key:text sha256:hash version?:count",
+    "calendar": "version:count sha256:hash",
+    "gateway": "gateway:element flow:element",
+    "rule": "rule:element sha256:hash row:count inputs:form outputs:form",
+    "lot": "lot:text per_mille?:number drawn?:bool candidates?:[unit] unit?:unit",
+    "opened": "task:key element:element duty:text capacity:text units:[unit] holder?:person",
+    "closed": "task:key how:how holder?:person clock?:clock class?:text allowed?:minutes"
+    " used?:minutes due?:time in_time?:bool late?:minutes",
+    "timer": "timer:key element:element",
+    "import": "system:text id:text line:count row_sha256:hash file_sha256:hash opened:text"
+    " closed?:text status?:text concluded:bool original:[anything]",
+    "file": "name:text sha256:hash",
+    "evidence": "sha256:hash bytes:number media:text purpose:text declared:true name?:text"
+    " taken_at?:text gps?:[text] device?:text",
+    "actor": "person:person post?:text unit?:unit capacity:text on_behalf_of?:person channel:text",
+}
+
+# --- the types ----------------------------------------------------------------------------------
+
+
+def _types(
+    stream: str, cause: Cause, rows: tuple[tuple[str, str, str, str], ...]
+) -> tuple[EventType, ...]:
+    return tuple(
+        EventType(name, stream, cause, chinese, english, fields, name in _WITH_FILES)
+        for name, chinese, english, fields in rows
+    )
+
+
+_WITH_FILES: Final = frozenset({"case.opened", "task.completed", "pause.requested"})
+# Each: name, meaning in Chinese and English, fields of `data`.
+_TYPES: Final = (
+    *_types(CASE, "act", (
+        ("case.opened", "上报，立案",
+         "Somebody reports; the case begins and pins its definition",
+         ("process:text kernel:text number:text title:text category:text place:place form:form"
+         " source:text definition:pinned similar:[text] spoken_by?:text imported?:import")),
+        ("task.claimed", "认领一步",
+         "A person takes a free step",
+         "task:key"),
+        ("task.released", "放回一步",
+         "The holder gives a step back to all with its duty",
+         "task:key reason:text"),
+        ("task.reassigned", "改派",
+         "A dispatcher or supervisor gives a step to another person",
+         "task:key to:person reason:text"),
+        ("task.delegated", "转交",
+         "The holder hands a step to another person",
+         "task:key to:person reason:text"),
+        ("task.completed", "办完一步",
+         "A person completes a step with its form; `note` is their own remark",
+         "task:key form:form note?:text"),
+        ("task.returned", "退回",
+         "A step is sent back along the drawn path",
+         "task:key message:key reason:text"),
+        ("task.withdrawn", "撤回",
+         "Whoever did the step before takes it back while nobody has begun this one",
+         "task:key message:key reason:text"),
+        ("objection.raised", "提出异议",
+         "The one given a step says why it is not theirs",
+         "task:key message:key form:form"),
+        ("result.disputed", "不认可结果",
+         "The reporter does not accept the result",
+         "message:key reason:text form?:form"),
+        ("case.reopened", "重开",
+         "A supervisor finds that the closing does not hold",
+         "message:key reason:text form?:form"),
+        ("extension.requested", "申请延期",
+         "The holder asks for more days of the step's own clock",
+         "task:key days:count reason:text interim:text"),
+        ("extension.granted", "同意延期",
+         "Another person allows it; `request` is the number of the asking",
+         "task:key request:seq reason:text"),
+        ("extension.refused", "不同意延期",
+         "Another person refuses it",
+         "task:key request:seq reason:text"),
+        ("standing.listed", "列入挂账",
+         "A step that cannot be done yet is put on the standing list",
+         "task:key reason:text review_class:text"),
+        ("pause.requested", "申请暂停计时",
+         "The holder asks to stop the clock while a third party is waited for",
+         "task:key counterparty:text resume_by:time reason:text"),
+        ("pause.granted", "同意暂停计时",
+         "Another person stops the clock",
+         "task:key request:seq reason:text"),
+        ("pause.refused", "不同意暂停计时",
+         "Another person refuses to stop it",
+         "task:key request:seq reason:text"),
+        ("case.urged", "催办",
+         "A dated note to whoever holds the case",
+         "text:text"),
+        ("case.supervised", "督办",
+         "An order that must be answered; with a class it sets a deadline for a step",
+         "text:text legal_basis?:text task?:key deadline_class?:text"),
+        ("supervision.answered", "答复督办",
+         "The order with this number is answered",
+         "order:seq text:text"),
+        ("report.exported", "导出报告",
+         "A report left the house; `head` is the hash of the last entry it rests on",
+         "kind:text sha256:hash head:hash purpose:text pages:count"),
+    )),
+    *_types(CASE, "either", (
+        ("clock.resumed", "恢复计时",
+         "A stopped clock runs on, by a person or (reason `auto`, with `due`) on its date",
+         "task:key reason:text due?:time"),
+    )),
+    *_types(CASE, "alarm", (
+        ("deadline.warned", "时限已用过半或八成",
+         "A share of the time allowed is used",
+         "task:key percent:count due:time"),
+        ("overdue.opened", "逾期开始",
+         "The limit has passed and the step is still open",
+         "task:key due:time"),
+        ("deadline.escalated", "逾期升级",
+         "The grace has passed too; told to this duty of this unit",
+         "task:key due:time duty:text unit:unit"),
+        ("timer.fired", "流程计时到时",
+         "A clock drawn in the process ran out",
+         "timer:key due:time"),
+    )),
+    *_types(CASE, "fact", (
+        ("case.advanced", "流程走了一步",
+         ("The process moved: elements passed, gateways, rules and lots decided, steps closed and"
+         " opened; `ends` = end events reached, `ended` = the one that ended the case"),
+         ("path:[element] calendar:calendar gateways?:[gateway] rules?:[rule] lots?:[lot]"
+         " closed?:[closed] opened?:[opened] timers?:[timer] ends?:[element] ended?:element")),
+        ("deadline.set", "算出时限",
+         "The clock of a step or timer was set; a later one names its predecessor",
+         ("task:key class:text clock:clock allowed:minutes used:minutes start:time due:time"
+         " warn:[time] escalate:time calendar:calendar unpublished:bool predecessor?:seq"
+         " reason?:text approver?:person")),
+        ("receipt.issued", "出具回执",
+         "The reporter's receipt",
+         "receipt:text"),
+    )),
+    *_types("@units", "either", (
+        ("unit.created", "设立单位",
+         "A unit exists from this time on",
+         "unit:unit kind:text name:text from:time parent?:unit to?:time"),
+        ("unit.renamed", "单位改名",
+         "A unit has another name",
+         "unit:unit name:text"),
+        ("unit.closed", "撤销单位",
+         "A unit ends at this time",
+         "unit:unit to:time reason:text"),
+    )),
+    *_types("@people", "either", (
+        ("person.registered", "登记人员",
+         "A pseudonym is given, with a commitment to the name",
+         "person:person name_commitment:hash"),
+        ("person.name_corrected", "更正姓名",
+         "Another name stands behind the pseudonym",
+         "person:person name_commitment:hash"),
+        ("post.granted", "任职",
+         "A person holds a post with these duties",
+         ("post:text person:person unit:unit title:text duties:[text] reason:text from:time"
+         " to?:time")),
+        ("post.ended", "离任",
+         "The tenure ends at this time",
+         "post:text to:time reason:text"),
+        ("substitute.named", "指定代理",
+         "Somebody acts for an absent person, in all posts or in these",
+         ("substitution:text absent:person substitute:person reason:text from:time to:time"
+         " posts?:[text]")),
+        ("substitute.ended", "结束代理",
+         "The substitution ends at this time",
+         "substitution:text to:time reason:text"),
+    )),
+    *_types("@calendar", "either", (
+        ("calendar.published", "发布工作日历",
+         "A calendar file becomes the next version; office: pairs of `HH:MM`",
+         "version:count sha256:hash zone:text years:[number] office:[anything]"),
+    )),
+    *_types("@definitions", "either", (
+        ("definition.deployed", "部署流程定义",
+         "A definition set becomes the next version of its process",
+         "key:text version:count sha256:hash files:[file]"),
+    )),
+    *_types("@accounts", "either", (
+        ("account.created", "开设账号",
+         "A person has an account",
+         "account:text person:person locale:text"),
+    )),
+    *_types("@accounts", "act", (
+        ("account.password_changed", "更换密码",
+         "The password was changed",
+         "account:text"),
+        ("account.disabled", "停用账号",
+         "The account opens no more sessions",
+         "account:text reason:text"),
+    )),
+    *_types("@access", "act", (
+        ("session.opened", "登录",
+         "Somebody signed in; `refused` = refusals since the last one recorded",
+         "account:text session:text refused?:count"),
+        ("session.closed", "退出登录",
+         "A session ended: signed_out, password_changed or disabled",
+         "account:text session:text how:text"),
+    )),
+    *_types("@access", "alarm", (
+        ("session.refused", "登录未成",
+         "Sign-in was refused this often; without an account: the name was nobody's",
+         "reason:text count:count account?:text"),
+    )),
+)  # fmt: skip
+
+TYPES: Final[Mapping[str, EventType]] = {type_.name: type_ for type_ in _TYPES}
+ACTS: Final = frozenset(t.name for t in _TYPES if t.cause == "act")
+ALARMS: Final = frozenset(t.name for t in _TYPES if t.cause == "alarm")
+FACTS: Final = frozenset(t.name for t in _TYPES if t.cause == "fact")
+
+
+def check(entry: Entry) -> str | None:
+    """Say what is wrong with an entry, or None: its type, stream, actor, cause, fields, evidence.
+
+    About the entry alone; whether it may follow the ones before it is for replay to say.
+    """
+    type_ = TYPES.get(entry.type)
+    if type_ is None:
+        return f"unknown type {entry.type}"
+    stream = entry.stream if entry.stream.startswith("@") else CASE
+    if stream != type_.stream:
+        return f"{entry.type} does not belong into {entry.stream}"
+    return (
+        _check_actor(type_, entry)
+        or _check_cause(type_, entry)
+        or _CHECKS[entry.type](entry.data)
+        or _check_evidence(type_, entry)
+    )
+
+
+def _check_actor(type_: EventType, entry: Entry) -> str | None:
+    if entry.actor == ENGINE:
+        return f"{entry.type} needs a person as actor" if type_.cause == "act" else None
+    if type_.cause in ("alarm", "fact"):
+        return f"{entry.type} is not done by a person"
+    return _ACTOR(entry.actor)
+
+
+def _check_cause(type_: EventType, entry: Entry) -> str | None:
+    if (type_.cause == "fact") != (entry.cause is not None):
+        needs = "lacks its cause" if type_.cause == "fact" else "has a cause, but is no fact"
+        return f"{entry.type} {needs}"
+    if entry.claimed_at is not None and type_.cause != "act":
+        return f"{entry.type} claims another time, which only a person can"
+    return None
+
+
+def _check_evidence(type_: EventType, entry: Entry) -> str | None:
+    if entry.evidence and not type_.evidence:
+        return f"{entry.type} takes no evidence"
+    return next((wrong for item in entry.evidence if (wrong := _EVIDENCE(item))), None)
+
+
+# --- shapes compiled into checks ----------------------------------------------------------------
+
+
+def parse_fields(fields: str) -> Iterator[tuple[str, bool, str]]:
+    """Read `name?:shape …` into (name, required, shape)."""
+    for told in fields.split():
+        name, _, shape = told.partition(":")
+        yield name.removesuffix("?"), not name.endswith("?"), shape
+
+
+def _record(what: str, fields: str) -> Check:
+    parsed = list(parse_fields(fields))
+    checks = {name: _shape(f"{what}.{name}", shape) for name, _, shape in parsed}
+    required = frozenset(name for name, needed, _ in parsed if needed)
+
+    def check_record(value: Any) -> str | None:
+        if type(value) is not dict:
+            return f"{what} is not an object"
+        if not required <= value.keys() <= checks.keys():
+            missing, extra = sorted(required - value.keys()), sorted(value.keys() - checks.keys())
+            return f"{what}: missing {missing}, not known {extra}"
+        return next((wrong for key, v in value.items() if (wrong := checks[key](v))), None)
+
+    return check_record
+
+
+def _shape(what: str, shape: str) -> Check:
+    if shape.startswith("["):
+        return _list(what, _shape(f"{what}[]", shape[1:-1]))
+    if shape in RECORDS:
+        return _record(what, RECORDS[shape])
+    told, fits = VALUES[shape]
+    return lambda value: None if fits(value) else f"{what} is not {told}"
+
+
+def _list(what: str, check_item: Check) -> Check:
+    def check_list(value: Any) -> str | None:
+        if type(value) is not list:
+            return f"{what} is not a list"
+        return next((wrong for item in value if (wrong := check_item(item))), None)
+
+    return check_list
+
+
+_ACTOR: Final = _record("actor", RECORDS["actor"])
+_EVIDENCE: Final = _record("evidence", RECORDS["evidence"])
+_CHECKS: Final[Mapping[str, Check]] = {t.name: _record("data", t.fields) for t in _TYPES}
+
+
+# --- the tables of docs/audit-format.md ---------------------------------------------------------
+
+
+def tables() -> str:
+    """The vocabulary as Markdown: shapes, records, and the types of each stream."""
+    shapes = [f"| `{name}` | {told} |" for name, (told, _) in VALUES.items()]
+    records = [f"| `{name}` | {_told_fields(fields)} |" for name, fields in RECORDS.items()]
+    parts = [
+        "| shape | is |\n|---|---|\n" + "\n".join(shapes),
+        "| object | fields |\n|---|---|\n" + "\n".join(records),
+    ]
+    for stream in (CASE, *REGISTERS):
+        title = "Case streams" if stream == CASE else f"Stream `{stream}`"
+        rows = "\n".join(_told_type(t) for t in _TYPES if t.stream == stream)
+        head = "| type | by | meaning | fields of `data` |\n|---|---|---|---|\n"
+        parts.append(f"### {title}\n\n{head}{rows}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _told_type(type_: EventType) -> str:
+    files = " (may carry evidence)" if type_.evidence else ""
+    meaning = f"{type_.chinese}. {type_.english}{files}"
+    return f"| `{type_.name}` | {type_.cause} | {meaning} | {_told_fields(type_.fields)} |"
+
+
+def _told_fields(fields: str) -> str:
+    return " ".join(f"`{told}`" for told in fields.split())
+
+
+if __name__ == "__main__":
+    print(tables(), end="")
