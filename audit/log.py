@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import (
     CheckConstraint,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    ScalarSelect,
     Table,
     Text,
     UniqueConstraint,
@@ -24,6 +26,7 @@ from sqlalchemy import (
 from audit.chain import Problem, check_stream, link
 from audit.encoding import timestamp
 from audit.entries import Draft, Entry, seal, unseal
+from audit.statements import Statement
 
 metadata = MetaData()
 
@@ -66,10 +69,10 @@ outbox_table = Table(
     Column("hash", LargeBinary, ForeignKey("event.hash"), primary_key=True),
 )
 
-_INSERT_EVENT = insert(event_table)
-_INSERT_OUTBOX = insert(outbox_table)
+_INSERT_EVENT = Statement(insert(event_table))
+_INSERT_OUTBOX = Statement(insert(outbox_table))
 _INSERT_HEAD = insert(head_table)
-_UPDATE_HEAD = (
+_UPDATE_HEAD = Statement(
     update(head_table)
     .where(head_table.c.stream == bindparam("s"), head_table.c.seq == bindparam("was"))
     .values(seq=bindparam("n"), hash=bindparam("h"), at=bindparam("t"))
@@ -78,8 +81,10 @@ _SELECT_HEAD = select(head_table.c.seq, head_table.c.hash, head_table.c.at).wher
     head_table.c.stream == bindparam("s")
 )
 _ORIGIN = select(origin_table.c.origin)
-_TAKE_HEAD = _SELECT_HEAD.add_columns(_ORIGIN.scalar_subquery().label("origin")).with_for_update(
-    of=head_table
+_TAKE_HEAD = Statement(
+    _SELECT_HEAD.add_columns(_ORIGIN.scalar_subquery().label("origin")).with_for_update(
+        of=head_table
+    )
 )
 _SELECT_BODIES = (
     select(event_table.c.body)
@@ -137,7 +142,7 @@ def take(conn: Connection, stream: str) -> Head:
     PostgreSQL locks the head row (an empty stream has none: there the primary key decides between
     two first writers); SQLite has locked the whole database at BEGIN IMMEDIATE.
     """
-    row = conn.execute(_TAKE_HEAD, {"s": stream}).first()
+    row = _TAKE_HEAD.run(conn, {"s": stream}).first()
     if row is None:
         return Head(origin(conn), stream, 0, b"", "")
     return Head(row.origin, stream, row.seq, bytes(row.hash), row.at)
@@ -149,9 +154,16 @@ def peek(conn: Connection, stream: str) -> int | None:
     return None if row is None else int(row.seq)
 
 
+REGISTERS: Final = ("@calendar", "@people", "@units")
 _REGISTER_HEADS = select(head_table.c.stream, head_table.c.hash).where(
-    head_table.c.stream.in_(("@calendar", "@people", "@units"))
+    head_table.c.stream.in_(REGISTERS)
 )
+
+
+def head_of(stream: str) -> ScalarSelect[bytes]:
+    """The last hash of a stream as a column of somebody else's query: one question fewer."""
+    head = head_table.alias()
+    return select(head.c.hash).where(head.c.stream == stream).scalar_subquery()
 
 
 def register_heads(conn: Connection) -> dict[str, bytes]:
@@ -191,8 +203,8 @@ def write(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
     A rival's event fails on the primary key (stream, seq), so the chain cannot fork; a crash
     before COMMIT leaves nothing. Raises ForkRefused; then roll back.
     """
-    conn.execute(
-        _INSERT_EVENT,
+    _INSERT_EVENT.run_all(
+        conn,
         [
             {
                 "stream": entry.stream,
@@ -205,7 +217,7 @@ def write(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
             for entry in entries
         ],
     )
-    conn.execute(_INSERT_OUTBOX, [{"hash": entry.hash} for entry in entries])
+    _INSERT_OUTBOX.run_all(conn, [{"hash": entry.hash} for entry in entries])
     _move(conn, head, entries[-1])
 
 
@@ -215,8 +227,8 @@ def _move(conn: Connection, head: Head, last: Entry) -> None:
         row = {"stream": head.stream, "seq": last.seq, "hash": last.hash, "at": at}
         conn.execute(_INSERT_HEAD, row)
         return
-    moved = conn.execute(
-        _UPDATE_HEAD, {"s": head.stream, "was": head.seq, "n": last.seq, "h": last.hash, "t": at}
+    moved = _UPDATE_HEAD.run(
+        conn, {"s": head.stream, "was": head.seq, "n": last.seq, "h": last.hash, "t": at}
     )
     if moved.rowcount != 1:
         raise ForkRefused(head.stream)

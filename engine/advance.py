@@ -146,9 +146,12 @@ def _message(case: CaseState, cause: Entry, context: Context) -> Effect:
 def _step(case: CaseState, step: Step, cause: Entry, context: Context) -> Effect:
     """Turn one move of the process into facts: what closed, what opened, whose clocks run."""
     closed = [_closing(case, key, cause, context) for key in step.closed]
-    case = _without(case, step)
+    case = _without(case, step, context.definition)
     openings = [_opening(case, waiting, cause, context) for waiting in step.opened]
-    facts = [_fact(cause, "case.advanced", _advanced(step, context, closed, openings))]
+    data = _advanced(step, context, closed, openings)
+    if case.ended:
+        data["ended"] = case.ended
+    facts = [_fact(cause, "case.advanced", data)]
     for opening in openings:
         case, more = _place(case, opening, cause, context, cause.seq + 1 + len(facts))
         facts.extend(more)
@@ -166,7 +169,7 @@ def _advanced(
         "closed": [row for row in closed if row],
         "opened": [_told_task(opened) for opened in steps if isinstance(opened, OpenTask)],
         "timers": [_told_timer(opened) for opened in steps if isinstance(opened, OpenTimer)],
-        "ended": step.ended,
+        "ends": step.ends,
     }
     start = {"path": step.path, "calendar": _calendar(context)}
     return start | {name: value for name, value in told.items() if value}
@@ -191,8 +194,14 @@ def _told_timer(timer: OpenTimer) -> dict[str, Any]:
     return {"timer": timer.key, "element": timer.element}
 
 
-def _without(case: CaseState, step: Step) -> CaseState:
+def _without(case: CaseState, step: Step, definition: Definition) -> CaseState:
+    """The case after a move, without what closed; `outcome` = the last end that says one.
+
+    A side branch may end last (a review, a ratification): it does not say how the case came out.
+    """
     gone = set(step.closed)
+    told = [end for end in step.ends if "outcome" in definition.elements[end].properties]
+    outcome = told[-1] if told else case.outcome
     return replace(
         case,
         marking=step.marking,
@@ -200,7 +209,8 @@ def _without(case: CaseState, step: Step) -> CaseState:
         tasks={key: task for key, task in case.tasks.items() if key not in gone},
         timers={key: timer for key, timer in case.timers.items() if key not in gone},
         messages={key: name for key, name in case.messages.items() if key not in gone},
-        ended=step.ended if step.finished else None,
+        outcome=outcome,
+        ended=(outcome or step.ends[-1]) if step.finished else None,
     )
 
 

@@ -7,9 +7,10 @@ follow Monday to Friday and are flagged, so that a deadline in 2031 still has an
 import hashlib
 import tomllib
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -187,11 +188,23 @@ def _moment(cal: Calendar, day: date, spent: timedelta) -> datetime:
 
 
 def _office_time(cal: Calendar) -> timedelta:
-    return sum((closing - opening for opening, closing in _spans(cal)), timedelta())
+    return _length(cal.office)
 
 
-def _spans(cal: Calendar) -> Iterable[tuple[timedelta, timedelta]]:
-    return ((_since_midnight(opening), _since_midnight(closing)) for opening, closing in cal.office)
+def _spans(cal: Calendar) -> tuple[tuple[timedelta, timedelta], ...]:
+    return _since_midnights(cal.office)
+
+
+@cache
+def _length(office: tuple[tuple[time, time], ...]) -> timedelta:
+    return sum((closing - opening for opening, closing in _since_midnights(office)), timedelta())
+
+
+@cache
+def _since_midnights(
+    office: tuple[tuple[time, time], ...],
+) -> tuple[tuple[timedelta, timedelta], ...]:
+    return tuple((_since_midnight(start), _since_midnight(end)) for start, end in office)
 
 
 def _since_midnight(moment: time) -> timedelta:

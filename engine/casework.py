@@ -18,6 +18,7 @@ from audit import log
 from audit.encoding import timestamp
 from audit.entries import Draft, Entry
 from audit.log import Head, metadata
+from audit.statements import Statement
 from engine import inbox, register
 from engine.advance import Context, Effect, advance, open_case
 from engine.alarms import alarm_draft, first_due
@@ -41,14 +42,15 @@ answer_table = Table(
     Column("at", Text, nullable=False),
 )
 
-# The stored state of a case, and what a key was answered, if it is known.
-_STATE = (
+# The stored state of a case, what a key was answered if it is known, and whether a register moved.
+_STATE = Statement(
     select(
         register_table.c.seq,
         register_table.c.kernel,
         register_table.c.state,
         answer_table.c.case.label("answered"),
         answer_table.c.seq.label("answer_seq"),
+        *(log.head_of(stream).label(stream) for stream in log.REGISTERS),
     )
     .join(answer_table, answer_table.c.key == bindparam("k"), isouter=True)
     .where(register_table.c.case == bindparam("c"))
@@ -56,7 +58,7 @@ _STATE = (
 _ANSWER = select(answer_table.c.case, answer_table.c.seq).where(
     answer_table.c.key == bindparam("k")
 )
-_INSERT_ANSWER = insert(answer_table)
+_INSERT_ANSWER = Statement(insert(answer_table))
 
 # A command that would ring more clocks than this is caught in one that sets itself again.
 MOST_ALARMS = 200
@@ -143,7 +145,14 @@ def read_case(conn: Connection, case_id: str) -> CaseState:
     seq = log.peek(conn, case_id)
     if seq is None or case_id.startswith("@"):
         raise UnknownCase(case_id)
-    return _current(conn, case_id, seq, conn.execute(_STATE, {"c": case_id, "k": None}).first())
+    return _current(conn, case_id, seq, _STATE.run(conn, {"c": case_id, "k": None}).first())
+
+
+def _heads(conn: Connection, stored: Any) -> Mapping[str, bytes]:
+    if stored is None:
+        return log.register_heads(conn)
+    told = stored._mapping
+    return {name: bytes(told[name]) for name in log.REGISTERS if told[name] is not None}
 
 
 def _current(conn: Connection, case_id: str, seq: int, stored: Any) -> CaseState:
@@ -183,11 +192,11 @@ class Work:
         head = log.take(conn, case_id)
         if head.seq == 0 or case_id.startswith("@"):
             raise UnknownCase(case_id)
-        stored = conn.execute(_STATE, {"c": case_id, "k": key}).first()
+        stored = _STATE.run(conn, {"c": case_id, "k": key}).first()
         if timestamp(at) < head.at and not (stored and stored.answered):
             raise clock_set_back(head.at)
         case = _current(conn, case_id, head.seq, stored)
-        heads = log.register_heads(conn)
+        heads = _heads(conn, stored)
         people = directory(conn, heads)
         context = context_for(conn, load(conn, case.definition), case.place[-1], at, heads)
         work = cls(conn, head, at, case, context, people)
@@ -280,4 +289,4 @@ def _remember(conn: Connection, key: str | None, work: Work) -> None:
             "seq": work.case.seq,
             "at": timestamp(work.at),
         }
-        conn.execute(_INSERT_ANSWER, row)
+        _INSERT_ANSWER.run(conn, row)

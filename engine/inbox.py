@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from audit.encoding import instant
 from audit.log import metadata
+from audit.statements import Statement
 from engine.definitions import Definition
 from engine.directory import Directory
 from engine.register import register_table
@@ -56,9 +57,11 @@ open_task_table = Table(
     Index("open_task_by_duty", "duty", "unit", "due"),
 )
 
-_INSERT = insert(open_task_table)
-_DELETE = delete(open_task_table).where(
-    open_task_table.c.case == bindparam("c"), open_task_table.c.task == bindparam("k")
+_INSERT = Statement(insert(open_task_table))
+_DELETE = Statement(
+    delete(open_task_table).where(
+        open_task_table.c.case == bindparam("c"), open_task_table.c.task == bindparam("k")
+    )
 )
 _CHANGING = (
     "holder",
@@ -74,7 +77,7 @@ _CHANGING = (
     "request",
     "standing",
 )
-_UPDATE = (
+_UPDATE = Statement(
     update(open_task_table)
     .where(open_task_table.c.case == bindparam("c"), open_task_table.c.task == bindparam("k"))
     .values({name: bindparam(f"v_{name}") for name in _CHANGING})
@@ -122,11 +125,11 @@ def project(
         _moved(after, task) for key, task in after.tasks.items() if key in old and old[key] != task
     ]
     if gone:
-        conn.execute(_DELETE, gone)
+        _DELETE.run_all(conn, gone)
     if new:
-        conn.execute(_INSERT, new)
+        _INSERT.run_all(conn, new)
     if moved:
-        conn.execute(_UPDATE, moved)
+        _UPDATE.run_all(conn, moved)
 
 
 def held_by(conn: Connection, person: str, *, limit: int = 200) -> list[InboxRow]:

@@ -140,7 +140,7 @@ class Step:
     lots: list[dict[str, Any]]
     opened: list[Waiting]
     closed: list[str]
-    ended: str | None
+    ends: list[str]
     finished: bool
 
 
@@ -155,7 +155,7 @@ class _Script:
     gateways: list[dict[str, Any]] = field(default_factory=list)
     rules: list[dict[str, Any]] = field(default_factory=list)
     lots: list[dict[str, Any]] = field(default_factory=list)
-    ended: str | None = None
+    ends: list[str] = field(default_factory=list)
 
     def evaluate(self, task: Task, expression: str, external_context: Any = None) -> Any:
         return compile_expression(expression).evaluate(self.variables)
@@ -278,7 +278,7 @@ class Run:
             closed.insert(0, key)
         return Step(
             self.marking(), variables, script.path, script.gateways, script.rules, script.lots,
-            opened, closed, script.ended, bool(self._flow.completed),
+            opened, closed, script.ends, bool(self._flow.completed),
         )  # fmt: skip
 
     def _number(self, task: Task) -> Waiting:
@@ -338,7 +338,7 @@ def _run(task: Task, script: _Script) -> None:
         chosen = task.children[0].task_spec.name.removesuffix(_SPLIT)
         script.gateways.append({"gateway": element, "flow": targets[chosen]})
     if element in script.definition.ends and task.workflow.top_workflow is task.workflow:
-        script.ended = element
+        script.ends.append(element)
 
 
 def _run_machine(top: BpmnWorkflow, script: _Script) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from audit.encoding import timestamp
 from audit.entries import Entry
 from audit.log import metadata
+from audit.statements import Statement
 from engine.alarms import next_alarm
 from engine.process import KERNEL
 from engine.state import CaseState, to_json
@@ -60,7 +61,7 @@ register_table = Table(
     Index("case_register_alike", "category", "unit", "opened_at"),
 )
 
-_UPDATE = (
+_UPDATE = Statement(
     update(register_table)
     .where(register_table.c.case == bindparam("c"))
     .values(
@@ -105,7 +106,7 @@ def enter(conn: Connection, case: CaseState, entries: Iterable[Entry]) -> None:
 def refresh(conn: Connection, case: CaseState) -> None:
     """Write what changed of a case in the register."""
     changing = {f"v_{name}": value for name, value in _changing(case).items()}
-    conn.execute(_UPDATE, {"c": case.case} | changing)
+    _UPDATE.run(conn, {"c": case.case} | changing)
 
 
 def stored_state(conn: Connection, case: str) -> tuple[int, str, bytes] | None:

@@ -115,6 +115,7 @@ class CaseState:
     doers: dict[str, tuple[Doer, ...]] = field(default_factory=dict)
     last: dict[str, Doer] = field(default_factory=dict)
     orders: dict[str, str] = field(default_factory=dict)
+    outcome: str | None = None
     ended: str | None = None
 
     @property

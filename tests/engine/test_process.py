@@ -72,7 +72,7 @@ def test_a_case_runs_from_start_to_end_and_says_what_it_passed() -> None:
     assert case.open() == ["rest#1"]
     case.fire("rest#1")
     assert case.step.finished
-    assert case.step.ended == "done"
+    assert case.step.ends == ["done"]
     assert case.open() == []
 
 
