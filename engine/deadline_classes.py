@@ -9,6 +9,7 @@ from engine.errors import BadInput
 Clock = Literal["natural", "working"]
 Unit = Literal["minutes", "hours", "days"]
 
+MAX_BYTES = 200_000
 CLOCKS = ("natural", "working")
 UNITS = ("minutes", "hours", "days")
 FIELDS = {
@@ -55,16 +56,23 @@ class DeadlineClass:
 
 def read_deadlines(document: bytes) -> dict[str, DeadlineClass]:
     """Read deadlines.toml, version 1; raises BadDeadlines."""
-    try:
-        table = tomllib.loads(document.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _bad("写法有误", "is not well-formed TOML") from error
+    table = read_toml(document)
+    if table is None:
+        raise _bad("写法有误", "is not well-formed TOML")
     if table.get("version") != 1 or set(table) - {"version", "classes"}:
         raise _bad("应写明 version = 1，且只含 classes", "needs version = 1 and only classes")
     classes = table.get("classes", {})
     if not isinstance(classes, dict) or not all(isinstance(c, dict) for c in classes.values()):
         raise _bad("的 classes 应是表", "has classes that are not tables")
     return {key: _read_class(key, fields) for key, fields in classes.items()}
+
+
+def read_toml(document: bytes) -> dict[str, Any] | None:
+    """The table of a TOML file of at most 200 kB, or None where it cannot be read."""
+    try:
+        return tomllib.loads(document.decode("utf-8")) if len(document) <= MAX_BYTES else None
+    except (ValueError, RecursionError):  # not UTF-8, not TOML, or brackets nested without end
+        return None
 
 
 def _read_class(key: str, fields: dict[str, Any]) -> DeadlineClass:

@@ -1,7 +1,6 @@
 """Definition sets: all that a process is made of, pinned by one hash, read without running it."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from engine.deadline_classes import DeadlineClass as DeadlineClass
-from engine.deadline_classes import read_deadlines
+from engine.deadline_classes import read_deadlines, read_toml
 from engine.decisions import Decision, read_decision
 from engine.diagram import Arrow, Band, Diagram, Node, read_diagram
 from engine.errors import BadInput
@@ -164,9 +163,9 @@ class Definition:
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Read a process folder into file name -> bytes; what is no part of a definition is left out.
 
-    Parts are *.bpmn, *.dmn, *.toml and forms/*.json; names use `/` on every system.
+    Parts are *.bpmn, *.dmn, deadlines.toml, texts.toml and forms/*.json; names use `/` everywhere.
     """
-    found = [p for pattern in ("*.bpmn", "*.dmn", "*.toml", "forms/*.json")
+    found = [p for pattern in ("*.bpmn", "*.dmn", "deadlines.toml", "texts.toml", "forms/*.json")
              for p in sorted(folder.glob(pattern))]  # fmt: skip
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
@@ -261,10 +260,9 @@ def read_decisions(files: Mapping[str, bytes]) -> dict[str, Decision]:
 
 def read_texts(files: Mapping[str, bytes]) -> dict[str, Mapping[str, str]]:
     """The sentences of texts.toml: key -> {zh, en}; raises BadDefinition."""
-    try:
-        table = tomllib.loads(files.get("texts.toml", b"").decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadDefinition("texts.toml 写法有误。", "texts.toml is not well formed.") from error
+    table = read_toml(files.get("texts.toml", b""))
+    if table is None:
+        raise BadDefinition("texts.toml 写法有误。", "texts.toml is not well formed.")
     texts = table.get("texts", {})
     if not isinstance(texts, dict) or not all(map(_is_text, texts.values())):
         raise BadDefinition(

@@ -1,5 +1,7 @@
 """What a definition set says, file by file and with every fault kept, for `engine.lint`."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +34,11 @@ DUTIES: Final = frozenset(
 )
 # What is known of a case besides the routing fields of its opening form.
 CASE_FACTS: Final = {"source": "string", "category": "string", "concluded": "boolean"}
+
+
+FILE_NAME: Final = re.compile(
+    r"[a-z0-9_]{1,60}\.(?:bpmn|dmn)|deadlines\.toml|texts\.toml|forms/[a-z0-9_]{1,60}\.json"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ def read_facts(files: Mapping[str, bytes]) -> tuple[Facts | None, list[Finding]]
     classes = read("deadlines.toml", read_deadlines, files.get("deadlines.toml", b"version = 1"))
     read("texts.toml", read_texts, files)
     findings.extend(_unknown_files(files))
+    findings.extend(_decision_ids(tables))
     if diagram is None or findings:
         return None, findings
     return Facts(
@@ -114,14 +122,21 @@ def _named(files: Mapping[str, bytes], ending: str) -> list[str]:
 
 def _unknown_files(files: Mapping[str, bytes]) -> Iterator[Finding]:
     for name in sorted(files):
-        if not name.endswith((".bpmn", ".dmn", ".toml")) and not (
-            name.startswith("forms/") and name.endswith(".json")
-        ):
+        if not FILE_NAME.fullmatch(name):
+            shown = "".join(c if c.isprintable() else "�" for c in name[:60])
             yield Finding(
-                name,
+                shown,
                 "unknown_file",
-                f"流程定义里不应有文件 {name}。",
-                f"The file {name} is no part of a definition.",
+                f"流程定义里不应有文件 {shown}。",
+                f"The file {shown} is no part of a definition.",
+            )
+
+
+def _decision_ids(tables: list[Decision | None]) -> Iterator[Finding]:
+    for id_, count in Counter(table.id for table in tables if table).items():
+        if count > 1:
+            yield finding(
+                id_, "duplicate_id", "有两张规则表用了这个 id", "is the id of two decisions"
             )
 
 

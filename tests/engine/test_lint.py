@@ -246,9 +246,30 @@ def test_a_missing_file_is_found(name, expected):
     assert rules({n: data for n, data in WORKSHOP.items() if n != name}) == set(expected.split())
 
 
-@pytest.mark.parametrize("name", ["run.py", "forms/x.html", "forms/../x.json.exe", "a.bpmn.bak"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run.py",
+        "forms/x.html",
+        "forms/../x.json",
+        "../x.dmn",
+        "a.bpmn.bak",
+        "x\n.dmn",
+        "config.toml",
+    ],
+)
 def test_files_that_are_no_part_of_a_definition_are_refused(name):
-    assert rules({**MINIMAL, name: b""}) == {"unknown_file"}
+    assert "unknown_file" in rules({**MINIMAL, name: b""})
+
+
+def test_two_decisions_of_one_id_are_refused():
+    assert rules({**WORKSHOP, "second.dmn": WORKSHOP["grade.dmn"]}) == {"duplicate_id"}
+
+
+@pytest.mark.parametrize("name", ["deadlines.toml", "texts.toml"])
+@pytest.mark.parametrize("text", [b"a = " + b"[" * 50_000, b"#" * 200_001, b"\xff"])
+def test_files_that_would_exhaust_the_reader_are_refused(name, text):
+    assert len(rules({**MINIMAL, name: text})) == 1
 
 
 def test_a_broken_text_file_is_found():
