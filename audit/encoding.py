@@ -7,6 +7,7 @@ writes the same bytes as an RFC 8785 encoder; outside it they differ, so what is
 
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -39,6 +40,8 @@ def decode(body: bytes) -> Any:
     return value
 
 
+# One command writes the same few instants many times over.
+@lru_cache(maxsize=1024)
 def timestamp(at: datetime) -> str:
     """Write an aware instant as `2026-03-01T01:02:03.456Z`; a naive one is a ValueError."""
     if at.tzinfo is None:
@@ -46,6 +49,7 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+@lru_cache(maxsize=1024)
 def instant(text: str) -> datetime:
     """Read what `timestamp` wrote; raises ValueError for any other form."""
     at = datetime.fromisoformat(text)
@@ -55,32 +59,37 @@ def instant(text: str) -> datetime:
 
 
 def _check(value: Any, path: str, depth: int) -> None:
-    if depth > DEEPEST:
-        raise NotCanonical(f"{path}: nested deeper than {DEEPEST}")
-    if value is None or value is True or value is False:
-        return
     kind = type(value)
-    if kind is str:
-        _check_text(value, path)
-    elif kind is int:
-        if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
-            raise NotCanonical(f"{path}: integer beyond 2^53 - 1")
-    elif kind is dict:
+    if kind is dict:
         for key, item in value.items():
             # JCS sorts keys by UTF-16 units and orjson by UTF-8 bytes: they agree on ASCII only.
             if type(key) is not str or not key.isascii():
                 raise NotCanonical(f"{path}: key {key!r} is not ASCII")
-            _check(item, f"{path}.{key}", depth + 1)
+            _check_item(item, path, key, depth)
     elif kind is list or kind is tuple:
         for index, item in enumerate(value):
-            _check(item, f"{path}[{index}]", depth + 1)
+            _check_item(item, path, index, depth)
     else:
-        raise NotCanonical(f"{path}: {kind.__name__} has no place in the log")
+        _check_item(value, path, "", depth)
+
+
+def _check_item(item: Any, path: str, key: str | int, depth: int) -> None:
+    kind = type(item)
+    if kind is str:
+        if not item.isascii():
+            _check_text(item, f"{path}.{key}")
+    elif kind is int:
+        if not -LARGEST_INTEGER <= item <= LARGEST_INTEGER:
+            raise NotCanonical(f"{path}.{key}: integer beyond 2^53 - 1")
+    elif kind is dict or kind is list or kind is tuple:
+        if depth >= DEEPEST:
+            raise NotCanonical(f"{path}.{key}: nested deeper than {DEEPEST}")
+        _check(item, f"{path}.{key}", depth + 1)
+    elif item is not None and kind is not bool:
+        raise NotCanonical(f"{path}.{key}: {kind.__name__} has no place in the log")
 
 
 def _check_text(text: str, path: str) -> None:
-    if text.isascii():
-        return
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise NotCanonical(f"{path}: lone surrogate")
     if not unicodedata.is_normalized("NFC", text):

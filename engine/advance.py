@@ -6,6 +6,7 @@ computes them again and compares.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -75,7 +76,8 @@ def open_case(cause: Entry, context: Context) -> Effect:
     )  # fmt: skip
     if "person" in cause.actor:
         case = with_doer(case, "report", _doer(cause))
-    step = Run(context.definition, None).begin(case.variables, seed=cause.hash)
+    with closing(Run(context.definition, None)) as run:
+        step = run.begin(case.variables, seed=cause.hash)
     effect = _step(case, step, cause, context)
     receipt = _fact(cause, "receipt.issued", {"receipt": receipt_number(cause.hash)})
     return _sealed(replace(effect, facts=(*effect.facts, receipt)), cause)
@@ -120,13 +122,14 @@ def _completed(case: CaseState, cause: Entry, context: Context) -> Effect:
     element = case.tasks[key].element
     form = context.definition.forms[context.definition.tasks[element].form]
     outcome = {**routing(form, cause.data["form"]), "by": cause.actor["person"]}
-    run = Run(context.definition, case.marking)
-    step = run.complete(key, outcome, case.variables, seed=cause.hash)
+    with closing(Run(context.definition, case.marking)) as run:
+        step = run.complete(key, outcome, case.variables, seed=cause.hash)
     return _step(with_doer(case, element, _doer(cause)), step, cause, context)
 
 
 def _fired(key: str, case: CaseState, cause: Entry, context: Context) -> Effect:
-    step = Run(context.definition, case.marking).fire(key, case.variables, seed=cause.hash)
+    with closing(Run(context.definition, case.marking)) as run:
+        step = run.fire(key, case.variables, seed=cause.hash)
     return _step(case, step, cause, context)
 
 

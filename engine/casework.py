@@ -161,6 +161,19 @@ def _current(conn: Connection, case_id: str, seq: int, stored: Any) -> CaseState
     return replayed(conn, case_id)
 
 
+# States of cases lately worked on, by the hash of their last event: immutable, and true wherever
+# that hash is the head. One of a transaction that was rolled back is simply never asked for.
+MOST_LIVE = 4096
+_live: dict[bytes, CaseState] = {}
+
+
+def _keep_live(head: bytes, case: CaseState) -> None:
+    _live[head] = case
+    if len(_live) > MOST_LIVE:
+        for old in list(_live)[: MOST_LIVE // 4]:
+            _live.pop(old, None)
+
+
 class Work:
     """One command being carried out on one case: what has been placed, and the state after it."""
 
@@ -195,7 +208,7 @@ class Work:
         stored = _STATE.run(conn, {"c": case_id, "k": key}).first()
         if timestamp(at) < head.at and not (stored and stored.answered):
             raise clock_set_back(head.at)
-        case = _current(conn, case_id, head.seq, stored)
+        case = _live.get(head.hash) or _current(conn, case_id, head.seq, stored)
         heads = _heads(conn, stored)
         people = directory(conn, heads)
         context = context_for(conn, load(conn, case.definition), case.place[-1], at, heads)
@@ -247,6 +260,8 @@ class Work:
         log.write(self.conn, self.head, self.entries)
         register.refresh(self.conn, self.case)
         inbox.project(self.conn, self.before, self.case, self.context.definition)
+        _live.pop(self.head.hash, None)
+        _keep_live(self.end.hash, self.case)
 
 
 def context_for(

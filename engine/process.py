@@ -237,6 +237,13 @@ class Run:
         task.task_spec._update(task)
         return self._advance(None, dict(variables), seed, key)
 
+    def close(self) -> None:
+        """Let go of the live object: tasks and flows hold each other, and nobody else should."""
+        for flow in [self._flow, *self._flow.subprocesses.values()]:
+            flow.tasks.clear()
+            flow.task_tree = None
+        self._flow.subprocesses.clear()
+
     def waiting(self) -> list[Waiting]:
         """The open steps, in the order in which the process tree holds them."""
         return [_waiting(self._definition, task) for task in self._open_tasks()]
@@ -316,13 +323,17 @@ def _flows(top: BpmnWorkflow) -> list[Any]:
 
 
 def _walk(root: Task) -> Iterator[Task]:
-    """All tasks of one flow, parents first, without recursion and without Spiff's depth limit."""
-    stack = [root]
+    """All tasks of one flow, parents first, without recursion and without Spiff's depth limit.
+
+    Children are looked up after their parent was handed out: what it brought about comes next.
+    """
     tasks = root.workflow.tasks
+    stack = [root.id]
     while stack:
-        task = stack.pop()
-        yield task
-        stack.extend(tasks[child] for child in reversed(task._children))
+        task = tasks.get(stack.pop())
+        if task is not None:
+            yield task
+            stack.extend(reversed(task._children))
 
 
 def _run(task: Task, script: _Script) -> None:
@@ -347,25 +358,25 @@ def _run_machine(top: BpmnWorkflow, script: _Script) -> None:
     while progressed:
         progressed = False
         for flow in reversed(_flows(top)):
-            for task in list(_walk(flow.task_tree)):
-                if (
-                    task._state == TaskState.READY
-                    and not task.task_spec.manual
-                    and task.id in flow.tasks
-                ):
+            for task in _walk(flow.task_tree):
+                if task._state == TaskState.READY and not task.task_spec.manual:
                     _run(task, script)
                     progressed = True
                     passed += 1
+                    if passed > MOST_ELEMENTS_A_STEP:
+                        raise _stuck()
             if flow is not top:
                 parent = top.get_task_from_id(flow.parent_task_id)
                 if parent._state == TaskState.STARTED:
                     parent.task_spec._update(parent)
                     progressed = progressed or parent._state == TaskState.READY
-        if passed > MOST_ELEMENTS_A_STEP:
-            raise ProcessStuck(
-                "流程在没有人办理的情况下一直循环，没有生效。请让管理员检查流程定义。",
-                "The process loops without waiting for anybody; nothing was done.",
-            )
+
+
+def _stuck() -> ProcessStuck:
+    return ProcessStuck(
+        "流程在没有人办理的情况下一直循环，没有生效。请让管理员检查流程定义。",
+        "The process loops without waiting for anybody; nothing was done.",
+    )
 
 
 def _prune(top: BpmnWorkflow) -> None:
