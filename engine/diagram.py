@@ -317,7 +317,8 @@ def _is_known(element: etree._Element) -> bool:
 
 def _is_plain(element: etree._Element, name: str, value: str) -> bool:
     if _namespace(element) == SPIFF or _is(element, "definitions"):
-        return not name.startswith("{") or name.startswith(f"{{{XSI}}}")
+        own = not name.startswith("{") or name.startswith(f"{{{XSI}}}")
+        return own and name != "expressionLanguage"
     return name in ATTRIBUTES or DEFAULTS.get(name) == value
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from engine.definitions import parse, read_folder
 from engine.lint import lint, not_checked
 from engine.lint_drawing import MAX_NODES
+from engine.process import Run
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bpmn"
 MINIMAL = read_folder(GOLDEN / "minimal")
@@ -280,6 +281,33 @@ def test_a_process_of_too_many_nodes_is_refused():
     ends = "".join(f'<bpmn:endEvent id="e_{n}" name="e" />' for n in range(MAX_NODES))
     files = changed(MINIMAL, "minimal.bpmn", "</bpmn:process>", f"{ends}</bpmn:process>")
     assert rules(files) == {"too_many_nodes"}
+
+
+REMARKS = """
+    <bpmn:textAnnotation id="remark"><bpmn:text>依据：条例第三条</bpmn:text></bpmn:textAnnotation>
+    <bpmn:association id="to_remark" sourceRef="decide" targetRef="remark" />
+  </bpmn:process>"""
+
+
+def test_remarks_are_welcome_and_change_nothing():
+    files = changed(MINIMAL, "minimal.bpmn", "</bpmn:process>", REMARKS)
+    start = '<bpmn:startEvent id="start" name="开始">'
+    said = f"{start}<bpmn:documentation>从这里开始</bpmn:documentation>"
+    files = changed(files, "minimal.bpmn", start, said)
+    assert lint(files) == []
+    assert [waiting.key for waiting in _begun(files)] == ["decide#1"]
+
+
+def _begun(files):
+    run = Run(parse(files), None)
+    run.begin({"case": {}}, seed=b"")
+    return run.waiting()
+
+
+def test_no_other_expression_language_can_be_named():
+    tag = "<bpmn:definitions "
+    files = changed(MINIMAL, "minimal.bpmn", tag, f'{tag}expressionLanguage="groovy" ')
+    assert rules(files) == {"not_built"}
 
 
 # --- drawings changed at random ------------------------------

@@ -1,5 +1,6 @@
 """What passes the lint runs as BPMN says: random processes against a second, naive token game."""
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ SEED = b"seed"
 
 # A block is a task (plain, with a reminder beside it, or that can be taken back), a pause, or made
 # of blocks: ("seq", …), ("choice", a, b), ("loop", a), ("par", a, b, …) in a sub-process, or "bare"
-# without one, of which a level may have one.
+# without one, of which a level may have one; ("held", a) can be cut short.
 LEAVES = st.sampled_from([("task",), ("reminded",), ("withdrawn",), ("pause",)])
 
 
@@ -32,6 +33,7 @@ def grow(blocks):
         st.tuples(st.just("par"), blocks, blocks),
         st.tuples(st.just("par"), blocks, blocks, blocks),
         st.tuples(st.just("bare"), blocks, blocks),
+        st.tuples(st.just("held"), blocks),
     )
 
 
@@ -113,12 +115,12 @@ def draw(block: tuple[Any, ...], to: Drawing, scope: str | None) -> tuple[str, s
 
 def _draw_task(to, scope):
     task = to.task(scope)
-    return task, task, lambda game, level, then: game.open(task, lambda _: then())
+    return task, task, lambda game, level, then: game.open(level, task, lambda _: then())
 
 
 def _draw_pause(to, scope):
     pause = to.put(scope, "intermediateCatchEvent", to.name("pause"), TIMER.format('"WD1"'))
-    return pause, pause, lambda game, level, then: game.open(pause, lambda _: then())
+    return pause, pause, lambda game, level, then: game.open(level, pause, lambda _: then())
 
 
 def _draw_reminded(to, scope):
@@ -131,15 +133,15 @@ def _draw_reminded(to, scope):
     def play(game, level, then):
         def fire(_):
             level.tokens += 1
-            game.open(side, lambda _: level.left())
+            game.open(level, side, lambda _: level.left())
 
-        reminder = game.open(event, fire)
+        reminder = game.open(level, event, fire)
 
         def done(_):
             game.waiting.pop(reminder, None)
             then()
 
-        game.open(task, done)
+        game.open(level, task, done)
 
     return task, task, play
 
@@ -160,9 +162,9 @@ def _draw_withdrawn(to, scope):
 
         def fire(_):
             game.waiting.pop(task_key)
-            game.open(instead, lambda _: then())
+            game.open(level, instead, lambda _: then())
 
-        event_key, task_key = game.open(event, fire), game.open(task, done)
+        event_key, task_key = game.open(level, event, fire), game.open(level, task, done)
 
     return task, after, play
 
@@ -188,7 +190,7 @@ def _draw_choice(to, scope, yes, no):
     to.join(scope, no_last, after)
 
     def play(game, level, then):
-        game.open(asked, lambda answer: (play_yes if answer else play_no)(game, level, then))
+        game.open(level, asked, lambda yes: (play_yes if yes else play_no)(game, level, then))
 
     return asked, after, play
 
@@ -204,7 +206,7 @@ def _draw_loop(to, scope, body):
         def decided(answer):
             play(game, level, then) if answer else then()
 
-        play_body(game, level, lambda: game.open(asked, decided))
+        play_body(game, level, lambda: game.open(level, asked, decided))
 
     return before, after, play
 
@@ -217,10 +219,40 @@ def _draw_par(to, scope, *branches):
     to.put(scope, "subProcess", inside, f"{{{inside}}}")
 
     def play(game, level, then):
-        below = Level(then)
+        below = Level(then, level)
         play_inside(game, below, below.left)
 
     return inside, inside, play
+
+
+def _draw_held(to, scope, body):
+    """A sub-process that a message ends early, as a reopening ends the time of observation."""
+    inside, event, instead = to.name("part"), to.name("event"), to.task(scope)
+    first, last, play_inside = draw(body, to, inside)
+    to.join(inside, to.put(inside, "startEvent", to.name("start")), first)
+    to.join(inside, last, to.put(inside, "endEvent", to.name("end")))
+    to.put(scope, "subProcess", inside, f"{{{inside}}}")
+    properties = _properties({"by": instead})
+    to.put(scope, "boundaryEvent", event, properties + WITHDRAW, f'attachedToRef="{inside}"')
+    to.join(scope, event, instead)
+    after = to.gateway(scope)
+    to.join(scope, inside, after)
+    to.join(scope, instead, after)
+
+    def play(game, level, then):
+        def over():
+            game.waiting.pop(event_key)
+            then()
+
+        def fire(_):
+            game.cancel(below)
+            game.open(level, instead, lambda _: then())
+
+        below = Level(over, level)
+        event_key = game.open(level, event, fire)
+        play_inside(game, below, below.left)
+
+    return inside, after, play
 
 
 def _draw_bare(to, scope, *branches):
@@ -253,8 +285,8 @@ def definition_of(block: tuple[Any, ...]) -> tuple[dict[str, bytes], "Play"]:
     to.join(None, start, first)
     to.join(None, last, to.put(None, "endEvent", end))
     body = "".join(to.nodes[None])
-    for scope in to.nodes:
-        body = body.replace(f"{{{scope}}}", "".join(to.nodes[scope]))
+    while inside := re.search(r"\{(part_\d+)\}", body):
+        body = body.replace(inside.group(), "".join(to.nodes[inside.group(1)]))
     return {**MINIMAL, "minimal.bpmn": _document(to, body), "forms/decide.json": FORM}, play
 
 
@@ -289,7 +321,11 @@ class Level:
     """The process or a sub-process: over when its last token has left."""
 
     over: Callable[[], Any]
+    above: "Level | None" = None
     tokens: int = 1
+
+    def within(self, level: "Level") -> bool:
+        return self is level or (self.above is not None and self.above.within(level))
 
     def left(self) -> None:
         self.tokens -= 1
@@ -302,14 +338,20 @@ class Game:
     """Open steps by key, each with what follows an answer."""
 
     waiting: dict[str, Callable[[bool], Any]] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     finished: bool = False
 
-    def open(self, element: str, then: Callable[[bool], Any]) -> str:
+    def open(self, level: Level, element: str, then: Callable[[bool], Any]) -> str:
         self.counts[element] = self.counts.get(element, 0) + 1
         key = f"{element}#{self.counts[element]}"
         self.waiting[key] = then
+        self.levels[key] = level
         return key
+
+    def cancel(self, level: Level) -> None:
+        for key in [key for key in self.waiting if self.levels[key].within(level)]:
+            del self.waiting[key]
 
     def finish(self) -> None:
         self.finished = True
