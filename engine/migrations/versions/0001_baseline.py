@@ -164,6 +164,14 @@ def _create_tables() -> None:
     )
     op.create_index("event_by_type", "event", ["type", "at"], unique=False)
     op.create_table(
+        "imported",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("row_sha256", sa.Text(), nullable=False),
+        sa.Column("case", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "id"),
+    )
+    op.create_table(
         "log_origin",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),

@@ -1,0 +1,96 @@
+"""The demonstration street on disk: built once, whole or not at all, and then served."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from audit import log
+from engine.database import open_database
+from engine.errors import Conflict
+from engine.schema import create_schema
+from web.config import Settings
+from web.demo import ACCOUNTS, ORIGIN, build_street
+
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
+
+class NotTheDemonstration(Conflict):
+    """The database holds another street; the demonstration must not get into it."""
+
+
+def prepare(settings: Settings, *, size: str, progress: Progress) -> tuple[Settings, bool]:
+    """Make the demonstration street in the settings' database, unless it is there already.
+
+    Returns the settings to serve it with, and whether it was built now. A SQLite database is built
+    under another name and renamed when whole, so that an interrupted build leaves nothing behind.
+    Raises NotTheDemonstration for a database that holds something else.
+    """
+    demo = replace(settings, origin=ORIGIN, demo=True, cookie_secure=False)
+    if _is_there(settings.database_url):
+        return demo, False
+    address = make_url(settings.database_url)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        _build(settings.database_url, settings.evidence_dir, size, progress)
+        return demo, True
+    final = Path(address.database)
+    building = final.with_name(f"{final.name}.building")
+    for leftover in (building, *final.parent.glob(f"{building.name}-*")):
+        leftover.unlink(missing_ok=True)
+    _build(f"sqlite:///{building}", settings.evidence_dir, size, progress)
+    building.replace(final)
+    return demo, True
+
+
+def sentences(settings: Settings, built: bool, port: int) -> list[str]:
+    """What to tell whoever started the demonstration."""
+    state = "已建好演示街道" if built else "演示街道已在，直接使用"
+    english = "built" if built else "there already"
+    accounts = [f"  {one.account:<12}{one.password:<18}{one.role}" for one in ACCOUNTS]
+    return [
+        f"{state}（{settings.database_url}）/ the demonstration street, {english}",
+        "演示账号（人名、电话、地点均为虚构）/ accounts, everybody invented:",
+        *accounts,
+        f"网址 / address: http://127.0.0.1:{port}",
+    ]
+
+
+def _is_there(url: str) -> bool:
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+        return False
+    engine = open_database(url)
+    try:
+        create_schema(engine)
+        with engine.begin() as conn:
+            found = log.origin(conn)
+    except LookupError:
+        return False
+    finally:
+        engine.dispose()
+    if found != ORIGIN:
+        raise NotTheDemonstration(
+            f"数据库 {url} 里是别的街道（{found}），演示不能写进去。请用 --database 另指定一个。",
+            f"{url} holds another street ({found}); name another database with --database.",
+        )
+    return True
+
+
+def _build(url: str, evidence: Path, size: str, progress: Progress) -> None:
+    engine = open_database(url)
+    try:
+        create_schema(engine)
+        with progress(1000) as step:
+            shown = 0
+
+            def tell(done: int, total: int, _: str) -> None:
+                nonlocal shown
+                now = done * 1000 // max(1, total)
+                step(now - shown)
+                shown = now
+
+            build_street(engine, evidence, size=size, origin=ORIGIN, progress=tell)
+    finally:
+        engine.dispose()
