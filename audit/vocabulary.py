@@ -121,10 +121,6 @@ _WITH_FILES: Final = frozenset({"case.opened", "task.completed", "pause.requeste
 # Each: name, meaning in Chinese and English, fields of `data`.
 _TYPES: Final = (
     *_types(CASE, "act", (
-        ("case.opened", "上报，立案",
-         "Somebody reports; the case begins and pins its definition",
-         ("process:text kernel:text number:text title:text category:text place:place form:form"
-         " source:text definition:pinned similar:[text] spoken_by?:text imported?:import")),
         ("task.claimed", "认领一步",
          "A person takes a free step",
          "task:key"),
@@ -185,11 +181,15 @@ _TYPES: Final = (
         ("supervision.answered", "答复督办",
          "The order with this number is answered",
          "order:seq text:text"),
+    )),
+    *_types(CASE, "either", (
+        ("case.opened", "上报，立案",
+         "Somebody reports; the case begins and pins its definition",
+         ("process:text kernel:text number:text title:text category:text place:place form:form"
+         " source:text definition:pinned similar:[text] spoken_by?:text imported?:import")),
         ("report.exported", "导出报告",
          "A report left the house; `head` is the hash of the last entry it rests on",
          "kind:text sha256:hash head:hash purpose:text pages:count"),
-    )),
-    *_types(CASE, "either", (
         ("clock.resumed", "恢复计时",
          "A stopped clock runs on, by a person or (reason `auto`, with `due`) on its date",
          "task:key reason:text due?:time"),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, insert, select, update
 
-from audit.entries import Draft
+from audit.entries import ENGINE, Draft
 from audit.log import metadata
 from engine import forms, register
 from engine.calendar_versions import calendar
@@ -85,10 +85,11 @@ class Report:
 
 
 def open_case(
-    conn: Connection, report: Report, *, by: By, at: datetime, key: str | None = None
+    conn: Connection, report: Report, *, by: By | None, at: datetime, key: str | None = None
 ) -> Done:
     """Open a case from a report; returns it with its first events.
 
+    by: None only for imports, which whoever operates the server may bring in.
     Raises FormRefused, UnknownUnit, NotAllowed for a person without any post.
     """
     known = answered(conn, key)
@@ -98,7 +99,7 @@ def open_case(
     people = directory(conn)
     path = people.path(report.place.unit)
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
-    who = _reporter(people, by, at)
+    who = _reporter(people, by, report, at)
     year, number = _next_number(conn, definition, at)
     case_id = f"{definition.key}-{year}-{number:05d}"
     street = people.unit(path[-1])
@@ -300,7 +301,11 @@ def _unfit(desk: Desk, task: UserTask, field: str, person: str) -> Iterator[form
             )
 
 
-def _reporter(people: Directory, by: By, at: datetime) -> dict[str, Any]:
+def _reporter(people: Directory, by: By | None, report: Report, at: datetime) -> dict[str, Any]:
+    if by is None and report.imported:
+        return dict(ENGINE)
+    if by is None:
+        raise NotAllowed("上报须有上报人。", "A report needs somebody who reports.")
     held = people.capacities(by.person, at)
     if not held:
         raise NotAllowed(

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from audit.entries import Draft
+from audit.entries import ENGINE, Draft
 from audit.reports.facts import ElementFacts, FieldFacts
 from engine.cases import NotYourTask, holders_named
 from engine.casework import Desk, Done, change
@@ -38,11 +38,13 @@ def record_export(
     head: str,
     purpose: str,
     pages: int,
-    by: By,
+    by: By | None,
     at: datetime,
     key: str | None = None,
 ) -> Done:
     """Put on the record that a report was exported; call it before the file leaves the house.
+
+    by: None stands for whoever operates the server, at its command line.
 
     sha256: of the file (hex). head: hash (hex) of the last entry the report rests on; the case may
     have moved on meanwhile. Raises MayNotExport, NoSuchReport, NoReason.
@@ -61,7 +63,7 @@ def record_export(
             "purpose": reasoned(purpose, what="用途", english="a purpose"),
             "pages": pages,
         }
-        who = actor(exporter(desk, by), "export", channel=by.channel)
+        who = actor(exporter(desk, by), "export", channel=by.channel) if by else dict(ENGINE)
         return [Draft("report.exported", data, who, at)]
 
     return change(conn, case_id, decide, at=at, key=key)

@@ -77,7 +77,7 @@ def main(ctx: click.Context, database: str | None) -> None:
 @json_option
 @click.pass_obj
 def init(shell: Shell, street: str, administrator: str, name: str, as_json: bool) -> None:
-    """建库、发布日历、部署流程、开首个管理员账号 / create tables, calendar, processes, first account."""
+    """建库、发布日历、部署流程、开首个管理员账号 / found a street."""
     engine = open_database(shell.settings.database_url)
     made = founding.found(
         engine, shell.settings.origin, street=street, account=administrator, name=name, at=_now()
@@ -97,8 +97,11 @@ def demo(shell: Shell, port: int, no_serve: bool, small: bool) -> None:
     """演示街道：准备数据并打开服务 / the demonstration street, served."""
     from web import demonstration
 
-    settings = demonstration.prepare(shell.settings, size="small" if small else "full")
-    for sentence in demonstration.sentences(settings, port):
+    size = "small" if small else "full"
+    settings, built = demonstration.prepare(
+        shell.settings, size=size, progress=_progress("演示街道 / street")
+    )
+    for sentence in demonstration.sentences(settings, built, port):
         click.echo(sentence)
     if not no_serve:
         _serve(settings, "127.0.0.1", port, with_worker=True)
@@ -107,7 +110,9 @@ def demo(shell: Shell, port: int, no_serve: bool, small: bool) -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
-@click.option("--no-worker", is_flag=True, help="时钟由另外的 shaoji worker 记录 / clocks elsewhere")
+@click.option(
+    "--no-worker", is_flag=True, help="时钟由另外的 shaoji worker 记录 / clocks elsewhere"
+)
 @click.pass_obj
 def serve(shell: Shell, host: str, port: int, no_worker: bool) -> None:
     """打开网页服务 / serve the pages."""
@@ -134,16 +139,16 @@ def worker(shell: Shell, once: bool) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--by", "account", required=True, help="管理员账号 / an administrator's account")
+@click.option("--by", "account", help="管理员账号，只有一个时可省 / an administrator's account")
 @json_option
 @click.pass_obj
-def deploy(shell: Shell, folder: Path, account: str, as_json: bool) -> None:
+def deploy(shell: Shell, folder: Path, account: str | None, as_json: bool) -> None:
     """检查并部署一套流程定义 / check and deploy a folder of BPMN, DMN and forms."""
     from engine.definition_sets import deploy as deploy_set
     from engine.definitions import read_folder
 
     with shell.engine.begin() as conn:
-        by = listing.acting(conn, account)
+        by = listing.administrator(conn, account, _now())
         done = deploy_set(conn, read_folder(folder), by=by, at=_now())
     told = {"key": done.key, "version": done.version, "sha256": done.digest, "new": done.new}
     if as_json:
@@ -248,18 +253,18 @@ def report() -> None:
 @report.command("case")
 @click.argument("case_id")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--by", "account", required=True, help="以谁的名义 / in whose name")
+@click.option("--by", "account", help="以谁的名义，默认为服务器管理者 / in whose name")
 @click.option("--purpose", default="命令行出具", show_default=True, help="用途 / what for")
 @json_option
 @click.pass_obj
 def report_case(
-    shell: Shell, case_id: str, output: Path, account: str, purpose: str, as_json: bool
+    shell: Shell, case_id: str, output: Path, account: str | None, purpose: str, as_json: bool
 ) -> None:
     """一件案子的责任报告 PDF / the accountability report of one case."""
     from web.exporting import export_case_report
 
     with shell.reader.begin() as conn:
-        by = listing.acting(conn, account)
+        by = listing.acting(conn, account) if account else None
     pdf = export_case_report(shell.engine, case_id, by=by, at=_now(), purpose=purpose)
     output.write_bytes(pdf.content)
     if as_json:
@@ -271,17 +276,19 @@ def report_case(
 @main.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--map", "map_file", required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--by", "account", required=True, help="以谁的名义 / in whose name")
-@click.option("--unit", required=True, help="落在哪个单位 / the unit the cases belong to")
-@click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path), help="退回的行 / rejects")
+@click.option("--by", "account", help="以谁的名义，默认为服务器管理者 / in whose name")
+@click.option("--unit", help="落在哪个单位，默认为本街道 / the unit the cases belong to")
+@click.option(
+    "--rejects", type=click.Path(dir_okay=False, path_type=Path), help="退回的行 / rejects"
+)
 @json_option
 @click.pass_obj
 def import_cases(
     shell: Shell,
     file: Path,
     map_file: Path,
-    account: str,
-    unit: str,
+    account: str | None,
+    unit: str | None,
     rejects: Path | None,
     as_json: bool,
 ) -> None:
@@ -290,7 +297,7 @@ def import_cases(
 
     reject_file = rejects or file.with_name(f"{file.name}.rejects.csv")
     with shell.reader.begin() as conn:
-        by = listing.acting(conn, account)
+        by = listing.acting(conn, account) if account else None
     told = import_file(
         shell.engine, file, map_file, reject_file, unit=unit, by=by, now=_now,
         progress=_progress("导入 / import"),
@@ -317,7 +324,7 @@ def user() -> None:
 @click.option("--unit", required=True, help="单位编号 / id of the unit")
 @click.option("--title", required=True, help="岗位 / title of the post")
 @click.option("--duty", "duties", multiple=True, required=True, help="职责，可多个 / duties")
-@click.option("--by", "by_account", required=True, help="管理员账号 / an administrator's account")
+@click.option("--by", "by_account", help="管理员账号，只有一个时可省 / an administrator's account")
 @json_option
 @click.pass_obj
 def user_add(
@@ -327,12 +334,12 @@ def user_add(
     unit: str,
     title: str,
     duties: tuple[str, ...],
-    by_account: str,
+    by_account: str | None,
     as_json: bool,
 ) -> None:
     """登记人员、岗位和账号 / register a person with a post and an account."""
     with shell.engine.begin() as conn:
-        by = listing.acting(conn, by_account)
+        by = listing.administrator(conn, by_account, _now())
         told = founding.add_user(
             conn, account, name=name, unit=unit, title=title, duties=duties, by=by, at=_now()
         )

@@ -12,10 +12,11 @@ from audit import log
 from audit.encoding import timestamp
 from audit.entries import Entry
 from engine import inbox as steps
-from engine.accounts import find_account
+from engine.accounts import account_table, find_account
 from engine.casework import read_case
 from engine.database import reading
 from engine.definitions import read_folder
+from engine.errors import BadInput
 from engine.lint import lint
 from engine.people import By, directory
 from engine.register import register_table
@@ -27,9 +28,30 @@ WORTH_MORE_PROCESSES = 200
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 
+class WhichAdministrator(BadInput):
+    """More than one administrator could be meant, or there is none."""
+
+
 def acting(conn: Connection, account: str) -> By:
     """In whose name the operator acts: the person behind an account; raises UnknownAccount."""
     return By(find_account(conn, account).person, channel="cli")
+
+
+def administrator(conn: Connection, account: str | None, at: datetime) -> By:
+    """The administrator in whose name the operator acts; without an account, the only one."""
+    if account is not None:
+        return acting(conn, account)
+    people = directory(conn)
+    persons = conn.execute(select(account_table.c.person)).scalars()
+    found = {
+        person for person in persons if people.authority(person, "administer", None, at) is not None
+    }
+    if len(found) != 1:
+        raise WhichAdministrator(
+            "管理员账号不止一个，请用 --by 指明以谁的名义。",
+            "There is more than one administrator's account; name one with --by.",
+        )
+    return By(found.pop(), channel="cli")
 
 
 def cases(conn: Connection, *, status: str | None, limit: int) -> list[dict[str, Any]]:
