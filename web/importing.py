@@ -82,7 +82,7 @@ def _report(row: ImportedCase, fallback: str) -> Report:
 
 
 def _only_street(conn: Connection) -> str:
-    query = select(unit_table.c.unit).where(unit_table.c.kind == "street")
+    query = select(unit_table.c.id).where(unit_table.c.kind == "street")
     streets: list[Any] = list(conn.execute(query).scalars())
     if len(streets) != 1:
         raise NoUnit(

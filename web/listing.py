@@ -68,7 +68,8 @@ def cases(conn: Connection, *, status: str | None, limit: int) -> list[dict[str,
     )  # fmt: skip
     if status is not None:
         query = query.where(file.status == status)
-    return [dict(row._mapping) for row in conn.execute(query)]
+    # The keys are SQLAlchemy's own kind of string, which JSON encoders refuse.
+    return [{str(key): told for key, told in row._mapping.items()} for row in conn.execute(query)]
 
 
 def one_case(conn: Connection, case_id: str) -> dict[str, Any]:
