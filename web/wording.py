@@ -205,13 +205,15 @@ def spent(timing: Timing, locale: str) -> list[Segment]:
 def brief_answers(
     facts: ElementFacts | None, form: Mapping[str, Any], names: Names, locale: str
 ) -> list[str]:
-    """What was decided (choices, persons, units), then the first longer text, cut to a line."""
+    """What was decided (choices, persons, units; at most three), then what was written about it."""
     given = list(_given(facts, form))
     told = [
         _answer(about, value, names, locale)
         for about, value in given
         if about.kind in ("choice", "person", "unit")
     ]
+    if len(told) > 2:
+        return told[:3]
     prose = [_cut(value) for about, value in given if about.kind == "prose"]
     lines = [_titled(about, _cut(value), locale) for about, value in given if about.kind == "text"]
     return [*told, *(prose or lines[: not told])[:1]]

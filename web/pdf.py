@@ -1,0 +1,129 @@
+"""The accountability report of one case as a PDF: the record in words, its entries attached."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from importlib.resources import files
+from itertools import pairwise
+from typing import Final
+
+import segno
+from markupsafe import Markup
+
+from audit.bundle import check_bundle, write_bundle
+from audit.chain import Problem
+from audit.reports.case import content_digest
+from audit.reports.facts import CaseRecord
+from engine.errors import Refusal
+from web.printing import File, page, print_pdf
+from web.report_text import ReportText
+from web.typesetting import squeezed
+from web.wording import Names
+
+ATTACHMENT: Final = "events.json"
+STYLES: Final = "report.css"
+
+
+class RecordBroken(Refusal):
+    """The entries do not verify: there is no report of a record that was tampered with."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"本案记录核对不符（{problem}），没有生成报告。请立即告知管理员和督查。",
+            f"The record of this case does not verify ({problem}); no report was made. Tell the "
+            "administrator and the supervisors at once.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Who has a report made, when, for what, and what the office wants printed on it.
+
+    made_by: name and post in words. bases: the law as the office has configured it, never ours.
+    """
+
+    made_at: datetime
+    made_by: str
+    purpose: str
+    organisation: str = ""
+    heading: str = ""
+    bases: tuple[str, ...] = ()
+
+
+def render_case_report(
+    record: CaseRecord, issue: Issue, *, names: Names, bodies: Sequence[bytes], locale: str
+) -> bytes:
+    """Print the report of a case as PDF/A-3u; equal inputs give equal bytes.
+
+    bodies: the stored bytes of exactly the entries the record was folded from; they are checked
+    and embedded verbatim. Holds no connection, reads no clock. Raises RecordBroken, MissingGlyphs.
+    """
+    bundle = write_bundle(record.log, record.case, bodies)
+    _check(record, bundle)
+    html = case_report_html(record, issue, names=names, locale=locale)
+    told = {"zh": "本案全部记录的原始字节", "en": "The entries of the case, verbatim"}[locale]
+    attached = File(ATTACHMENT, told, bundle)
+    return print_pdf(html, STYLES, made_at=issue.made_at, attach=[attached])
+
+
+def case_report_html(record: CaseRecord, issue: Issue, *, names: Names, locale: str) -> str:
+    """The report as HTML, before it is printed."""
+    text = ReportText(record, names, locale)
+    digest = content_digest(record)
+    html = page(
+        "report/case.html",
+        record=record,
+        issue=issue,
+        text=text,
+        locale=locale,
+        digest=" ".join(digest[n : n + 8] for n in range(0, 24, 8)) + " …",
+        whole_digest=digest,
+        head=[record.head[n : n + 16] for n in range(0, 64, 16)],
+        qr=qr_code(record),
+        seal=seal(),
+        made_on=issue.made_at.isoformat(),
+        say=partial(_say, locale),
+    )
+    return squeezed(html)
+
+
+def qr_code(record: CaseRecord) -> Markup:
+    """What a reader compares elsewhere: log, case, number of entries, last hash, one a line."""
+    lines = (record.log, record.case, str(record.count), record.head)
+    matrix = segno.make("\n".join(lines), error="m", micro=False).matrix
+    cells = Markup("").join(
+        Markup('<rect x="{x}" y="{y}" width="{w}" height="1"/>').format(x=x, y=y, w=w)
+        for y, row in enumerate(matrix)
+        for x, w in _runs(row)
+    )
+    return Markup('<svg class="qr" viewBox="0 0 {n} {n}" fill="#172124">{cells}</svg>').format(
+        n=len(matrix), cells=cells
+    )
+
+
+def seal() -> Markup:
+    """The product's mark: square, with its name only, so that it cannot pass for a 公章."""
+    drawn = files("web").joinpath("static", "seal.svg").read_text(encoding="utf-8")
+    # Our own file, no text from anybody.
+    return Markup(drawn.replace('width="40" height="40"', 'class="sm"'))  # noqa: S704
+
+
+def _runs(row: Sequence[int]) -> list[tuple[int, int]]:
+    """Where dark runs begin in a row, and how long they are."""
+    edges = [n for n, (a, b) in enumerate(pairwise((0, *row, 0))) if bool(a) != bool(b)]
+    return [(start, end - start) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _check(record: CaseRecord, bundle: bytes) -> None:
+    found = list(check_bundle(bundle))
+    problem = next((one for one in found if isinstance(one, Problem)), None)
+    if problem is not None:
+        raise RecordBroken(f"#{problem.seq}: {problem.what}")
+    last = found[-1] if found else None
+    if last is None or isinstance(last, Problem) or last.hash.hex() != record.head:
+        raise RecordBroken("the record rests on other entries")
+
+
+def _say(locale: str, chinese: str, english: str) -> str:
+    return chinese if locale == "zh" else english

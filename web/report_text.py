@@ -1,0 +1,561 @@
+"""What each part of the case report says, as rows and sentences ready to be laid out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from audit.reports.facts import (
+    Actor,
+    CaseRecord,
+    ClockHistory,
+    DeadlineSet,
+    Missed,
+    Responsibility,
+    TimelineRow,
+    Waiting,
+)
+from web.hold_chart import hold_chart
+from web.quantities import bare_duration, day, days_words, limit, pick, time_of_day, when
+from web.sentences import Result, Segment, markup, outcome, result, timeline_sentence
+from web.wording import (
+    NOUNS,
+    PURPOSES,
+    SOURCES,
+    Names,
+    category_words,
+    duty_mark,
+    duty_name,
+    element_name,
+    joined,
+    level_words,
+    over,
+    person_words,
+    quoted,
+    round_words,
+    spent,
+)
+
+NUMERALS: Final = "一二三四五六七八九十"
+# What may have happened to a case beside its steps, in the order in which it is told.
+TURNS: Final = (
+    ("task.returned", "退回", "sent back"),
+    ("task.withdrawn", "撤回", "taken back"),
+    ("objection.raised", "异议", "objections"),
+    ("task.reassigned", "改派", "reassigned"),
+    ("task.delegated", "转交", "handed over"),
+    ("extension.granted", "延期", "extensions"),
+    ("pause.granted", "暂停计时", "pauses"),
+    ("standing.listed", "挂账", "on the standing list"),
+    ("case.urged", "催办", "urged"),
+    ("case.supervised", "督办", "orders"),
+    ("case.reopened", "重开", "reopened"),
+    ("result.disputed", "上报人不认可", "disputed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One line of the responsibility table; mark and name are empty when they repeat."""
+
+    mark: str
+    name: str
+    who: str
+    where: str
+    did: Markup
+    used: str
+    starred: bool
+    limit: str
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineLine:
+    """An act with the facts that followed from it: time (date only where it changes), numbers."""
+
+    date: str
+    time: str
+    text: Markup
+    numbers: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class MissedText:
+    """One missed limit, its parts as sentences; note: the person's own explanation."""
+
+    step: str
+    who: str
+    told: Markup
+    note: str
+    note_seq: int | None
+    after: str
+    records: str
+
+
+class ReportText:
+    """The words of one report; every method is one part of it."""
+
+    def __init__(self, record: CaseRecord, names: Names, locale: str) -> None:
+        self.record, self.names, self.locale = record, names, locale
+
+    def say(self, chinese: str, english: str) -> str:
+        return pick((chinese, english), self.locale)
+
+    def numeral(self, n: int) -> str:
+        """The number of a section: 一, 二 …; 1, 2 …"""
+        return self.say(NUMERALS[n - 1], str(n))
+
+    def when(self, at: datetime) -> str:
+        return when(at, self.locale, year=True)
+
+    def person(self, actor: Actor | None) -> str:
+        """A name with unit and post in brackets."""
+        if actor is None:
+            return ""
+        name, where = person_words(actor, self.names, self.locale)
+        return self.say(f"{name}（{where}）", f"{name} ({where})") if where else name
+
+    # --- the cover --------------------------------------------------------------------------
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        record, locale = self.record, self.locale
+        kinds = (level_words(record, locale), category_words(record, locale))
+        yield self.say("级别", "Level"), self.say("　", ", ").join(filter(None, kinds))
+        units = "·".join([self.names.unit(unit) for unit in reversed(record.path)][-3:])
+        where = self.say(f"{record.address}（{units}）", f"{record.address} ({units})")
+        yield self.say("地点", "Place"), where
+        start = when(record.opened, locale, year=True)
+        end = when(record.ended_at, locale, year=True) if record.ended_at else ""
+        open_ = self.say(f"{start}，未结束", f"{start}, not ended")
+        span = self.say(f"{start} 至 {end}", f"{start} to {end}") if end else open_
+        yield self.say("起止", "From, to"), span
+        yield self.say("现状", "Now"), self.status()
+
+    def status(self) -> str:
+        """Where the case stands as of its last entry."""
+        record, locale = self.record, self.locale
+        if record.ended:
+            name = element_name(record, record.ended, locale)
+            return self.say(f"已结束：{name}", f"Ended: {name}")
+        told = [self._held(line) for line in record.now]
+        rests = map(self._rests, record.waiting)
+        return self.say("；", "; ").join(told or rests) or self.say("等待中", "waiting")
+
+    def _rests(self, rest: Waiting) -> str:
+        name, due = (
+            element_name(self.record, rest.element, self.locale),
+            when(rest.due, self.locale),
+        )
+        return self.say(
+            f"没有待办的步骤，等“{name}”到期（{due}）",
+            f"no step is open; “{name}” runs until {due}",
+        )
+
+    def _held(self, line: Responsibility) -> str:
+        name = element_name(self.record, line.element, self.locale)
+        turn = round_words(line, self.locale)
+        who = self.names.person(line.who.person) if line.who else self.names.unit(line.units[-1])
+        return self.say(
+            f"正在{name}{f'（{turn}）' if turn else ''}，在{who}手里",
+            f"{name}{f' ({turn.lower()})' if turn else ''}, in the hands of {who}",
+        )
+
+    def summary(self) -> Markup:
+        record = self.record
+        late = [line for line in record.responsibility if line.was_late]
+        free = [line for line in record.responsibility if line.timing.state == "none"]
+        open_ = [line for line in record.now if line not in late and line not in free]
+        told = [
+            Segment(self.say(f"{len(record.kept)} 步按时", f"{len(record.kept)} in time"), "verb")
+        ]
+        if late:
+            told.append(Segment(self._late_words(late), "verb"))
+        if open_:
+            told.append(Segment(self.say(f"{len(open_)} 步还在办", f"{len(open_)} still in hand")))
+        if free:
+            told.append(
+                Segment(self.say(f"{len(free)} 步没有时限", f"{len(free)} without a limit"))
+            )
+        lines = len(record.responsibility)
+        begin = self.say(
+            f"这件事共 {record.count} 条记录。责任表 {lines} 步：",
+            f"This case has {record.count} entries and {lines} steps: ",
+        )
+        return markup(
+            [
+                Segment(begin),
+                *joined(told, self.say("，", ", ")),
+                Segment(self.say("。", ". ")),
+                Segment(self._risk()),
+            ]
+        )
+
+    def _late_words(self, late: Sequence[Responsibility]) -> str:
+        minutes = sum(line.timing.late for line in late)
+        if len(late) == 1 and minutes:
+            much = bare_duration(minutes, late[0].timing.clock, self.locale)
+            return self.say(f"1 步逾期 {much}", f"1 late by {much}")
+        return self.say(f"{len(late)} 步逾期", f"{len(late)} late")
+
+    def _risk(self) -> str:
+        risk = self.record.risk
+        if risk.minutes is None:
+            return self.say("还没有验收通过。", "Not accepted yet.")
+        much = bare_duration(risk.minutes, None, self.locale)
+        return self.say(
+            f"从第一次上报到验收通过，共 {much}。", f"From the first report to acceptance: {much}."
+        )
+
+    # --- the responsibility table -----------------------------------------------------------
+
+    def table(self) -> Iterator[TableRow]:
+        before, who_before = "", ""
+        for line in self.record.responsibility:
+            name = duty_name(self.record, line, self.locale)
+            who, where = self._who(line)
+            same = name == before and (who + where) == who_before
+            yield TableRow(
+                "" if name == before else duty_mark(self.record, line),
+                "" if name == before else name,
+                "" if same else who,
+                "" if same else where,
+                markup(self._did(line)),
+                self._used(line),
+                line.timing.clock == "working" and line.timing.used is not None,
+                self._limit(line),
+                result(line, self.locale),
+            )
+            before, who_before = name, who + where
+
+    def _who(self, line: Responsibility) -> tuple[str, str]:
+        if line.who is None:
+            return "—", self.names.unit(line.units[-1])
+        source = self.record.source if line.how == "reported" else ""
+        return person_words(line.who, self.names, self.locale, source=source)
+
+    def _did(self, line: Responsibility) -> list[Segment]:
+        told = outcome(self.record, line, self.names, self.locale)
+        if line.how == "open":
+            return told or [Segment(element_name(self.record, line.element, self.locale))]
+        return told
+
+    def _used(self, line: Responsibility) -> str:
+        timing = line.timing
+        return "—" if timing.used is None else bare_duration(timing.used, timing.clock, self.locale)
+
+    def _limit(self, line: Responsibility) -> str:
+        timing = line.timing
+        return "—" if timing.allowed is None else limit(timing.allowed, timing.clock, self.locale)
+
+    def separation(self) -> str:
+        """Whether different people did the five duties: a fact, with names where they did not."""
+        found = self.record.separation
+        told = [
+            self.say(
+                f"{NOUNS[one][0]}和{NOUNS[other][0]}由同一人（{self.names.person(person)}）承担",
+                f"{NOUNS[one][1]} and {NOUNS[other][1]} were done by one person "
+                f"({self.names.person(person)})",
+            )
+            for one, other, person in found.same_person
+        ]
+        told += [
+            self.say(f"整改和验收都有{name}的人", f"{name} both rectified and accepted")
+            for name in map(self.names.unit, found.same_unit)
+        ]
+        if not told:
+            return self.say(
+                f"已办的职责由 {found.persons} 个人承担，没有人兼两项；整改和验收不在同一单位。",
+                f"{found.persons} people did the duties so far, nobody two of them; rectifying and "
+                "accepting lay with different units.",
+            )
+        return self.say("；", "; ").join(told) + self.say("。", ".")
+
+    # --- both halves ------------------------------------------------------------------------
+
+    def kept(self) -> Iterator[tuple[str, Markup, int]]:
+        for line in self.record.kept:
+            assert line.closed  # noqa: S101 - what was kept is closed
+            assert line.seq  # noqa: S101 - by an entry
+            told = [
+                Segment(when(line.closed, self.locale), "num"),
+                Segment(" "),
+                Segment(self._verb(line)),
+                Segment(self.say("，", ", ")),
+                *spent(line.timing, self.locale),
+                Segment(self.say("。", ".")),
+            ]
+            yield self._who(line)[0], markup(told), line.seq
+
+    def _verb(self, line: Responsibility) -> str:
+        name = element_name(self.record, line.element, self.locale)
+        turn = round_words(line, self.locale)
+        return name + (self.say(f"（{turn}）", f" ({turn.lower()})") if turn else "")
+
+    def missed(self) -> Iterator[MissedText]:
+        for missed in self.record.missed:
+            line = missed.row
+            records = [f"#{seq}" for seq in missed.records]
+            yield MissedText(
+                self._verb(line),
+                self.person(line.who) or self.names.unit(line.units[-1]),
+                markup(self._late_story(missed)),
+                line.note or "",
+                line.seq if line.note else None,
+                self._after(line),
+                self.say("、", ", ").join(records),
+            )
+
+    def _late_story(self, missed: Missed) -> Iterator[Segment]:
+        line, clock = missed.row, missed.clock
+        first, last = clock.settings[0], clock.settings[-1]
+        given = limit(first.allowed, first.clock, self.locale)
+        yield Segment(when(line.opened, self.locale), "num")
+        yield Segment(self.say(f" 交到手里，时限 {given}，", f" handed over, limit {given}, "))
+        yield Segment(self._soon(first, line), "num")
+        yield Segment(self.say(" 到时。", " at the latest. "))
+        if last.due != first.due:
+            yield Segment(when(last.due, self.locale), "num")
+            yield Segment(self.say(" 为变更后的最后时限。", " was the last lawful limit. "))
+        if line.closed is None:
+            yield Segment(self.say("到现在还没有办完。", "It is not done yet. "), "late")
+        else:
+            yield from self._late_end(line)
+        yield Segment(self._changes(clock))
+
+    def _soon(self, first: DeadlineSet, line: Responsibility) -> str:
+        same = day(first.due, "zh", year=True) == day(line.opened, "zh", year=True)
+        return time_of_day(first.due) if same else when(first.due, self.locale)
+
+    def _late_end(self, line: Responsibility) -> Iterator[Segment]:
+        assert line.closed is not None  # noqa: S101 - the caller has asked
+        yield Segment(when(line.closed, self.locale), "num")
+        if line.how == "cancelled":
+            yield Segment(self.say(" 流程改道，没有办。", " the process took another way. "))
+            return
+        timing = line.timing
+        used = bare_duration(timing.used or 0, timing.clock, self.locale)
+        mark = self.say("（工作时）", " (working time)") if timing.clock == "working" else ""
+        yield Segment(self.say(f" 办完，用时 {used}{mark}，", f" done, took {used}{mark}, "))
+        late = over(timing, self.locale) if timing.late else self.say("曾逾期", "was overdue")
+        yield Segment(late, "late")
+        yield Segment(self.say("。", ". "))
+
+    def _changes(self, clock: ClockHistory) -> str:
+        granted = sum(1 for e in clock.extensions if e.decided and e.decided.outcome == "granted")
+        paused = sum(1 for p in clock.pauses if p.decided and p.decided.outcome == "granted")
+        if not granted and not paused:
+            return self.say("没有延期，没有暂停。", "No extension, no pause.")
+        return self.say(
+            f"延期 {granted} 次，暂停 {paused} 次。", f"Extensions: {granted}, pauses: {paused}."
+        )
+
+    def _after(self, line: Responsibility) -> str:
+        """What the same person did in time afterwards: the record clears people too."""
+        later = [
+            kept
+            for kept in self.record.kept
+            if kept.who and line.who and kept.who.person == line.who.person
+            if (kept.seq or 0) > (line.seq or 0)
+        ]
+        if not later or line.seq is None:
+            return ""
+        return self.say(
+            f"之后同一人办的 {len(later)} 步都按时。",
+            f"The {len(later)} steps the same person did afterwards were in time.",
+        )
+
+    def turns(self) -> str:
+        """What happened beside the steps, and what did not."""
+        counts = [(self.record.tally[key], zh, en) for key, zh, en in TURNS]
+        counts.append((self.record.tally["substitute"], "代办", "acts for an absent person"))
+        some = [self.say(f"{zh} {n} 次", f"{en}: {n}") for n, zh, en in counts if n]
+        none = [self.say(zh, en) for n, zh, en in counts if not n]
+        told = []
+        if some:
+            told.append(self.say("有", "There were: ") + self.say("，", ", ").join(some))
+        if none:
+            told.append(self.say("没有", "None: ") + self.say("、", ", ").join(none))
+        return self.say("；", "; ").join(told) + self.say("。", ".")
+
+    def claimed(self) -> str:
+        n = self.record.tally["claimed_earlier"]
+        return self.say(
+            f"有 {n} 条记录写明事情发生在记录之前，时间见“经过”。" if n else "",
+            f"{n} entries say that it happened before it was recorded; see the account."
+            if n
+            else "",
+        )
+
+    def orders(self) -> Iterator[tuple[Markup, int]]:
+        for order in self.record.orders:
+            told = [
+                Segment(when(order.at, self.locale), "num"),
+                Segment(
+                    self.say(f" {self.person(order.who)}督办：", f" {self.person(order.who)}: ")
+                ),
+                *quoted(order.text),
+            ]
+            if order.legal_basis:
+                told.append(Segment(self.say("，依据：", ", on the basis of ")))
+                told += quoted(order.legal_basis)
+            told.append(Segment(self.say("。", ". ")))
+            if order.answer:
+                who = self.names.person(order.answer.who.person)
+                told.append(Segment(when(order.answer.at, self.locale), "num"))
+                told.append(Segment(self.say(f" {who}答复：", f" {who} answered: ")))
+                told += quoted(order.answer.text)
+                told.append(Segment(f"（#{order.answer.seq}）" if self.locale == "zh" else ""))
+            else:
+                told.append(Segment(self.say("还没有答复。", "Not answered yet.")))
+            yield markup(told), order.seq
+
+    # --- deadlines that were changed --------------------------------------------------------
+
+    def changes(self) -> Iterator[dict[str, Any]]:
+        for clock in self.record.clocks:
+            if len(clock.settings) > 1:
+                yield self._change(clock)
+
+    def _change(self, clock: ClockHistory) -> dict[str, Any]:
+        first, last = clock.settings[0], clock.settings[-1]
+        name = element_name(self.record, clock.element, self.locale)
+        lines = [line for line in self.record.responsibility if line.task == clock.task]
+        turn = round_words(lines[0], self.locale) if lines else ""
+        return {
+            "step": " ".join(filter(None, (name, turn))),
+            "was": when(first.due, self.locale),
+            "now": when(last.due, self.locale),
+            "why": [*map(self._extended, clock.extensions), *map(self._paused, clock.pauses)]
+            + [self._ordered(one) for one in clock.settings if one.why in _OTHER],
+        }
+
+    def _decision(self, decided: Any) -> str:
+        if decided is None:
+            return self.say("，还没有审批。", ", not decided yet.")
+        words = {"granted": ("同意", "granted"), "refused": ("不同意", "refused")}
+        verb = pick(words[decided.outcome], self.locale)
+        who, at = self.person(decided.who), when(decided.at, self.locale)
+        return self.say(
+            f"；{at} {who}{verb}：“{_bare(decided.reason)}”（#{decided.seq}）。",
+            f"; {verb} by {who}, {at}: “{_bare(decided.reason)}” (#{decided.seq}).",
+        )
+
+    def _extended(self, asked: Any) -> str:
+        who, at = self.names.person(asked.who.person), when(asked.at, self.locale)
+        clock = next(c for c in self.record.clocks if asked in c.extensions)
+        days = days_words(asked.days, clock.settings[0].clock, self.locale)
+        return self.say(
+            f"延期：{at} {who}申请 {days}，“{_bare(asked.reason)}”，"
+            f"期间措施“{_bare(asked.interim)}”（#{asked.seq}）",
+            f"Extension: {who} asked for {days}, {at}: “{_bare(asked.reason)}”; meanwhile: "
+            f"“{_bare(asked.interim)}” (#{asked.seq})",
+        ) + self._decision(asked.decided)
+
+    def _paused(self, asked: Any) -> str:
+        who, at = self.names.person(asked.who.person), when(asked.at, self.locale)
+        told = self.say(
+            f"暂停：{at} {who}申请，等{asked.counterparty}，“{_bare(asked.reason)}”，"
+            f"凭据 {asked.evidence} 份（#{asked.seq}）",
+            f"Pause: {who} asked, {at}, waiting for {asked.counterparty}: “{_bare(asked.reason)}”, "
+            f"files: {asked.evidence} (#{asked.seq})",
+        ) + self._decision(asked.decided)
+        if asked.resumed_at is None:
+            return told
+        by = self.names.person(asked.resumed_by.person) if asked.resumed_by else ""
+        by = by or self.say("到期自动", "its date")
+        at = when(asked.resumed_at, self.locale)
+        return told + self.say(
+            f"{at} {by}恢复计时（#{asked.resumed_seq}）。",
+            f" Ran on from {at} by {by} (#{asked.resumed_seq}).",
+        )
+
+    def _ordered(self, setting: DeadlineSet) -> str:
+        words = pick(_OTHER[setting.why], self.locale)
+        who = self.names.person(setting.approver, self.locale)
+        return self.say(
+            f"{words}：{when(setting.at, self.locale)} {who}改定（#{setting.seq}）。",
+            f"{words}: set anew by {who}, {when(setting.at, self.locale)} (#{setting.seq}).",
+        )
+
+    # --- the account ------------------------------------------------------------------------
+
+    def chart(self) -> Markup:
+        return hold_chart(self.record, self.names, self.locale)
+
+    def timeline(self) -> Iterator[TimelineLine]:
+        date, known = "", dict[str, tuple[str | None, ...]]()
+        for rows in folded(self.record.timeline):
+            lead = next(row for row in rows if row.type != "task.claimed" or row is rows[-1])
+            told = self._account(rows, lead, known)
+            today = day(lead.at, self.locale)
+            numbers = f"#{rows[0].seq}" + (f"–{rows[-1].seq}" if len(rows) > 1 else "")
+            yield TimelineLine(
+                "" if today == date else today, time_of_day(lead.at), told, numbers, lead.kind
+            )
+            date = today
+
+    def _account(
+        self,
+        rows: Sequence[TimelineRow],
+        lead: TimelineRow,
+        known: dict[str, tuple[str | None, ...]],
+    ) -> Markup:
+        actor = lead.actor
+        standing = (actor.unit, actor.post, actor.on_behalf_of)
+        met = {actor.person} if actor.person and known.get(actor.person) == standing else set()
+        if actor.person:
+            known[actor.person] = standing
+        told = timeline_sentence(self.record, lead, self.names, self.locale, known=met)
+        for row in rows:
+            if row is not lead and ("predecessor" in row.data):
+                told += timeline_sentence(self.record, row, self.names, self.locale)
+            if row.type == "receipt.issued":
+                told.append(Segment(self.say("系统出具回执。", " A receipt was issued.")))
+        return markup(told)
+
+    def evidence(self) -> Iterator[dict[str, Any]]:
+        for item in self.record.evidence:
+            photo = item.media.startswith("image/")
+            name = pick(PURPOSES.get(item.purpose, (item.purpose, item.purpose)), self.locale)
+            kind = self.say("照片" if photo else "文件", "photo" if photo else "file")
+            yield {
+                "seq": item.seq,
+                "purpose": name,
+                "kind": f"{kind} {_size(item.bytes)}",
+                "sha256": item.sha256,
+                "who": self.names.person(item.who.person, self.locale),
+                "at": when(item.at, self.locale),
+            }
+
+    def source(self) -> str:
+        return pick(SOURCES.get(self.record.source, ("", "")), self.locale)
+
+
+_OTHER: Final = {"supervised": ("督办", "Order"), "standing": ("挂账", "Standing list")}
+
+
+def folded(rows: Sequence[TimelineRow]) -> list[list[TimelineRow]]:
+    """The entries in groups: each act or alarm with the facts that followed from it.
+
+    A step that is claimed by being done makes one group with its completion.
+    """
+    groups: list[list[TimelineRow]] = []
+    for row in rows:
+        last = groups[-1] if groups else []
+        claimed = bool(last) and last[-1].type == "task.claimed" and last[-1].task == row.task
+        if last and (row.cause is not None or (claimed and row.at == last[-1].at)):
+            last.append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def _bare(text: str) -> str:
+    return text.strip().rstrip("。.")
+
+
+def _size(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB" if size >= 1_000_000 else f"{max(1, round(size / 1000))} kB"
