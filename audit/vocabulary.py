@@ -331,7 +331,7 @@ def _check_cause(type_: EventType, entry: Entry) -> str | None:
     if (type_.cause == "fact") != (entry.cause is not None):
         needs = "lacks its cause" if type_.cause == "fact" else "has a cause, but is no fact"
         return f"{entry.type} {needs}"
-    if entry.claimed_at is not None and type_.cause != "act":
+    if entry.claimed_at is not None and entry.actor == ENGINE:
         return f"{entry.type} claims another time, which only a person can"
     return None
 
