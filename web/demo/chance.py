@@ -1,0 +1,54 @@
+"""Chance that is the same on every machine: SHA-256 over a seed, a key and a counter.
+
+Every thing of the demonstration street draws from its own key (`report|17`, `steps|shed|3`), so
+that one thing more or less shifts nothing of the others.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+SEED: Final = "听澜街道 2025-11-01"
+
+T = TypeVar("T")
+
+
+class Chance:
+    """A stream of draws for one thing; `key` names it."""
+
+    __slots__ = ("_count", "_key")
+
+    def __init__(self, *key: object) -> None:
+        self._key = "|".join((SEED, *map(str, key))).encode()
+        self._count = 0
+
+    def token(self) -> bytes:
+        """32 bytes."""
+        self._count += 1
+        return hashlib.sha256(self._key + b"|%d" % self._count).digest()
+
+    def below(self, bound: int) -> int:
+        """A number from 0 up to, not including, `bound`."""
+        # 256 bits over a small bound: no bias anybody could measure.
+        return int.from_bytes(self.token()) % bound
+
+    def between(self, first: int, last: int) -> int:
+        """A number from `first` to `last`, both included."""
+        return first + self.below(last - first + 1)
+
+    def happens(self, per_mille: int) -> bool:
+        """Whether something happens that does so in so many of a thousand."""
+        return self.below(1000) < per_mille
+
+    def pick(self, choices: Sequence[T]) -> T:
+        """One of the choices, each as likely."""
+        return choices[self.below(len(choices))]
+
+    def weigh(self, choices: Sequence[tuple[T, int]]) -> T:
+        """One of the choices, each as likely as its weight says."""
+        left = self.below(sum(weight for _, weight in choices))
+        for choice, weight in choices:
+            left -= weight
+            if left < 0:
+                return choice
+        raise AssertionError("weights must not be negative")
