@@ -245,6 +245,18 @@ def verify(shell: Shell, case_id: str | None, workers: int, as_json: bool) -> No
         sys.exit(1)
 
 
+@main.command()
+@click.pass_obj
+def rebuild(shell: Shell) -> None:
+    """从记录重建清单和待办 / rebuild register and inbox from the log."""
+    from engine.rebuild import rebuild as rebuild_all
+
+    total = listing.stream_count(shell.engine)
+    with _progress("重建 / rebuild")(total) as step, shell.engine.begin() as conn:
+        cases = rebuild_all(conn, lambda _: step(1))
+    click.echo(f"已从记录重建 {cases} 件案子 / rebuilt from the log")
+
+
 @main.group()
 def report() -> None:
     """出具报告 / make reports."""

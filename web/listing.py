@@ -115,17 +115,21 @@ def lint_path(path: Path) -> list[dict[str, str]]:
     ]
 
 
+def stream_count(engine: Engine) -> int:
+    """How many streams the log has: cases and registers."""
+    with reading(engine).begin() as conn:
+        return len(log.streams(conn))
+
+
 def verdict(
     engine: Engine, case: str | None, workers: int, *, progress: Progress
 ) -> dict[str, Any]:
     """Verify the log or one case: {ok, cases, events, problems: [{case, seq, what}]}."""
-    with reading(engine).begin() as conn:
-        total = 1 if case else len(log.streams(conn))
-        with progress(total) as step:
-            if case or workers < 2 or total < WORTH_MORE_PROCESSES:
-                found = verify(conn, case=case, seen=lambda _: step(1))
-                return _told(found)
+    total = 1 if case else stream_count(engine)
     with progress(total) as step:
+        if case or workers < 2 or total < WORTH_MORE_PROCESSES:
+            with reading(engine).begin() as conn:
+                return _told(verify(conn, case=case, seen=lambda _: step(1)))
         url = engine.url.render_as_string(hide_password=False)
         return _told(verify_on_all_cores(url, workers=workers, seen=lambda _: step(1)))
 

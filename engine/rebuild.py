@@ -1,0 +1,58 @@
+"""Throws the projections away and makes them again from the log: register, inbox, imports, people.
+
+What it cannot bring back is what the log does not hold: names, passwords, sessions, and which
+idempotency keys were answered.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, delete, insert
+
+from audit import log
+from audit.entries import Entry
+from engine import inbox, register
+from engine.cases import number_table
+from engine.definition_sets import load
+from engine.imports import imported_table
+from engine.inbox import open_task_table
+from engine.people import rebuild_directory
+from engine.register import register_table
+from engine.replay import library, replay
+
+
+def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -> int:
+    """Rebuild every projection in this transaction; returns the number of cases.
+
+    Raises RecordDiffers at the first case whose log does not replay: then roll back, and verify.
+    """
+    rebuild_directory(conn)
+    for table in (open_task_table, register_table, imported_table, number_table):
+        conn.execute(delete(table))
+    books = library(conn)
+    last: dict[tuple[str, int], int] = {}
+    cases = [name for name in log.streams(conn) if not name.startswith("@")]
+    for name in cases:
+        entries = log.read(conn, name)
+        case = replay(entries, books)
+        register.enter(conn, case, entries)
+        inbox.project(conn, None, case, load(conn, case.definition))
+        _remember_import(conn, entries[0])
+        process, year, number = _numbered(name)
+        last[process, year] = max(number, last.get((process, year), 0))
+        seen(name)
+    rows = [{"process": p, "year": y, "last": n} for (p, y), n in last.items()]
+    if rows:
+        conn.execute(insert(number_table), rows)
+    return len(cases)
+
+
+def _numbered(case: str) -> tuple[str, int, int]:
+    process, year, number = case.rsplit("-", 2)
+    return process, int(year), int(number)
+
+
+def _remember_import(conn: Connection, opened: Entry) -> None:
+    told = opened.data.get("imported")
+    if told is not None:
+        row = {key: told[key] for key in ("system", "id", "row_sha256")}
+        conn.execute(insert(imported_table), row | {"case": opened.stream})

@@ -1,0 +1,44 @@
+"""Projections are disposable: what they hold after a rebuild is what they held before."""
+
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from engine.inbox import open_task_table
+from engine.rebuild import rebuild
+from engine.register import register_table
+from tests.conftest import Street, photo
+
+
+def _rows(street: Street) -> list[Any]:
+    with street.database.begin() as conn:
+        return [
+            list(conn.execute(select(table).order_by(*table.primary_key)).all())
+            for table in (register_table, open_task_table)
+        ]
+
+
+def test_a_rebuild_gives_back_register_and_inbox_exactly(street: Street) -> None:
+    for number in range(3):
+        case = street.report()
+        street.later(minutes=5)
+        if number:
+            street.complete(case, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+        if number > 1:
+            street.complete(case, "make#1", "grid", {"what": "拆除"}, evidence=[photo()])
+    before = _rows(street)
+    with street.database.begin() as conn:
+        conn.execute(delete(open_task_table))
+        conn.execute(delete(register_table))
+    with street.database.begin() as conn:
+        assert rebuild(conn) == 3
+    assert _rows(street) == before
+    street.check()
+
+
+def test_numbers_go_on_after_a_rebuild(street: Street) -> None:
+    street.report()
+    with street.database.begin() as conn:
+        rebuild(conn)
+    assert street.report() == "workshop-2026-00002"
+    street.check()
