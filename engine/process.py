@@ -22,14 +22,14 @@ import SpiffWorkflow.task
 from lxml import etree
 from SpiffWorkflow.bpmn import BpmnWorkflow
 from SpiffWorkflow.bpmn.parser.BpmnParser import BpmnParser
-from SpiffWorkflow.bpmn.specs.control import BoundaryEventSplit, _EndJoin
+from SpiffWorkflow.bpmn.specs.control import BoundaryEventSplit
 from SpiffWorkflow.bpmn.specs.event_definitions.base import EventDefinition
 from SpiffWorkflow.bpmn.specs.event_definitions.timer import (
     DurationTimerEventDefinition,
     TimeDateEventDefinition,
 )
 from SpiffWorkflow.bpmn.specs.mixins.events.event_types import CatchingEvent
-from SpiffWorkflow.bpmn.specs.mixins.unstructured_join import UnstructuredJoin
+from SpiffWorkflow.bpmn.specs.mixins.parallel_gateway import ParallelGateway
 from SpiffWorkflow.bpmn.util.subworkflow import BpmnBaseWorkflow, BpmnSubWorkflow
 from SpiffWorkflow.specs.base import TaskSpec
 from SpiffWorkflow.task import Task
@@ -92,10 +92,43 @@ def _update_waiting(self: Any) -> None:
         task.task_spec._update(task)
 
 
+def _all_have_come(self: ParallelGateway, my_task: Task) -> bool:
+    """Whether a token stands on each way in. Spiff also counts who came in the rounds before."""
+    came = {
+        task.parent.task_spec
+        for task in my_task.workflow.tasks.values()
+        if task.task_spec is self and _has_come(task)
+    }
+    return came.issuperset(self.inputs)
+
+
+def _has_come(task: Task) -> bool:
+    """Whether this instance of a join is a token that no firing of the join has used up.
+
+    Spiff keeps one of them waiting and cancels the others as the next arrives; one that fired is
+    completed.
+    """
+    return (
+        task._state != TaskState.COMPLETED
+        and "used" not in task.internal_data
+        and task.parent is not None
+        and task.parent._state == TaskState.COMPLETED
+    )
+
+
+def _use_up(self: ParallelGateway, my_task: Task) -> bool:
+    for task in my_task.workflow.tasks.values():
+        if task.task_spec is self and task._state == TaskState.CANCELLED:
+            task.internal_data["used"] = True
+    return True
+
+
 TaskSpec._predict = _predict_one_level
 TaskSpec._update = _update_with_children
 Task._set_state = _set_state
 BpmnBaseWorkflow.update_waiting_tasks = _update_waiting
+ParallelGateway._check_threshold_unstructured = _all_have_come
+ParallelGateway._run_hook = _use_up
 
 
 class StepNotOpen(Conflict):
@@ -382,7 +415,7 @@ def _stuck() -> ProcessStuck:
 def _prune(top: BpmnWorkflow) -> None:
     """Forget what no later step can ask about: this is part of the transition, not an optimisation.
 
-    It also mends SpiffWorkflow's joins inside loops, which otherwise count the rounds before.
+    What is left depends on where the tokens are, not on the way by which they came there.
     """
     for key, flow in list(top.subprocesses.items()):
         if flow.completed:
@@ -391,25 +424,21 @@ def _prune(top: BpmnWorkflow) -> None:
         joining = {
             task.task_spec.name
             for task in flow.tasks.values()
-            if task._state == TaskState.WAITING and _is_parallel_join(task)
+            if task._state == TaskState.WAITING and isinstance(task.task_spec, ParallelGateway)
         }
         for task in reversed(list(_walk(flow.task_tree))):
             if task._state & TaskState.FINISHED_MASK and task._parent is not None:
                 _forget(flow, task, joining)
 
 
-def _is_parallel_join(task: Task) -> bool:
-    return isinstance(task.task_spec, UnstructuredJoin) and not isinstance(task.task_spec, _EndJoin)
-
-
 def _forget(flow: Any, task: Task, joining: set[str]) -> None:
     tasks = flow.tasks
     # An arrived branch of an open parallel join: its cancelled or waiting instance, and the task
     # before it, are how the join knows who has come.
-    if _is_parallel_join(task) and task.task_spec.name in joining:
+    if _is_arrival(task, joining):
         return
     children = [tasks[child] for child in task._children]
-    if any(_is_parallel_join(child) and child.task_spec.name in joining for child in children):
+    if any(_is_arrival(child, joining) for child in children):
         return
     parent = tasks[task._parent]
     if children and _is_open_split(parent, tasks):
@@ -423,10 +452,17 @@ def _forget(flow: Any, task: Task, joining: set[str]) -> None:
     del tasks[task.id]
 
 
+def _is_arrival(task: Task, joining: set[str]) -> bool:
+    return task.task_spec.name in joining and _has_come(task)
+
+
 def _is_open_split(task: Task, tasks: Mapping[Any, Task]) -> bool:
     """A split whose activity or boundary events are still open is asked by its join later."""
-    return isinstance(task.task_spec, BoundaryEventSplit) and any(
-        tasks[child]._state & TaskState.DEFINITE_MASK for child in task._children
+    spec = task.task_spec
+    # A child of another kind is what came after one that is done and forgotten.
+    return isinstance(spec, BoundaryEventSplit) and any(
+        tasks[child]._state & TaskState.DEFINITE_MASK and tasks[child].task_spec in spec.outputs
+        for child in task._children
     )
 
 
