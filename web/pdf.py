@@ -18,7 +18,7 @@ from audit.reports.facts import CaseRecord
 from engine.errors import Refusal
 from web.printing import File, page, print_pdf
 from web.report_text import ReportText
-from web.typesetting import squeezed
+from web.typesetting import typeset
 from web.wording import Names
 
 ATTACHMENT: Final = "events.json"
@@ -85,7 +85,7 @@ def case_report_html(record: CaseRecord, issue: Issue, *, names: Names, locale: 
         made_on=issue.made_at.isoformat(),
         say=partial(_say, locale),
     )
-    return squeezed(html)
+    return typeset(html)
 
 
 def qr_code(record: CaseRecord) -> Markup:

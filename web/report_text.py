@@ -384,9 +384,7 @@ class ReportText:
         n = self.record.tally["claimed_earlier"]
         return self.say(
             f"有 {n} 条记录写明事情发生在记录之前，时间见“经过”。" if n else "",
-            f"{n} entries say that it happened before it was recorded; see the account."
-            if n
-            else "",
+            f"Entries about something said to have happened earlier: {n}." if n else "",
         )
 
     def orders(self) -> Iterator[tuple[Markup, int]]:
