@@ -40,13 +40,18 @@ def decode(body: bytes) -> Any:
     return value
 
 
-# One command writes the same few instants many times over.
-@lru_cache(maxsize=1024)
 def timestamp(at: datetime) -> str:
     """Write an aware instant as `2026-03-01T01:02:03.456Z`; a naive one is a ValueError."""
     if at.tzinfo is None:
         raise ValueError("a time without a zone cannot be recorded")
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return _written(at.astimezone(UTC))
+
+
+# One command writes the same few instants many times over. Only instants in UTC may be looked up:
+# in another zone the two times of the hour that comes twice in autumn are equal keys.
+@lru_cache(maxsize=1024)
+def _written(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 @lru_cache(maxsize=1024)
