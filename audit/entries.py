@@ -11,6 +11,11 @@ FORMAT: Final = 1
 # C2SP tlog-tiles entry bundles count a leaf's length in 16 bits; half of that leaves room.
 LARGEST_BODY: Final = 32 * 1024
 ENGINE: Final = {"engine": "shaoji"}
+# The fields of a body; the last three only where there is something to say.
+_FIELDS: Final[dict[str, type]] = {
+    "v": int, "log": str, "case": str, "seq": int, "prev": str, "type": str, "at": str,
+    "actor": dict, "data": dict, "evidence": list, "cause": int, "claimed_at": str,
+}  # fmt: skip
 
 
 class BodyTooLarge(ValueError):
@@ -94,6 +99,7 @@ def seal(draft: Draft, *, log: str, stream: str, seq: int, prev: str) -> Entry:
 def unseal(body: bytes) -> Entry:
     """Read an entry back from its stored bytes; raises NotCanonical if they are not an entry."""
     content = decode(body)
+    _check_fields(content)
     try:
         if content["v"] != FORMAT:
             raise NotCanonical(f"format {content['v']} is not known here")
@@ -106,3 +112,12 @@ def unseal(body: bytes) -> Entry:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise NotCanonical(f"not an entry: {error}") from None
+
+
+def _check_fields(content: Any) -> None:
+    """Exactly what `seal` writes: a field more would be told to one reader and not to another."""
+    if type(content) is not dict or not content.keys() <= _FIELDS.keys():
+        raise NotCanonical("not an entry: other fields than an entry has")
+    wrong = [name for name, value in content.items() if type(value) is not _FIELDS[name]]
+    if wrong or content.get("evidence") == []:
+        raise NotCanonical(f"not an entry: {wrong or 'evidence'} of another shape")
