@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.diagram import Node
+from engine.directory import DUTIES
 from engine.findings import Finding
-from engine.lint_facts import DUTIES, Facts, finding, form_of
+from engine.lint_facts import Facts, finding, form_of
 
 MAX_NODES: Final = 300
 ID: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")

@@ -16,22 +16,6 @@ from engine.expressions import BadExpression, Expression, Path, compile_expressi
 from engine.findings import Finding
 from engine.forms import Form, read_form
 
-# Who may be asked to do something: the duty keys a lane, an escalation or a post can name.
-DUTIES: Final = frozenset(
-    {
-        "report",
-        "confirm",
-        "review",
-        "dispatch",
-        "rectify",
-        "accept",
-        "close",
-        "approve",
-        "reinspect",
-        "supervise",
-        "administer",
-    }
-)
 # What is known of a case besides the routing fields of its opening form.
 CASE_FACTS: Final = {"source": "string", "category": "string", "concluded": "boolean"}
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 from engine.decisions import Cell, Decision, check_table
 from engine.definitions import OPENING_FORM
 from engine.diagram import Node
+from engine.directory import DUTIES
 from engine.expressions import BadExpression, Expression, Read, Scalar, compile_expression
 from engine.findings import Finding
 from engine.lint_facts import (
-    DUTIES,
     Facts,
     Known,
     Written,
