@@ -87,8 +87,12 @@ def _set_state(self: Task, value: int) -> None:
 
 
 def _update_waiting(self: Any) -> None:
-    """Spiff's update_waiting_tasks, in the same order, without its depth-limited iterator."""
-    for task in [task for task in _walk(self.task_tree) if task._state == TaskState.WAITING]:
+    """Spiff's update_waiting_tasks for joins, in tree order; events wait for `fire` alone."""
+    joins = [task for task in self.tasks.values() if task._state == TaskState.WAITING]
+    joins = [task for task in joins if not isinstance(task.task_spec, CatchingEvent)]
+    if len(joins) > 1:
+        joins = [task for task in _walk(self.task_tree) if task in joins]
+    for task in joins:
         task.task_spec._update(task)
 
 
@@ -123,6 +127,12 @@ def _use_up(self: ParallelGateway, my_task: Task) -> bool:
     return True
 
 
+def _no_log_extras(self: Any, dct: Any = None) -> dict[str, Any]:
+    """Spiff gathers these at every start and end, for log lines nobody has asked for."""
+    return {}
+
+
+BpmnBaseWorkflow.collect_log_extras = _no_log_extras
 TaskSpec._predict = _predict_one_level
 TaskSpec._update = _update_with_children
 Task._set_state = _set_state
@@ -244,7 +254,7 @@ class Run:
 
     def begin(self, variables: Mapping[str, dict[str, Any]], *, seed: bytes) -> Step:
         """Start the process and run to the first steps that wait for somebody."""
-        return self._advance(None, dict(variables), seed, None)
+        return self._advance(None, dict(variables), seed, [])
 
     def complete(
         self,
@@ -259,16 +269,19 @@ class Run:
         Raises StepNotOpen; ExpressionFailed or a rule's refusal from what follows. After any
         exception this object is half-moved and must be thrown away.
         """
-        task = self._find(key, manual=True)
+        before = list(self._open_tasks())
+        task = _find(before, key, manual=True)
         element = task.task_spec.bpmn_id
-        return self._advance(task, {**variables, element: outcome}, seed, key)
+        return self._advance(task, {**variables, element: outcome}, seed, _keys(before, key))
 
     def fire(self, key: str, variables: Mapping[str, dict[str, Any]], *, seed: bytes) -> Step:
         """Let the waiting timer or message `key` happen. Raises StepNotOpen."""
-        task = self._find(key, manual=False)
+        before = list(self._open_tasks())
+        task = _find(before, key, manual=False)
+        keys = _keys(before, key)
         task._set_internal_data(event_fired=True)
         task.task_spec._update(task)
-        return self._advance(None, dict(variables), seed, key)
+        return self._advance(None, dict(variables), seed, keys)
 
     def close(self) -> None:
         """Let go of the live object: tasks and flows hold each other, and nobody else should."""
@@ -285,15 +298,6 @@ class Run:
         """What has to be remembered until the next move."""
         return Marking(_dump(self._flow), dict(sorted(self._counts.items())))
 
-    def _find(self, key: str, *, manual: bool) -> Task:
-        for task in self._open_tasks():
-            if task.task_spec.manual is manual and _key(task) == key:
-                return task
-        raise StepNotOpen(
-            f"步骤 {key} 现在不在等待办理，可能刚被别人办完。请刷新后再看。",
-            f"Step {key} is not waiting to be done; somebody may just have done it. Reload.",
-        )
-
     def _open_tasks(self) -> Iterator[Task]:
         for flow in _flows(self._flow):
             for task in _walk(flow.task_tree):
@@ -301,21 +305,22 @@ class Run:
                     yield task
 
     def _advance(
-        self, task: Task | None, variables: dict[str, dict[str, Any]], seed: bytes, key: str | None
+        self,
+        task: Task | None,
+        variables: dict[str, dict[str, Any]],
+        seed: bytes,
+        before: list[str],
     ) -> Step:
         script = _Script(self._definition, variables, seed)
         self._flow.script_engine = script
-        before = [_key(open_) for open_ in self._open_tasks() if _numbered(open_)]
         if task is not None:
             _run(task, script)
         _run_machine(self._flow, script)
         _prune(self._flow)
-        opened = [self._number(open_) for open_ in self._open_tasks() if not _numbered(open_)]
-        after = {_key(open_) for open_ in self._open_tasks()}
-        # What was named goes first, then what it cancelled, in the order it had been open.
-        closed = [k for k in before if k != key and k not in after]
-        if key is not None:
-            closed.insert(0, key)
+        after = list(self._open_tasks())
+        opened = [self._number(open_) for open_ in after if not _numbered(open_)]
+        still = {_key(open_) for open_ in after}
+        closed = [key for key in before if key not in still]
         return Step(
             self.marking(), variables, script.path, script.gateways, script.rules, script.lots,
             opened, closed, script.ends, bool(self._flow.completed),
@@ -326,6 +331,23 @@ class Run:
         self._counts[element] = self._counts.get(element, 0) + 1
         task.internal_data["n"] = self._counts[element]
         return _waiting(self._definition, task)
+
+
+def _find(open_: list[Task], key: str, *, manual: bool) -> Task:
+    for task in open_:
+        if task.task_spec.manual is manual and _key(task) == key:
+            return task
+    raise StepNotOpen(
+        f"步骤 {key} 现在不在等待办理，可能刚被别人办完。请刷新后再看。",
+        f"Step {key} is not waiting to be done; somebody may just have done it. Reload.",
+    )
+
+
+def _keys(open_: list[Task], first: str) -> list[str]:
+    """The keys of open steps: the one that is acted on first, the others as they stand."""
+    keys = [_key(task) for task in open_]
+    keys.remove(first)
+    return [first, *keys]
 
 
 def _is_open(task: Task) -> bool:
