@@ -1,7 +1,7 @@
 """What people write into the forms of the hazard process, and which photos they add."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,10 +11,11 @@ from web.demo.chance import Chance
 from web.demo.life import World
 from web.demo.matters import WITHOUT_PHOTOS
 from web.demo.pictures import Photo
-from web.demo.story import Story, number
-from web.demo.town import END, ENFORCEMENT, ZONE
+from web.demo.story import Report, Story, number
+from web.demo.town import ENFORCEMENT, ZONE, local
 
 RULES: Final = "《听澜街道隐患排查治理办法（演示）》"
+SHARED_DAY: Final = local(2026, 4, 1, 8, 40)
 # What decides a step in the end: the form and the files that go with it.
 Answer = tuple[dict[str, Any], tuple[Evidence, ...]]
 
@@ -172,16 +173,18 @@ def _assign(scene: Scene) -> Answer:
     form = {
         "unit": unit,
         "acceptor": world.person[world.current(story.acceptor)],
-        "term": "graded",
+        "term": story.term,
         "legal_basis": f"{RULES}第{scene.chance('rule').between(6, 18)}条",
         "five_measures": story.plan,
         "interim_measures": scene.say(
             "整改完成前每天看一次，放警示牌。", "整改完成前停用，物业值班每两小时看一次。"
         ),
     }
+    if story.term != "graded":
+        form["term_reason"] = "临近检查，要求一周内改好。"
     if story.named:
         form["person"] = world.person[world.current(in_charge(unit))]
-    if story.level == "major" and not story.override:
+    if story.major:
         form["second_acceptor"] = world.person[world.current(story.second_acceptor)]
     return form, ()
 
@@ -265,29 +268,30 @@ def _rectify(scene: Scene) -> Answer:
         form["cost"] = scene.chance("yuan").between(4, 180) * 20
     if story.report.category in WITHOUT_PHOTOS:
         return form | {"no_photo": "category"}, ()
-    files = [_after(scene)]
+    files = _after(scene)
     if story.report.photo:
         form["before_on_file"] = True
     else:
-        before = scene.world.photo(story, "before", cured=False, by=scene.person)
-        files.insert(0, before)
+        now = scene.world.shot(story, "before", cured=False, turned=False, by=scene.person)
+        before = replace(now, taken=now.taken - timedelta(minutes=minutes + 40))
+        files.insert(0, scene.world.picture(before, "before"))
     return form, tuple(files)
 
 
-def _after(scene: Scene) -> Evidence:
+def _after(scene: Scene) -> list[Evidence]:
     world, story = scene.world, scene.story
-    if story.recycled:
-        photo = shared_photo(story.recycled, story.report.category)
-    else:
-        photo = world.shot(story, "after", cured=True, turned=False, by=scene.person)
-    world.after[scene.case.case] = photo
-    return world.picture(photo, "after")
+    photos = [shared_photo(name, story.report) for name in story.recycled]
+    if not photos:
+        photos = [world.shot(story, "after", cured=True, turned=False, by=scene.person)]
+    world.after[scene.case.case] = photos[0]
+    return [world.picture(photo, "after") for photo in photos]
 
 
-def shared_photo(name: str, category: str) -> Photo:
+def shared_photo(name: str, report: Report) -> Photo:
     """An after-photo that more than one case uses: equal names give equal bytes."""
-    taken = END - timedelta(days=Chance("shared", name).between(300, 340), minutes=71)
-    return Photo(name, category, cured=True, turned=False, label=name, taken=taken, device="A-61")
+    # All taken in the first half of a working day before any of the cases that use them.
+    taken = SHARED_DAY + timedelta(minutes=Chance("shared", name).below(200))
+    return Photo(name, report.category, True, False, name, taken, device="A-61")
 
 
 def _progress(scene: Scene) -> Answer:
@@ -346,7 +350,7 @@ def _close(scene: Scene) -> Answer:
         "verified": ["report", "acceptance", "separation", "interim"],
         "summary": f"已整改：{scene.story.report.matter.done}"[:500],
     }
-    if scene.story.level == "major" and not scene.story.override:
+    if scene.story.major:
         day = (scene.world.now + timedelta(days=1)).astimezone(ZONE).date()
         form |= {"removal_on": day.isoformat(), "removal_where": "社区公告栏、街道政务公开栏"}
     return form, ()

@@ -18,7 +18,7 @@ from web.demo.life import World
 from web.demo.paces import doing_time, share_time
 from web.demo.story import Story
 
-FIVE_DAYS: Final = 5 * 24 * 60
+ONE_DAY: Final = 24 * 60
 
 
 def notice(world: World, case_id: str) -> None:
@@ -39,9 +39,12 @@ def _expect(world: World, story: Story, case_id: str, task: OpenTask) -> None:
         if first and wanted(story):
             act(world, story, case_id, task)
             world.once(case_id, what)
+    stops = story.stops(task.key)
     if task.holder is None:
-        _expect_claim(world, story, case_id, task, at)
-    if story.stop != task.element and not (story.taken_back and task.key == "sign_in#1"):
+        chance = Chance("look", story.key, task.key)
+        soon = share_time(world.calendar, task, chance.between(50, 200), chance)
+        _expect_claim(world, story, case_id, task, soon if stops else at)
+    if not stops and not (story.taken_back and task.key == "sign_in#1"):
         world.plan(at, partial(_do, world, case_id, task.key))
 
 
@@ -142,9 +145,9 @@ def _hand_over(world: World, case_id: str, task: OpenTask) -> None:
     successor = world.person[world.current(role)]
     if task.holder and successor != task.holder:
         _reassign(world, case_id, task.key, successor)
-        world.plan(world.now + timedelta(hours=1), partial(_do, world, case_id, task.key))
+        world.plan(world.office(60), partial(_do, world, case_id, task.key))
     else:
-        world.plan(world.now + timedelta(hours=4), partial(_do, world, case_id, task.key))
+        world.plan(world.office(120), partial(_do, world, case_id, task.key))
 
 
 def _reassign(world: World, case_id: str, key: str, to: str) -> None:
@@ -239,10 +242,10 @@ def _take_back_submission(world: World, story: Story, case_id: str, task: OpenTa
 
 
 def _ask_for_more_time(world: World, story: Story, case_id: str, task: OpenTask) -> None:
-    if task.clock is None or task.clock.allowed < FIVE_DAYS:
+    if task.clock is None or task.clock.allowed < ONE_DAY:
         return
     chance = Chance("extension", story.key)
-    days = chance.between(4, 9)
+    days = chance.between(4, 9) if task.clock.allowed > ONE_DAY else 2
 
     def ask() -> None:
         now = world.case(case_id).tasks.get(task.key)
@@ -260,7 +263,7 @@ def _ask_for_more_time(world: World, story: Story, case_id: str, task: OpenTask)
             at=world.now,
         )
         if story.extension != "pending":
-            world.plan(world.now + timedelta(hours=chance.between(2, 20)), decide)
+            world.plan(world.office(chance.between(20, 300)), decide)
 
     def decide() -> None:
         now = world.case(case_id).tasks.get(task.key)
@@ -278,7 +281,7 @@ def _ask_for_more_time(world: World, story: Story, case_id: str, task: OpenTask)
 
 
 def _ask_for_a_pause(world: World, story: Story, case_id: str, task: OpenTask) -> None:
-    if task.clock is None or task.clock.allowed < FIVE_DAYS:
+    if task.clock is None or task.clock.allowed < ONE_DAY:
         return
     chance = Chance("pause", story.key)
     whom = "澜江供电（演示）值班台 000-2110"
@@ -301,7 +304,7 @@ def _ask_for_a_pause(world: World, story: Story, case_id: str, task: OpenTask) -
             evidence=(paper,),
         )
         if story.pause != "pending":
-            world.plan(world.now + timedelta(minutes=chance.between(40, 200)), decide)
+            world.plan(world.office(chance.between(20, 200)), decide)
 
     def decide() -> None:
         refused = story.pause == "refused"
@@ -309,7 +312,7 @@ def _ask_for_a_pause(world: World, story: Story, case_id: str, task: OpenTask) -
         reason = "可以先做不停电的部分，不同意。" if refused else "有来往记录，同意。"
         command(world.conn, case_id, task.key, reason, by=world.by("dispatch 2"), at=world.now)
         if story.pause == "self":
-            world.plan(world.now + timedelta(days=3, hours=1), run_on)
+            world.plan(world.office(1200), run_on)
 
     def run_on() -> None:
         now = world.case(case_id).tasks.get(task.key)
@@ -355,7 +358,12 @@ def _list_standing(world: World, story: Story, case_id: str, task: OpenTask) -> 
                 at=world.now,
             )
 
-    world.plan(share_time(world.calendar, task, 1200, Chance("standing", story.key)), act)
+    world.plan(_past_due(world, task, 480), act)
+
+
+def _past_due(world: World, task: OpenTask, minutes: int) -> datetime:
+    limit = instant(task.clock.due) if task.clock else world.now
+    return world.office(minutes, after=limit)
 
 
 def _press(world: World, story: Story, case_id: str, task: OpenTask) -> None:
@@ -365,7 +373,7 @@ def _press(world: World, story: Story, case_id: str, task: OpenTask) -> None:
             by = world.by("supervise 2")
             oversight.urge(world.conn, case_id, text, by=by, at=world.now)
 
-    world.plan(share_time(world.calendar, task, 1060, Chance("urge", story.key)), act)
+    world.plan(_past_due(world, task, 60), act)
 
 
 def _supervise(world: World, story: Story, case_id: str, task: OpenTask) -> None:
@@ -382,12 +390,12 @@ def _supervise(world: World, story: Story, case_id: str, task: OpenTask) -> None
             task=task.key,
             deadline_class="WD2",
         )
-        world.plan(world.now + timedelta(hours=5), answered)
+        world.plan(world.office(200), answered)
 
     def answered() -> None:
         case = world.case(case_id)
         now = case.tasks.get(task.key)
-        if now is None or not case.orders or story.stop == task.element:
+        if now is None or not case.orders or story.stops(task.key):
             return
         by = _holder(world, now) if now.holder else world.by("dispatch 2")
         order = int(next(iter(case.orders)))
@@ -395,7 +403,7 @@ def _supervise(world: World, story: Story, case_id: str, task: OpenTask) -> None
         if by is not None:
             oversight.answer_supervision(world.conn, case_id, order, text, by=by, at=world.now)
 
-    world.plan(share_time(world.calendar, task, 1150, Chance("order", story.key)), act)
+    world.plan(_past_due(world, task, 150), act)
 
 
 Beside = tuple[str, Callable[[Story], Any], Callable[[World, Story, str, OpenTask], None]]
@@ -403,7 +411,7 @@ Beside = tuple[str, Callable[[Story], Any], Callable[[World, Story, str, OpenTas
 
 def _late_at(element: str) -> Iterator[Beside]:
     def slow(story: Story) -> bool:
-        return story.paces.get(element, 0) > 1100 or story.stop == element
+        return story.paces.get(element, 0) > 1100 or element in story.stop
 
     yield "urged", lambda story: story.urged and slow(story), _press
     yield "supervised", lambda story: story.supervised and slow(story), _supervise
@@ -437,11 +445,12 @@ _BESIDE: Final[dict[str, tuple[Beside, ...]]] = {
 def _listen(world: World, story: Story, case_id: str, message: str) -> None:
     chance = Chance("door", story.key, message)
     wait = timedelta(days=chance.between(2, 6), minutes=chance.between(-120, 300))
+    at = story.at.get(message, world.now + wait)
     if message == "dispute" and (story.disputes_verdict or story.disputes_result):
         if world.once(case_id, "disputed"):
-            world.plan(world.now + wait, partial(_dispute, world, story, case_id))
+            world.plan(at, partial(_dispute, world, story, case_id))
     elif message == "reopen" and story.reopened and world.once(case_id, "reopened"):
-        world.plan(world.now + wait, partial(_reopen, world, case_id))
+        world.plan(at, partial(_reopen, world, case_id))
 
 
 def _dispute(world: World, story: Story, case_id: str) -> None:

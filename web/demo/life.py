@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from audit.encoding import instant
 from engine import evidence, register, timekeeping
 from engine.alarms import next_alarm
-from engine.calendar import Calendar
+from engine.calendar import Calendar, due
 from engine.calendar_versions import calendar
 from engine.casework import Desk, context_for, read_case
 from engine.definitions import Definition
@@ -65,10 +65,14 @@ class World:
         while self._agenda and self._agenda[0][0] <= until:
             at, _, act = heapq.heappop(self._agenda)
             self._ring(at, notice)
-            self.now = at
+            self.now = max(self.now, at)
             act()
         self._ring(until, notice)
         self.now = until
+
+    def office(self, minutes: int, after: datetime | None = None) -> datetime:
+        """When so many office minutes have passed since an instant (now unless one is given)."""
+        return due(self.calendar, "working", after or self.now, minutes).at
 
     def _ring(self, until: datetime, notice: Callable[[str], None]) -> None:
         """What the engine's worker does: record each clock that has run out, oldest first."""

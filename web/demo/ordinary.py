@@ -21,7 +21,7 @@ from web.demo.town import END, ZONE, Spot, Town
 HONEST_GRID: Final = "u-nanbu-g1"
 # What befalls a hazard, and how often in a thousand. One thing each, so that each can be told.
 LOTS: Final[tuple[tuple[str, int], ...]] = (
-    ("plain", 470),
+    ("plain", 423),
     ("not_hazard", 38),
     ("not_hazard_disputed", 10),
     ("duplicate", 42),
@@ -43,6 +43,7 @@ LOTS: Final[tuple[tuple[str, int], ...]] = (
     ("extension_twice", 6),
     ("pause_granted", 22),
     ("pause_refused", 6),
+    ("pause_self", 4),
     ("passed_on", 10),
     ("submits_again", 8),
     ("closing_returned", 12),
@@ -50,7 +51,8 @@ LOTS: Final[tuple[tuple[str, int], ...]] = (
     ("result_refuted", 7),
     ("reopened", 6),
     ("backdated", 9),
-    ("late", 55),
+    ("found_again", 3),
+    ("late", 95),
 )
 GIVEN_TO: Final[dict[str, dict[str, Any]]] = {
     "plain": {},
@@ -63,7 +65,7 @@ GIVEN_TO: Final[dict[str, dict[str, Any]]] = {
     "danger_major": {"level": "major"},
     "downgraded": {"level": "major", "override": "general"},
     "sent_back": {"sent_back": True},
-    "taken_back": {"taken_back": True},
+    "taken_back": {"taken_back": True, "named": True},
     "objection_upheld": {"objection": "upheld"},
     "objection_rejected": {"objection": "rejected"},
     "plan": {"plan": True, "plan_rejected": True},
@@ -75,6 +77,7 @@ GIVEN_TO: Final[dict[str, dict[str, Any]]] = {
     "extension_twice": {"extension": "twice", "paces": {"rectify": 1800}},
     "pause_granted": {"pause": "granted", "paces": {"rectify": 800}},
     "pause_refused": {"pause": "refused"},
+    "pause_self": {"pause": "self", "paces": {"rectify": 1500}},
     "passed_on": {"passed_on": 3, "paces": {"rectify": 850}},
     "submits_again": {"submits_again": True},
     "closing_returned": {"closing_returned": True},
@@ -82,6 +85,7 @@ GIVEN_TO: Final[dict[str, dict[str, Any]]] = {
     "result_refuted": {"disputes_result": "fail"},
     "reopened": {"reopened": True},
     "backdated": {"backdated": True},
+    "found_again": {"level": "major", "found_again": True},
     "late": {},
 }
 LATE: Final = (
@@ -97,25 +101,25 @@ ALONE: Final = ("u-gas", "u-urban", "u-marketwatch", "u-power")
 
 
 def ordinary_stories(town: Town, count: int) -> list[Story]:
-    """So many hazards, each drawn from its own number."""
-    drawn = [_story(town, index) for index in range(count)]
+    """So many hazards, each drawn from its own number; the first ones so that each lot falls."""
+    lots = [lot for lot, _ in LOTS if lot != "plain"]
+    drawn = [_story(town, index, lots[index] if index < len(lots) else None)
+             for index in range(count)]  # fmt: skip
     return _with_masters(sorted(drawn, key=lambda story: story.report.at))
 
 
-def _story(town: Town, index: int) -> Story:
+def _story(town: Town, index: int, lot: str | None) -> Story:
     chance = Chance("ordinary", index)
-    lot = chance.weigh(LOTS)
+    lot = lot or chance.weigh(LOTS)
     report = _report(chance, town, danger=lot.startswith("danger"))
     unit = draw_unit(chance, report.spot, report.category)
-    story = Story(
-        f"ordinary|{index}",
-        report,
-        unit=unit,
-        named=chance.happens(800),
-        acceptor=f"accept {chance.between(1, 4)}",
-        found_again=chance.happens(150),
-        **GIVEN_TO[lot],
-    )
+    drawn: dict[str, Any] = {
+        "unit": unit,
+        "named": chance.happens(800),
+        "acceptor": f"accept {chance.between(1, 4)}",
+        "found_again": chance.happens(150),
+    }
+    story = Story(f"ordinary|{index}", report, **(drawn | GIVEN_TO[lot]))
     return _completed(chance, story, lot, town)
 
 

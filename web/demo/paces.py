@@ -30,6 +30,8 @@ def pace(chance: Chance, story: Story, task: OpenTask) -> int:
     """Thousandths of its time that a step takes; the story's own pace holds for its first round."""
     if task.element in story.paces and task.key.endswith("#1"):
         return story.paces[task.element]
+    if task.element == "rectify" and story.major:
+        return chance.between(400, 900)
     return chance.weigh([(chance.between(60, 400), 60), (chance.between(300, 700), 30),
                          (chance.between(700, 930), 10)])  # fmt: skip
 

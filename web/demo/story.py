@@ -40,12 +40,13 @@ class Story:
 
     unit: who puts it right; first_unit: who was wrongly assigned at first. doers: element -> role
     that does it whoever else could. paces: element -> thousandths of its time that the step takes
-    (over 1000 = late). at: element -> when it is done at the earliest. stop: the element at which
-    the case stands at the end of the year. tale: what the forms say instead of the usual.
+    (over 1000 = late). at: element (or the reporter's `dispute`, the supervisor's `reopen`) -> when
+    it is done at the earliest. stop: elements or step keys at which the case still stands at the
+    end of the year. tale: what the forms say instead of the usual. term: as in the form `assign`.
 
     extension, pause: granted, refused, pending or twice. disputes_result: pass or fail, what the
     second acceptance then says. rework: how many acceptances fail (three: the leader's order).
-    recycled: name of an after-photo that other cases share. same_as: the case it is merged into.
+    recycled: names of after-photos that other cases share. same_as: the case it is merged into.
     """
 
     key: str
@@ -63,6 +64,7 @@ class Story:
     sent_back: bool = False
     taken_back: bool = False
     objection: str | None = None
+    term: str = "graded"
     plan: bool = False
     plan_rejected: bool = False
     rework: int = 0
@@ -77,19 +79,28 @@ class Story:
     found_again: bool = False
     urged: bool = False
     supervised: bool = False
-    recycled: str | None = None
+    recycled: tuple[str, ...] = ()
     site_photo_borrowed: bool = False
     backdated: bool = False
     doers: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)
     paces: Mapping[str, int] = field(default_factory=lambda: NOTHING, hash=False)
     at: Mapping[str, datetime] = field(default_factory=lambda: NOTHING, hash=False)
     tale: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)
-    stop: str | None = None
+    stop: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """The title of the case."""
         return f"{self.report.where}{self.report.matter.what}"
+
+    @property
+    def major(self) -> bool:
+        """Whether the hazard ends up as a major one."""
+        return self.level == "major" and self.override is None
+
+    def stops(self, task: str) -> bool:
+        """Whether the case still stands at this step (a key, `element#round`) at the end."""
+        return task in self.stop or task.partition("#")[0] in self.stop
 
 
 def case_ids(stories: Iterable[Story]) -> dict[str, str]:
