@@ -175,6 +175,7 @@ def _create_tables() -> None:
         "log_origin",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),
+        sa.CheckConstraint("id = 1"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
