@@ -16,7 +16,7 @@ from audit.entries import ENGINE, Draft, Entry
 from engine.alarms import SHARES
 from engine.calendar import Calendar, used, working_minutes_per_day
 from engine.clocks import set_deadline
-from engine.definitions import Definition, Lane
+from engine.definitions import Definition, Lane, UserTask
 from engine.errors import Refusal
 from engine.forms import routing
 from engine.process import Marking, Run, Step, Waiting, draw
@@ -40,6 +40,10 @@ _RECEIPT_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 class NobodyResponsible(Refusal):
     """A step would open for no unit at all; the act that led there is refused."""
+
+
+class NoDeadline(Refusal):
+    """A step would open without the clock its process says it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +294,20 @@ def _opening_task(case: CaseState, waiting: Waiting, cause: Entry, context: Cont
         waiting.key, waiting.element, lane.duty, drawn.capacity, units, holder,
         timestamp(cause.at), cause.seq + 1,
     )  # fmt: skip
-    deadline_class = drawn.deadline.evaluate(case.variables) if drawn.deadline else None
-    return _Opening(task, deadline_class, lot)
+    return _Opening(task, _deadline_class(case, drawn), lot)
+
+
+def _deadline_class(case: CaseState, drawn: UserTask) -> str | None:
+    """The deadline class of a step; only a step drawn to have no clock may be without one."""
+    if drawn.deadline is None:
+        return None
+    named = drawn.deadline.evaluate(case.variables)
+    if named is None and None not in (drawn.deadline.outcomes or ()):
+        raise NoDeadline(
+            f"“{drawn.name}”的时限算不出来，所以这一步没有生效。请让管理员检查流程定义。",
+            f"No deadline follows for {drawn.id}; nothing was done. Ask the administrator.",
+        )
+    return None if named is None else str(named)
 
 
 def _units(

@@ -201,7 +201,7 @@ class _Script:
     ends: list[str] = field(default_factory=list)
 
     def evaluate(self, task: Task, expression: str, external_context: Any = None) -> Any:
-        return compile_expression(expression).evaluate(self.variables)
+        return compile_expression(expression).holds(self.variables)
 
     def execute(self, task: Task, script: str, external_context: Any = None) -> bool:
         if script in self.definition.rules:
