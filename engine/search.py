@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true, tuple_
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from audit.encoding import instant, timestamp
 from engine.inbox import open_task_table
@@ -98,15 +111,38 @@ def done_by(conn: Connection, person: str, *, after: str | None = None, limit: i
     return _page(conn, takes_part(person), after, limit)
 
 
+def case_of_receipt(conn: Connection, receipt: str) -> str | None:
+    """The case with this receipt, or None."""
+    return conn.execute(select(_CASE.case).where(_CASE.receipt == receipt)).scalar()
+
+
 def takes_part(person: str) -> ColumnElement[bool]:
     """Whether somebody is named in a case's stored state: as reporter, doer or holder."""
     return or_(_in_state('"person":"', person), _in_state('"holder":"', person))
 
 
 def _in_state(before: str, person: str) -> ColumnElement[bool]:
-    # A plain search of the stored bytes works on both databases; a name there is always followed
-    # by its closing quotation mark, so p-1 does not find p-12.
-    return _CASE.state.like(f'%{before}{person}"%'.encode())
+    # A name there is always followed by its closing quotation mark: p-1 does not find p-12.
+    return _bytes_in(_CASE.state, literal(f'{before}{person}"'.encode()))
+
+
+class _bytes_in(FunctionElement[bool]):  # noqa: N801 - named like the SQL function it stands for
+    """Whether bytes occur in a column of bytes: LIKE does not look into them everywhere."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_bytes_in)
+def _bytes_in_sqlite(element: _bytes_in, compiler: Any, **more: Any) -> str:
+    column, part = (compiler.process(clause, **more) for clause in element.clauses)
+    return f"instr({column}, {part}) > 0"
+
+
+@compiles(_bytes_in, "postgresql")
+def _bytes_in_postgresql(element: _bytes_in, compiler: Any, **more: Any) -> str:
+    column, part = (compiler.process(clause, **more) for clause in element.clauses)
+    return f"position({part} in {column}) > 0"
 
 
 def _asked(query: Query, below: Collection[str], at: datetime) -> ColumnElement[bool]:

@@ -1,0 +1,60 @@
+"""Puts the pages together: settings, database, subjects, refusals, headers."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from engine.database import open_database
+from web import (
+    cases,
+    display,
+    evidence,
+    frame,
+    headers,
+    inbox,
+    people,
+    receipts,
+    refusals,
+    reporting,
+    signin,
+    tasks,
+)
+from web.config import Settings
+from web.visit import EXTENSION, SESSION_LENGTH, House, utc_now
+
+# Eight photos of 15 MB and a document; each file has its own limit in engine.uploads.
+LARGEST_REQUEST = 150 * 1024 * 1024
+SUBJECTS = (signin, inbox, tasks, cases, reporting, evidence, receipts, people, display)
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Flask:
+    """The application for these settings; `clock` gives an aware UTC instant, once per request."""
+    app = Flask("web")
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="shaoji",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=settings.cookie_secure,
+        PERMANENT_SESSION_LIFETIME=SESSION_LENGTH,
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        # A long form may lie open over lunch: its token lives as long as the session does.
+        WTF_CSRF_TIME_LIMIT=None,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions[EXTENSION] = House(settings, open_database(settings.database_url), clock)
+    if settings.proxies:
+        count = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
+    CSRFProtect(app)
+    signin.init_app(app)
+    for subject in SUBJECTS:
+        app.register_blueprint(subject.pages)
+    refusals.init_app(app)
+    headers.init_app(app, settings)
+    frame.init_app(app)
+    return app

@@ -1,0 +1,81 @@
+"""Cases as rows of a list: where each stands, and in whose hands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import url_for
+from sqlalchemy import Connection
+
+from audit.reports.facts import CaseRecord, Responsibility
+from engine.directory import Directory
+from engine.search import FoundCase
+from web.frame import moment
+from web.records import Cell, five_cells, names, read_file
+from web.texts import language, say
+from web.wording import Names, category_words, element_name, level_words
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One case as a row; standing: 正在整改，在陈演示手里. late: some step of it is overdue now."""
+
+    address: str
+    title: str
+    place: str
+    number: str
+    kind: str
+    opened: str
+    standing: str
+    late: bool
+    cells: tuple[Cell, ...]
+
+
+def case_rows(
+    conn: Connection, found: Sequence[FoundCase], people: Directory
+) -> list[CaseRow]:
+    """These cases as rows, in their order."""
+    called = names(people)
+    return [
+        _row(case, read_file(conn, case.case).record, called) for case in found
+    ]
+
+
+def _row(case: FoundCase, record: CaseRecord, called: Names) -> CaseRow:
+    late = any(line.timing.state == "overdue" for line in record.now)
+    return CaseRow(
+        address=url_for("cases.page", case_id=case.case),
+        title=case.title,
+        place="　".join([called.unit(case.community), case.address]),
+        number=case.number,
+        kind="　".join(
+            words
+            for words in (category_words(record, language()), level_words(record, language()))
+            if words
+        ),
+        opened=moment(record.opened),
+        standing=standing(record, called),
+        late=late,
+        cells=five_cells(record, "late" if late else ""),
+    )
+
+
+def standing(record: CaseRecord, called: Names) -> str:
+    """Where a case stands, in a sentence: in whose hands, or how it ended."""
+    if record.ended_at is not None:
+        ended = element_name(record, record.ended, language())
+        return say("{ended}，{when}", ended=ended, when=moment(record.ended_at))
+    hands = [in_hands(record, line, called) for line in record.now]
+    return say("；").join(hands) or say("等待下一个条件")
+
+
+def in_hands(record: CaseRecord, line: Responsibility, called: Names) -> str:
+    """正在整改（第 2 轮），在陈演示（澜安物业）手里; or who may claim it."""
+    step = element_name(record, line.element, language())
+    if line.rounds > 1:
+        step = say("{step}（第 {round} 轮）", step=step, round=line.round)
+    holder = line.hands[-1].person if line.hands else None
+    unit = called.unit(line.units[0]) if line.units else ""
+    if holder is None:
+        return say("{step}等{unit}的岗位认领", step=step, unit=unit)
+    person = called.person(holder, language())
+    return say("正在{step}，在{person}（{unit}）手里", step=step, person=person, unit=unit)

@@ -1,0 +1,278 @@
+"""A case: its page, its record, searching for it, and the acts that concern it as a whole."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from flask import Blueprint, Response, flash, render_template, request, url_for
+from flask_login import login_required
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response as AnyResponse
+
+from audit import log
+from audit.reports.facts import CaseRecord
+from engine import oversight, turns
+from engine.calendar_versions import calendar
+from engine.casework import Done, read_case
+from engine.definition_sets import latest, load, version_of
+from engine.errors import BadInput
+from engine.exports import exporter
+from engine.inbox import open_steps
+from engine.people import directory
+from engine.reasons import reasoned
+from engine.rights import may_see, places_seen
+from engine.search import STATUSES, Query, search
+from engine.verification import verify
+from web.case_acts import case_acts
+from web.case_rows import case_rows
+from web.case_view import diagram_facts, steps_of, table_rows, trace_days
+from web.desk import desk_of, unit_groups
+# EXPORT
+from web.moments import read_day
+from web.quantities import ZONE
+from web.records import CaseFile, five_cells, names, read_file
+from web.rows import task_rows
+from web.texts import either, say
+from web.visit import at, by, house, key, reads, see_other, writes
+
+pages = Blueprint("cases", __name__)
+
+LEVELS: Final = ("general", "larger", "major")
+
+
+@pages.get("/cases")
+@login_required  # type: ignore[untyped-decorator]
+def search_page() -> str:
+    """The register searched, within what this person may see."""
+    with reads() as conn:
+        people = directory(conn)
+        places = places_seen(people, by(), at())
+        query = _query()
+        below = people.subtree(query.unit) if query.unit in people.units else frozenset()
+        found = search(
+            conn, query, person=by().person, places=places, below=below, at=at(),
+            after=request.args.get("after"),
+        )  # fmt: skip
+        rows = case_rows(conn, found.cases, people)
+        definition = latest(conn, "hazard")
+        category = definition.forms["report"].field("category")
+    communities = [unit for unit in places if people.unit(unit).kind == "community"]
+    kept = {name: value for name, value in request.args.items() if name != "after" and value}
+    told: dict[str, Any] = {**kept, "after": found.after}
+    after = url_for("cases.search_page", **told) if found.after else None
+    return render_template(
+        "cases.html",
+        rows=rows,
+        asked=request.args,
+        filtered=bool(kept.keys() - {"text"}),
+        after=after,
+        communities=unit_groups(people, communities),
+        categories=[(one.value, either(one.title, one.title_en)) for one in category.choices]
+        if category
+        else [],
+        levels=[(value, _level(value)) for value in LEVELS],
+        statuses=_statuses(),
+    )
+
+
+@pages.get("/cases/<case_id>")
+@login_required  # type: ignore[untyped-decorator]
+def page(case_id: str) -> str:
+    """Everything the log says of a case, and what this person may do about it."""
+    with reads() as conn:
+        desk = desk_of(conn, case_id)
+        now = read_file(conn, case_id)
+        shown = _as_of(now.record.count)
+        file = now if shown is None else read_file(conn, case_id, up_to=shown)
+        called = names(desk.directory)
+        steps = task_rows(
+            conn, open_steps(conn, [case_id]), desk.directory, calendar(conn), at()
+        )
+        alike = _alike(conn, file)
+        version = version_of(conn, desk.case.definition)
+        verdict = verify(conn, case=case_id) if "verify" in request.args else None
+    late = any(line.timing.state == "overdue" for line in file.record.now)
+    return render_template(
+        "case.html",
+        case=desk.case,
+        record=file.record,
+        called=called,
+        cells=five_cells(file.record, "late" if late else ""),
+        steps=steps if shown is None else [],
+        standing=steps_of(file.record, called),
+        table=table_rows(file.record, called),
+        days=trace_days(file.record, called),
+        diagram=diagram_facts(file, called),
+        machine_rows=sum(row.kind == "machine" for row in file.record.timeline),
+        alike=alike,
+        acts=case_acts(desk, by()) if shown is None else None,
+        version=version,
+        verdict=verdict,
+        shown=shown,
+        count=now.record.count,
+    )
+
+
+@pages.get("/cases/<case_id>/record.json")
+@login_required  # type: ignore[untyped-decorator]
+def record(case_id: str) -> Response:
+    """The record of a case as it is stored: every body as text, and its hash."""
+    with reads() as conn:
+        desk_of(conn, case_id)
+        entries = log.read(conn, case_id)
+        origin = log.origin(conn)
+    told = {
+        "log": origin,
+        "case": case_id,
+        "entries": [{"body": entry.body.decode(), "hash": entry.hash.hex()} for entry in entries],
+    }
+    response = Response(orjson.dumps(told, option=orjson.OPT_INDENT_2), mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{case_id}.json"'
+    return response
+
+
+@pages.get("/definitions/<digest>.bpmn")
+@login_required  # type: ignore[untyped-decorator]
+def diagram(digest: str) -> Response:
+    """The drawing of a process; a digest names one content for ever, so browsers may keep it."""
+    with reads() as conn:
+        bpmn = load(conn, digest).bpmn
+    response = Response(bpmn, mimetype="application/xml")
+    response.headers["Cache-Control"] = "private, max-age=86400, immutable"
+    return response
+
+
+# --- acts ---------------------------------------------------------------------------------------
+
+
+@pages.post("/cases/<case_id>/urges")
+@login_required  # type: ignore[untyped-decorator]
+def urge(case_id: str) -> AnyResponse:
+    """催办."""
+    return _act(oversight.urge, case_id, request.form.get("text", ""), told=say("已催办"))
+
+
+@pages.post("/cases/<case_id>/supervisions")
+@login_required  # type: ignore[untyped-decorator]
+def supervise(case_id: str) -> AnyResponse:
+    """督办, with a new deadline for one step if one is named."""
+    told = request.form
+    return _act(
+        oversight.supervise,
+        case_id,
+        told.get("text", ""),
+        legal_basis=told.get("legal_basis", ""),
+        task=told.get("task") or None,
+        deadline_class=told.get("deadline_class") or None,
+        told=say("已督办，等答复"),
+    )
+
+
+@pages.post("/cases/<case_id>/answers")
+@login_required  # type: ignore[untyped-decorator]
+def answer(case_id: str) -> AnyResponse:
+    """Answer an order."""
+    order = request.form.get("order", "")
+    if not order.isdecimal():
+        raise BadInput("请选择答复哪一条督办。", "Choose which order this answers.")
+    text = request.form.get("text", "")
+    return _act(oversight.answer_supervision, case_id, int(order), text, told=say("已答复"))
+
+
+@pages.post("/cases/<case_id>/reopening")
+@login_required  # type: ignore[untyped-decorator]
+def reopen(case_id: str) -> AnyResponse:
+    """重开."""
+    return _act(turns.reopen, case_id, request.form.get("reason", ""), told=say("已重开"))
+
+
+@pages.post("/cases/<case_id>/dispute")
+@login_required  # type: ignore[untyped-decorator]
+def dispute(case_id: str) -> AnyResponse:
+    """The reporter does not accept the result."""
+    reason = request.form.get("reason", "")
+    return _act(turns.dispute_result, case_id, reason, told=say("已提出，会换一个人再看"))
+
+
+@pages.post("/cases/<case_id>/exports")
+@login_required  # type: ignore[untyped-decorator]
+def export(case_id: str) -> Response:
+    """The accountability report as PDF; the export is itself on the record."""
+    with reads() as conn:
+        desk = desk_of(conn, case_id)
+        exporter(desk, by())
+    purpose = reasoned(request.form.get("purpose", ""), what="用途", english="a purpose")
+    # No transaction is open while the pages are set: that takes seconds, and there is one writer.
+    pdf = export_case_report(house().database, case_id, by=by(), at=at(), purpose=purpose)
+    response = Response(pdf.content, mimetype="application/pdf")
+    response.headers["Content-Disposition"] = f'attachment; filename="{case_id}.pdf"'
+    return response
+
+
+def _act(
+    command: Callable[..., Done], case_id: str, *args: Any, told: str, **kwargs: Any
+) -> AnyResponse:
+    with writes() as conn:
+        command(conn, case_id, *args, by=by(), at=at(), key=key(), **kwargs)
+    flash(told)
+    return see_other("cases.page", case_id=case_id)
+
+
+# --- searching ----------------------------------------------------------------------------------
+
+
+def _query() -> Query:
+    told = request.args
+    status = told.get("status", "")
+    return Query(
+        text=told.get("text", "")[:100],
+        status=status if status in STATUSES else "",
+        unit=told.get("unit", ""),
+        category=told.get("category", ""),
+        level=told.get("level", ""),
+        since=_midnight(told.get("since", ""), 0),
+        until=_midnight(told.get("until", ""), 1),
+    )
+
+
+def _midnight(text: str, days: int) -> datetime | None:
+    """The beginning of a typed day, or of the day after it; None if nothing was typed."""
+    if not text.strip():
+        return None
+    on = read_day(text, at().astimezone(ZONE).date())
+    if on is None:
+        raise BadInput("日期请写成 11月24日 这样。", "Write the day like 2026-11-24.")
+    return datetime(on.year, on.month, on.day, tzinfo=ZONE) + timedelta(days)
+
+
+def _statuses() -> list[tuple[str, str]]:
+    words = {"open": say("在办"), "overdue": say("有步骤逾期"), "closed": say("已了结")}
+    return [(status, words[status]) for status in STATUSES]
+
+
+def _level(value: str) -> str:
+    return {"general": say("一般"), "larger": say("较大"), "major": say("重大")}[value]
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def _as_of(count: int) -> int | None:
+    """The event the page is asked to stop at, None for now."""
+    asked = request.args.get("as_of", "")
+    if not asked.isdecimal() or not 0 < int(asked[:9]) < count:
+        return None
+    return int(asked[:9])
+
+
+def _alike(conn: Connection, file: CaseFile) -> Sequence[CaseRecord]:
+    """Cases suggested as similar when this one was opened, as far as this person may see them."""
+    people = directory(conn)
+    suggested = file.record.timeline[0].data.get("similar", ())
+    return [
+        read_file(conn, other).record
+        for other in suggested
+        if may_see(read_case(conn, other), people, by(), at())
+    ]
+

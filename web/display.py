@@ -1,0 +1,49 @@
+"""How a person wants to see the pages (language, size, light), their own page, how to check."""
+
+from flask import Blueprint, render_template, request, session, url_for
+from flask_login import login_required
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from audit import log
+from engine.people import directory
+from web.frame import SCALES, THEMES
+from web.texts import LANGUAGES
+from web.visit import at, by, local_path, reads
+
+pages = Blueprint("display", __name__)
+
+CHOICES = {"language": LANGUAGES, "scale": SCALES, "theme": THEMES}
+
+
+@pages.post("/display")
+def choose() -> Response:
+    """Keep a choice in this browser's session; an unknown value goes back to the usual."""
+    for name, values in CHOICES.items():
+        if name in request.form:
+            value = request.form[name]
+            if value in values:
+                session[name] = value
+            else:
+                session.pop(name, None)
+    return redirect(local_path(request.form.get("next"), url_for("inbox.home")), 303)
+
+
+@pages.get("/me")
+@login_required  # type: ignore[untyped-decorator]
+def own() -> str:
+    """One's own posts, substitutions and settings."""
+    with reads() as conn:
+        people = directory(conn)
+    posts = people.posts_of(by().person, at())
+    lent = [sub for sub in people.substitutions if sub.substitute == by().person]
+    now = [sub for sub in lent if sub.since <= at() < sub.until]
+    return render_template("own.html", people=people, posts=posts, lent=now)
+
+
+@pages.get("/checking")
+def checking() -> str:
+    """How anybody can check the record without trusting this server."""
+    with reads() as conn:
+        origin = log.origin(conn)
+    return render_template("checking.html", origin=origin)

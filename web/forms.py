@@ -1,0 +1,266 @@
+"""Forms on pages: what is asked, with what was typed still in it, and answers read back.
+
+Nothing is required by the browser: the server names every fault at once, in the language of the
+page, and keeps what was typed. Questions that depend on another answer are hidden by the style
+sheet alone (`when.css`), so that no script is needed; the server reads only what applies.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from werkzeug.datastructures import MultiDict
+
+from audit.encoding import timestamp
+from engine import forms
+from engine.expressions import Expression, ExpressionFailed
+from engine.forms import Field, FieldError, Form
+from web.moments import day as told_day
+from web.moments import read_day, read_moment
+from web.quantities import ZONE
+from web.texts import either, say
+
+# What when.css has rules for.
+MOST_GROUPS: Final = 8
+MOST_OPTIONS: Final = 14
+
+Posted = MultiDict[str, str]
+Groups = Sequence[tuple[str, Sequence[tuple[str, str]]]]
+# Persons and units to choose from, in groups: field -> ((group, ((value, words), …)), …)
+Choosing = Callable[[Field], Groups]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One answer offered; marks: the classes when.css goes by."""
+
+    value: str
+    words: str
+    chosen: bool
+    marks: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One field as a page shows it.
+
+    widget: text, textarea, number, date, moment (day and time), radio, select, checklist or
+    checkbox. text, time: what stands in it. groups: options, each group with its heading. when:
+    classes of when.css; empty = always shown. error: the sentence under it.
+    """
+
+    name: str
+    label: str
+    hint: str
+    widget: str
+    optional: bool
+    text: str
+    time: str
+    groups: tuple[tuple[str, tuple[Option, ...]], ...]
+    when: str
+    error: str
+    longest: int
+
+
+def questions(
+    form: Form,
+    posted: Posted | None,
+    errors: Iterable[FieldError],
+    *,
+    choosing: Choosing,
+    now: datetime,
+) -> list[Question]:
+    """The fields of a form; posted: what was typed, None for a form shown the first time."""
+    told = {error.field: either(error.chinese, error.english) for error in reversed([*errors])}
+    steering = _steering(form)
+    return [
+        _question(form, field, posted, told.get(field.name, ""), steering, choosing, now)
+        for field in form.fields
+    ]
+
+
+def read_answers(
+    form: Form, posted: Posted, *, now: datetime
+) -> tuple[dict[str, Any], list[FieldError]]:
+    """The answers of a form as the engine takes them, and everything wrong with them.
+
+    Days and times are read as people write them (11月24日, 15:40). A time asked with `date-time` is
+    when something happened, so it cannot lie ahead.
+    """
+    values = forms.parse_posted(form, posted)
+    errors: list[FieldError] = []
+    for field in form.fields:
+        if field.format == "date-time":
+            errors += _read_moment(field, posted, values, now)
+        elif field.format == "date":
+            _read_date(field, posted, values, now)
+    mine = {error.field for error in errors}
+    errors += [error for error in forms.validate(form, values) if error.field not in mine]
+    order = [field.name for field in form.fields]
+    return values, sorted(errors, key=lambda e: order.index(e.field) if e.field in order else -1)
+
+
+def _read_moment(
+    field: Field, posted: Posted, values: dict[str, Any], now: datetime
+) -> list[FieldError]:
+    values.pop(field.name, None)
+    day, time = (posted.get(f"{field.name}.{part}", "").strip() for part in ("day", "time"))
+    # The day is filled in beforehand: without a time nothing was answered.
+    if not time and (not day or _is_optional(field)):
+        return []
+    at = read_moment(day, time, ZONE, now)
+    if at is None:
+        return [_fault(field, "请写成 11月24日 和 15:40 这样", "write it like 24-11 and 15:40")]
+    if at > now:
+        return [_fault(field, "这个时间还没有到", "has not come yet")]
+    values[field.name] = timestamp(at)
+    return []
+
+
+def _read_date(field: Field, posted: Posted, values: dict[str, Any], now: datetime) -> None:
+    on = read_day(posted.get(field.name, ""), now.astimezone(ZONE).date())
+    if on is not None:
+        values[field.name] = on.isoformat()
+
+
+def _fault(field: Field, chinese: str, english: str) -> FieldError:
+    title_en = field.title_en or field.name
+    return FieldError(field.name, f"“{field.title}”{chinese}。", f"“{title_en}” {english}.")
+
+
+# --- one question -------------------------------------------------------------------------------
+
+
+def _question(
+    form: Form,
+    field: Field,
+    posted: Posted | None,
+    error: str,
+    steering: Mapping[str, int],
+    choosing: Choosing,
+    now: datetime,
+) -> Question:
+    text, time = _typed(field, posted, now)
+    return Question(
+        name=field.name,
+        label=either(field.title, field.title_en),
+        hint=either(field.hint, field.hint_en),
+        widget=_widget(field),
+        optional=_is_optional(field) and field.type != "boolean",
+        text=text,
+        time=time,
+        groups=_groups(field, posted, steering.get(field.name), choosing),
+        when=_when_marks(form, field, steering),
+        error=error,
+        longest=field.max_length,
+    )
+
+
+def _is_optional(field: Field) -> bool:
+    return not (field.required or field.required_when_shown)
+
+
+def _widget(field: Field) -> str:
+    if field.format == "date-time":
+        return "moment"
+    usual = {"person": "select", "unit": "select", "place": "text", "photos": "text"}
+    widget = usual.get(field.widget, field.widget)
+    if field.type == "boolean" and widget not in ("radio", "checkbox"):
+        return "checkbox"
+    return "checklist" if field.type == "array" else widget
+
+
+def _typed(field: Field, posted: Posted | None, now: datetime) -> tuple[str, str]:
+    """What stands in the field: what was typed, else its default; for a moment, day and time."""
+    if field.format == "date-time":
+        if posted is None:
+            return told_day(now.astimezone(ZONE).date(), now, ZONE).split()[0], ""
+        return posted.get(f"{field.name}.day", ""), posted.get(f"{field.name}.time", "")
+    if posted is not None:
+        return posted.get(field.name, ""), ""
+    return ("" if field.default is None else str(field.default)), ""
+
+
+def _groups(
+    field: Field, posted: Posted | None, group: int | None, choosing: Choosing
+) -> tuple[tuple[str, tuple[Option, ...]], ...]:
+    offered = _offered(field, choosing)
+    if posted is not None:
+        chosen = frozenset(posted.getlist(field.name))
+    else:
+        default = field.default if isinstance(field.default, list) else [field.default]
+        chosen = frozenset(_html(value) for value in default if value is not None)
+    number = 0
+    told = []
+    for heading, options in offered:
+        marked = []
+        for value, words in options:
+            number += 1
+            marks = f"g{group} g{group}o{number}" if group else ""
+            marked.append(Option(value, words, value in chosen, marks))
+        told.append((heading, tuple(marked)))
+    return tuple(told)
+
+
+def _offered(field: Field, choosing: Choosing) -> Groups:
+    if field.widget in ("person", "unit"):
+        return choosing(field)
+    if field.type == "boolean":
+        yes = [("true", say("是"))]
+        return [("", yes if _widget(field) == "checkbox" else [*yes, ("false", say("否"))])]
+    return [("", [(one.value, either(one.title, one.title_en)) for one in field.choices])]
+
+
+def _html(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
+# --- questions that depend on another -----------------------------------------------------------
+
+
+def _steering(form: Form) -> dict[str, int]:
+    """The fields others depend on alone, numbered: field -> group of when.css."""
+    fields = {field.name: field for field in form.fields}
+    named = [_controller(field.when, fields) for field in form.fields]
+    found = list(dict.fromkeys(name for name in named if name))
+    return {name: number for number, name in enumerate(found[:MOST_GROUPS], 1)}
+
+
+def _controller(when: Expression | None, fields: Mapping[str, Field]) -> str | None:
+    """The one field a condition reads, if its answers can be listed."""
+    if when is None or len(when.names) != 1:
+        return None
+    field = fields.get(next(iter(when.names)))
+    listed = field is not None and 0 < len(_answers(field)) <= MOST_OPTIONS
+    return field.name if field is not None and listed else None
+
+
+def _answers(field: Field) -> Sequence[str | bool]:
+    if field.type == "boolean":
+        return [True] if _widget(field) == "checkbox" else [True, False]
+    return [choice.value for choice in field.choices] if field.type == "string" else []
+
+
+def _when_marks(form: Form, field: Field, steering: Mapping[str, int]) -> str:
+    name = _controller(field.when, {one.name: one for one in form.fields})
+    if field.when is None or name is None or name not in steering:
+        return ""
+    controller = form.field(name)
+    assert controller is not None  # noqa: S101 - found by its name just now
+    group = steering[name]
+    none = False if _widget(controller) == "checkbox" else None
+    told = [f"g{group}o0"] if _holds(field.when, name, none) else []
+    told += [
+        f"g{group}o{number}"
+        for number, value in enumerate(_answers(controller), 1)
+        if _holds(field.when, name, value)
+    ]
+    return " ".join(["when", *told])
+
+
+def _holds(when: Expression, name: str, value: Any) -> bool:
+    try:
+        return when.holds({} if value is None else {name: value})
+    except ExpressionFailed:
+        return False

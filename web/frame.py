@@ -1,0 +1,165 @@
+"""What stands around every page: who is here, where they can go, how they want to see it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from flask import Flask, request, session, url_for
+from flask_login import current_user
+from sqlalchemy import Connection
+
+from audit.encoding import instant
+from audit.reports.facts import CaseRecord
+from engine.directory import DUTIES, Directory
+from engine.inbox import held_by
+from engine.people import By, directory
+from engine.rights import watches
+from web import moments
+from web.quantities import ZONE
+from web.texts import either, language, say, say_html
+from web.visit import at, fresh_key, reads, settings
+from web.wording import PURPOSES, category_words, level_words
+
+SCALES: Final = ("120", "140", "160")
+THEMES: Final = ("light", "dark")
+LIMIT: Final = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One place in the navigation; count: how many things wait there."""
+
+    address: str
+    label: str
+    icon: str
+    current: bool
+    count: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The spine and the mast of a page."""
+
+    where: str
+    who: str
+    items: tuple[Item, ...]
+    demo: bool
+
+
+def init_app(app: Flask) -> None:
+    """Give the templates of this application their words, times and frame."""
+    app.jinja_env.globals.update(
+        _=say,
+        _h=say_html,
+        now=at,
+        fresh_key=fresh_key,
+        moment=moment,
+        day=day,
+        time_of_day=time_of_day,
+        duties=duties,
+        purpose=lambda purpose: either(*PURPOSES[purpose]),
+        kind_words=kind_words,
+        instant=instant,
+    )
+    app.context_processor(context)
+
+
+def context() -> dict[str, Any]:
+    """What every template knows."""
+    return {
+        "language": language(),
+        "scale": session.get("scale", ""),
+        "theme": session.get("theme", ""),
+        "here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
+        "frame": frame(),
+    }
+
+
+def frame() -> Frame:
+    """The frame of this page for whoever looks at it."""
+    with reads() as conn:
+        people = directory(conn)
+        if not current_user.is_authenticated:
+            return Frame(
+                street(people), say("居民查询，不用登录"), visitor_items(), settings().demo
+            )
+        by: By = current_user.by
+        count = len(held_by(conn, by.person, limit=LIMIT + 1))
+        return Frame(
+            street(people), who(people, by), worker_items(conn, people, by, count), settings().demo
+        )
+
+
+def street(people: Directory) -> str:
+    """The name of the street this log belongs to."""
+    names = [unit.name for unit in people.units.values() if unit.kind == "street"]
+    return names[0] if names else say("哨迹")
+
+
+def who(people: Directory, by: By) -> str:
+    """王演示　听涛社区·一般网格长: the person and their first post."""
+    posts = people.posts_of(by.person, at())
+    where = [f"{people.unit(post.unit).name}·{post.title}" for post in posts[:1]]
+    return "　".join([people.name(by.person), *(where or [say("现在没有岗位")])])
+
+
+def visitor_items() -> tuple[Item, ...]:
+    """Where somebody can go without signing in."""
+    return (
+        _item("receipts.ask", say("查回执"), "search"),
+        _item("signin.form", say("登录"), "person"),
+    )
+
+
+def worker_items(conn: Connection, people: Directory, by: By, count: int) -> tuple[Item, ...]:
+    """Where a signed-in person can go; at most five, so that they fit on a phone."""
+    waiting = f"{LIMIT}+" if count > LIMIT else str(count or "")
+    fourth = (
+        _item("people.who_held", say("岗位"), "people")
+        if watches(people, by, at())
+        else _item("receipts.ask", say("查回执"), "search")
+    )
+    return (
+        _item("inbox.mine", say("待办"), "inbox", waiting),
+        _item("reporting.form", say("上报"), "report"),
+        _item("cases.search_page", say("案件"), "case"),
+        fourth,
+        _item("display.own", say("我的"), "person"),
+    )
+
+
+def moment(instant: datetime) -> str:
+    """`11月24日 09:02` in the zone of the street and the language of the page."""
+    return moments.moment(instant, ZONE, at(), language())
+
+
+def day(on: date | datetime) -> str:
+    """`11月20日 星期四`."""
+    local = on.astimezone(ZONE).date() if isinstance(on, datetime) else on
+    return moments.day(local, at(), ZONE, language())
+
+
+def time_of_day(instant: datetime) -> str:
+    """`09:02`."""
+    return f"{instant.astimezone(ZONE):%H:%M}"
+
+
+def duties(held: Iterable[str]) -> str:
+    """Duties in words, in the order of the table of duties."""
+    kept = set(held)
+    return say("、").join(either(*DUTIES[duty]) for duty in DUTIES if duty in kept)
+
+
+def kind_words(record: CaseRecord) -> str:
+    """Category and level of a case: 飞线充电　一般隐患."""
+    told = (category_words(record, language()), level_words(record, language()))
+    return "　".join(words for words in told if words)
+
+
+def _item(endpoint: str, label: str, icon: str, count: str = "") -> Item:
+    subjects = {endpoint.partition(".")[0]} - {"display"}
+    if endpoint == "inbox.mine":
+        subjects.add("tasks")
+    current = request.endpoint == endpoint or request.blueprint in subjects
+    return Item(url_for(endpoint), label, icon, current, count)

@@ -1,0 +1,217 @@
+"""The inbox: what waits for whom, most pressing first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_login import current_user, login_required
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from audit.encoding import timestamp
+from engine.calendar_versions import calendar
+from engine.directory import Directory
+from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps
+from engine.people import By, directory
+from engine.rights import places_seen
+from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
+from web.case_rows import CaseRow, case_rows
+from web.clock import State, tally
+from web.duty_record import DutyRecord, duty_record
+from web.records import read_file
+from web.rows import TaskRow, task_rows
+from web.texts import say
+from web.visit import at, by, reads
+
+pages = Blueprint("inbox", __name__)
+
+SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One of the lists of an inbox."""
+
+    address: str
+    label: str
+    count: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The steps and cases that concern a person, as far as counting needs them."""
+
+    mine: tuple[InboxRow, ...]
+    claimable: tuple[InboxRow, ...]
+    overdue: tuple[InboxRow, ...]
+    started: int
+    done: int
+
+
+@pages.get("/")
+def home() -> Response:
+    """Where one begins."""
+    here = "inbox.mine" if current_user.is_authenticated else "signin.form"
+    return redirect(url_for(here), 303)
+
+
+@pages.get("/inbox")
+@login_required  # type: ignore[untyped-decorator]
+def mine() -> str:
+    """The steps this person holds, and those of people they stand in for."""
+    with reads() as conn:
+        people, lists = _lists(conn)
+        return _tasks(conn, people, lists, lists.mine, "inbox.mine")
+
+
+@pages.get("/inbox/claimable")
+@login_required  # type: ignore[untyped-decorator]
+def claimable() -> str:
+    """The steps nobody holds that one of this person's posts answers for."""
+    with reads() as conn:
+        people, lists = _lists(conn)
+        return _tasks(conn, people, lists, lists.claimable, "inbox.claimable")
+
+
+@pages.get("/inbox/overdue")
+@login_required  # type: ignore[untyped-decorator]
+def overdue() -> str:
+    """The overdue steps of the places this person sees."""
+    with reads() as conn:
+        people, lists = _lists(conn)
+        return _tasks(conn, people, lists, lists.overdue, "inbox.overdue")
+
+
+@pages.get("/inbox/started")
+@login_required  # type: ignore[untyped-decorator]
+def started() -> str:
+    """The cases this person reported."""
+    with reads() as conn:
+        people, lists = _lists(conn)
+        page = reported_by(conn, by().person, after=request.args.get("after"))
+        return _cases(conn, people, lists, page, "inbox.started", None)
+
+
+@pages.get("/inbox/done")
+@login_required  # type: ignore[untyped-decorator]
+def done() -> str:
+    """The cases in which this person did something, and how in time they were."""
+    with reads() as conn:
+        people, lists = _lists(conn)
+        page = done_by(conn, by().person, after=request.args.get("after"))
+        records = [read_file(conn, found.case).record for found in page.cases]
+        return _cases(
+            conn, people, lists, page, "inbox.done", duty_record(records, by().person)
+        )
+
+
+def _lists(conn: Connection) -> tuple[Directory, Lists]:
+    people, who = directory(conn), by()
+    places = places_seen(people, who, at())
+    late = [step for step in overdue_steps(conn, timestamp(at())) if step.unit in places]
+    return people, Lists(
+        mine=tuple(_held(conn, people, who)),
+        claimable=tuple(claimable_by(conn, people, who.person, at())),
+        overdue=tuple(late),
+        started=count_reported_by(conn, who.person),
+        done=count_done_by(conn, who.person),
+    )
+
+
+def _held(conn: Connection, people: Directory, who: By) -> Sequence[InboxRow]:
+    """What this person holds, and what absent people hold for whom they stand in now."""
+    held = list(held_by(conn, who.person))
+    for absent in sorted({lent.on_behalf_of for lent in people.capacities(who.person, at())
+                          if lent.on_behalf_of}):  # fmt: skip
+        duties = {lent.duty for lent in people.capacities(who.person, at())
+                  if lent.on_behalf_of == absent}  # fmt: skip
+        held += [step for step in held_by(conn, absent) if step.duty in duties]
+    return sorted(held, key=lambda step: (step.due is None, step.due or step.opened_at, step.case))
+
+
+def _tasks(
+    conn: Connection,
+    people: Directory,
+    lists: Lists,
+    steps: Sequence[InboxRow],
+    endpoint: str,
+) -> str:
+    shown = steps[:SHOWN]
+    rows = task_rows(conn, shown, people, calendar(conn), at())
+    rows = [_for_whom(row, step, people) for row, step in zip(rows, shown, strict=True)]
+    return render_template(
+        "inbox.html",
+        rows=rows,
+        count=len(steps),
+        tallied=_tallied(rows),
+        tabs=_tabs(lists, endpoint),
+        endpoint=endpoint,
+        heading=_heading(endpoint, len(steps)),
+        shown=len(shown),
+    )
+
+
+def _for_whom(row: TaskRow, step: InboxRow, people: Directory) -> TaskRow:
+    """Whose step it is, where it is somebody else's."""
+    if step.holder in (None, by().person):
+        return row
+    stands_in = any(
+        lent.on_behalf_of == step.holder for lent in people.capacities(by().person, at())
+    )
+    name = people.name(step.holder or "")
+    note = say("代{name}", name=name) if stands_in else say("在{name}手里", name=name)
+    return replace(row, notes=(note, *row.notes))
+
+
+def _cases(
+    conn: Connection,
+    people: Directory,
+    lists: Lists,
+    page: Page,
+    endpoint: str,
+    record: DutyRecord | None,
+) -> str:
+    rows: list[CaseRow] = case_rows(conn, page.cases, people)
+    return render_template(
+        "inbox_cases.html",
+        rows=rows,
+        after=page.after,
+        tabs=_tabs(lists, endpoint),
+        endpoint=endpoint,
+        heading=_heading(endpoint, lists.started if endpoint == "inbox.started" else lists.done),
+        record=record,
+    )
+
+
+def _tallied(rows: Sequence[TaskRow]) -> list[tuple[State, str]]:
+    counted = tally([row.clock.view if row.clock else None for row in rows])
+    words = {
+        "late": "{count} 件已逾期",
+        "near": "{count} 件快到时限",
+        "ok": "{count} 件在时限内",
+        "paused": "{count} 件已暂停",
+    }
+    return [(state, say(words[state], count=count)) for state, count in counted.items()]
+
+
+def _heading(endpoint: str, count: int) -> str:
+    headings = {
+        "inbox.mine": "要您办的有 {count} 件" if count else "没有要您办的事",
+        "inbox.claimable": "可认领 {count} 件",
+        "inbox.overdue": "已逾期 {count} 件",
+        "inbox.started": "您上报过 {count} 件",
+        "inbox.done": "您经办过 {count} 件",
+    }
+    return say(headings[endpoint], count=count)
+
+
+def _tabs(lists: Lists, endpoint: str) -> list[Tab]:
+    told = [
+        ("inbox.mine", say("我的待办"), len(lists.mine)),
+        ("inbox.claimable", say("可认领"), len(lists.claimable)),
+        ("inbox.overdue", say("已逾期"), len(lists.overdue)),
+        ("inbox.started", say("我发起"), lists.started),
+        ("inbox.done", say("我经办过"), lists.done),
+    ]
+    return [Tab(url_for(name), label, count, name == endpoint) for name, label, count in told]

@@ -1,0 +1,161 @@
+"""What became of a report, told to whoever has its receipt: no names, no words of anybody."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, render_template, request
+from sqlalchemy import Connection
+
+from audit.reports.facts import FIVE_DUTIES, CaseRecord, Responsibility
+from engine.calendar_versions import calendar
+from engine.casework import read_case
+from engine.definitions import Definition
+from engine.inbox import open_steps
+from engine.people import directory
+from engine.search import case_of_receipt
+from web.clock import clock_view
+from web.frame import moment
+from web.quantities import duration
+from web.records import read_file
+from web.rows import ToldClock, told_clock
+from web.texts import either, language, say
+from web.visit import at, reads
+from web.wording import MARKS, category_words
+
+pages = Blueprint("receipts", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the five duties in plain words; state: done, now or todo."""
+
+    mark: str
+    state: str
+    words: str
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a receipt tells."""
+
+    receipt: str
+    opened: datetime
+    category: str
+    community: str
+    heading: str
+    words: str
+    clock: ToldClock | None
+    steps: tuple[Step, ...]
+    number_of_records: int
+    head: str
+
+
+@pages.get("/receipt")
+def ask() -> tuple[str, int] | str:
+    """Where a receipt's number is typed in; with one, what became of the report."""
+    typed = request.args.get("number", "").strip()
+    if not typed:
+        return render_template("receipt_ask.html", typed="", told=None)
+    with reads() as conn:
+        case = case_of_receipt(conn, written(typed))
+        if case is None:
+            told = say("没有这个回执号。请核对：一共 8 个字母或数字，没有 0、1、O、I。")
+            return render_template("receipt_ask.html", typed=typed, told=told), 404
+        return render_template("receipt.html", status=status(conn, case))
+
+
+def written(typed: str) -> str:
+    """A receipt's number as it is recorded, from what somebody typed: `r7k3m94qd`, `7K3M-94QD`."""
+    plain = re.sub(r"[^0-9A-Z]", "", unicodedata.normalize("NFKC", typed).upper())
+    letters = plain.removeprefix("R") if len(plain) == 9 else plain
+    return f"R-{letters[:4]}-{letters[4:]}" if len(letters) == 8 else typed[:40]
+
+
+def status(conn: Connection, case: str) -> Status:
+    """What the holder of a receipt may know of a case."""
+    file, people = read_file(conn, case), directory(conn)
+    record = file.record
+    community = next(
+        (unit for unit in record.path if people.unit(unit).kind == "community"), record.unit
+    )
+    return Status(
+        receipt=record.receipt or "",
+        opened=record.opened,
+        category=category_words(record, language()),
+        community=people.unit(community).name,
+        heading=_heading(record),
+        words=_words(conn, case, record, file.definition),
+        clock=_clock(conn, case),
+        steps=tuple(_step(record, duty, state) for duty, state in _states(record)),
+        number_of_records=record.count,
+        head=record.head,
+    )
+
+
+def _heading(record: CaseRecord) -> str:
+    if record.ended is not None:
+        return say("已经了结")
+    now = next((duty.duty5 for duty in record.five if duty.state == "now"), None)
+    headings = {
+        None: say("正在办理"),
+        "report": say("已经收到"),
+        "confirm": say("社区正在核实"),
+        "assign": say("街道正在指派"),
+        "rectify": say("正在整改"),
+        "accept": say("正在验收"),
+    }
+    return headings[now]
+
+
+def _words(conn: Connection, case: str, record: CaseRecord, definition: Definition) -> str:
+    """The sentence the process has for where the case stands (texts.toml)."""
+    here = [line.element for line in record.now]
+    if not here:
+        here = [timer.element for timer in read_case(conn, case).timers.values()]
+    if record.ended is not None:
+        here = [record.ended]
+    told = (definition.texts[element] for element in here if element in definition.texts)
+    return next((either(text["zh"], text["en"]) for text in told), say("正在办理，请耐心等候。"))
+
+
+def _clock(conn: Connection, case: str) -> ToldClock | None:
+    cal = calendar(conn)
+    views = (clock_view(row, cal, at()) for row in open_steps(conn, [case]))
+    view = next((view for view in views if view is not None), None)
+    return told_clock(view) if view else None
+
+
+def _states(record: CaseRecord) -> list[tuple[str, str]]:
+    told = {duty.duty5: duty.state for duty in record.five}
+    return [(duty, told[duty]) for duty in FIVE_DUTIES]
+
+
+def _step(record: CaseRecord, duty: str, state: str) -> Step:
+    plain = {
+        "report": say("上报"),
+        "confirm": say("社区核实是不是隐患"),
+        "assign": say("街道派人去改"),
+        "rectify": say("整改"),
+        "accept": say("换一个人去看改没改好"),
+    }
+    lines = [line for line in record.responsibility if line.duty5 == duty]
+    done = [line for line in lines if line.how in ("completed", "reported")]
+    more = [_done(line) for line in done[-1:]]
+    rounds = max((line.round for line in lines), default=1)
+    if state == "now" and rounds > 1:
+        more = [say("第 {round} 次", round=rounds)]
+    return Step(MARKS[duty], state, plain[duty], "".join(more) if state != "todo" else "")
+
+
+def _done(line: Responsibility) -> str:
+    when = moment(line.closed or line.opened)
+    timing = line.timing
+    if timing.state == "late" and timing.late:
+        late = duration(timing.late, timing.clock, language())
+        return say("{when}，晚了 {late}", when=when, late=late)
+    if timing.state == "in_time":
+        return say("{when}，按时", when=when)
+    return when

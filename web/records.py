@@ -1,0 +1,123 @@
+"""A case read for a page: its record, its definition, and the names behind the pseudonyms."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from sqlalchemy import Connection
+
+from audit import log
+from audit.reports.case import case_record
+from audit.reports.facts import CaseRecord, Responsibility, TimelineRow
+from engine.casework import UnknownCase
+from engine.definition_sets import load
+from engine.definitions import Definition
+from engine.directory import Directory
+from engine.exports import element_facts
+from web import moments
+from web.quantities import ZONE
+from web.texts import either, language, say, say_html
+from web.visit import at
+from web.wording import MARKS, NOUNS, Names, five_words, person_words
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """What the log says of a case, and the definition it is pinned to."""
+
+    record: CaseRecord
+    definition: Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of 五责格: its character, state (done, now, todo), tone (near, late or "")."""
+
+    mark: str
+    state: str
+    tone: str
+    was_late: bool
+    words: str
+
+
+def read_file(conn: Connection, case_id: str, *, up_to: int | None = None) -> CaseFile:
+    """The record of a case as of its last event, or of its first `up_to`; raises UnknownCase."""
+    entries = log.read(conn, case_id)[:up_to]
+    # Registers (@people, @accounts, …) are streams too, but no cases.
+    if not entries or case_id.startswith("@"):
+        raise UnknownCase(case_id)
+    definition = load(conn, entries[0].data["definition"]["sha256"])
+    return CaseFile(case_record(entries, element_facts(definition)), definition)
+
+
+def names(people: Directory) -> Names:
+    """The names of everybody and everything, for sentences."""
+    return Names(
+        people.names,
+        {unit.id: unit.name for unit in people.units.values()},
+        {post.id: post.title for post in people.posts.values()},
+    )
+
+
+def five_cells(record: CaseRecord, tone: str = "") -> tuple[Cell, ...]:
+    """The five duties of a case; `tone` is how the clock of the step at hand stands."""
+    return tuple(_cell(duty.duty5, duty.state, duty.was_late, tone) for duty in record.five)
+
+
+def _cell(duty5: str, state: str, was_late: bool, tone: str) -> Cell:
+    locale = language()
+    tone = tone if state == "now" and tone in ("near", "late") else ""
+    # What is overdue now is not "was overdue" beside it.
+    before = was_late and tone != "late"
+    told = five_words(state, before, locale)
+    told += {"near": say("，快到时限"), "late": say("，已逾期"), "": ""}[tone]
+    words = f"{either(*NOUNS[duty5])}{say('：')}{told}"
+    return Cell(MARKS[duty5], state, tone, before, words)
+
+
+def line_of(record: CaseRecord, task: str) -> Responsibility | None:
+    """The line of the responsibility table for one step."""
+    return next((line for line in record.responsibility if line.task == task), None)
+
+
+def handed_over(record: CaseRecord, task: str, called: Names) -> Markup | str:
+    """Who put this step into its hands, and when: 李演示（听澜街道·应急办）指派，11月21日 09:02."""
+    line = line_of(record, task)
+    if line is None:
+        return ""
+    last = line.hands[-1] if line.hands else None
+    if last and last.how in ("delegated", "reassigned"):
+        return _act(record, record.timeline[last.seq - 1], say("转交"), called)
+    opened = record.timeline[line.opened_seq - 1]
+    cause = record.timeline[opened.cause - 1] if opened.cause else opened
+    return _act(record, cause, _verb(record, cause), called)
+
+
+def _act(record: CaseRecord, row: TimelineRow, verb: str, called: Names) -> Markup:
+    when = moments.moment(row.at, ZONE, at(), language())
+    if row.actor.person is None and record.source != "resident":
+        return say_html("{verb}，<span class=num>{when}</span>", verb=verb, when=when)
+    source = record.source if row.type == "case.opened" else ""
+    person, where = person_words(row.actor, called, language(), source=source)
+    place = say("（{where}）", where=where) if where else ""
+    return say_html(
+        "{person}{place}{verb}，<span class=num>{when}</span>",
+        person=person, place=place, verb=verb, when=when,
+    )  # fmt: skip
+
+
+def _verb(record: CaseRecord, row: TimelineRow) -> str:
+    turned = {
+        "task.returned": say("退回"),
+        "task.withdrawn": say("撤回"),
+        "objection.raised": say("提出异议"),
+        "result.disputed": say("不认可结果"),
+        "case.reopened": say("重开"),
+        "timer.fired": say("到期"),
+    }
+    if row.type in turned:
+        return turned[row.type]
+    if row.type == "case.opened":
+        return say("代录上报") if record.source == "proxy" else say("上报")
+    facts = record.elements.get(row.element or "")
+    return either(facts.verb, facts.verb_en) if facts else ""
+

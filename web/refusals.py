@@ -1,0 +1,108 @@
+"""Refusals and errors as pages: mapped here once, in words that say what to do."""
+
+import logging
+from typing import Final
+
+from flask import Flask, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import IntegrityError
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from audit.log import ClockBehind, ForkRefused
+from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
+from web.texts import refusal, say
+
+STATUSES: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (NotFound, 404),
+    (NotAllowed, 403),
+    (BadInput, 400),
+    (Conflict, 409),
+)
+TITLES: Final = {
+    400: "这样提交没有生效",
+    403: "这一步不能由您办理",
+    404: "没有找到",
+    405: "这个地址不能这样打开",
+    409: "这一步没有生效",
+    413: "文件太大，没有收下",
+    429: "请求太密，请稍等",
+    500: "出了差错",
+}
+ADVICE: Final = {
+    400: "收到的内容不完整。请返回上一页，刷新后重新提交。",
+    403: "您没有办理或查看这里的岗位。",
+    404: "这个地址下没有内容。请核对链接，或从待办、案件里重新打开。",
+    405: "请从页面上的按钮提交，不要直接打开这个地址。",
+    413: "一次最多发送 150 MB，单张照片不超过 15 MB，PDF 不超过 25 MB。请减少张数后分次提交。",
+    500: "服务器没有办成这件事，也没有留下半截记录。请稍后再试；一再出现的，请把时间告诉管理员。",
+}
+TORN: Final = {500, 502, 503}
+
+
+def init_app(app: Flask) -> None:
+    """Show refusals and errors of this application as pages."""
+    app.register_error_handler(Refusal, refused)
+    app.register_error_handler(CSRFError, forged)
+    app.register_error_handler(HTTPException, failed)
+    app.register_error_handler(ForkRefused, outrun)
+    app.register_error_handler(IntegrityError, outrun)
+    app.register_error_handler(ClockBehind, clock_behind)
+
+
+def status(refused_: Refusal) -> int:
+    """The HTTP status of a refusal: 404, 403, 400, else 409."""
+    return next((code for kind, code in STATUSES if isinstance(refused_, kind)), 409)
+
+
+def refused(refused_: Refusal) -> tuple[str, int]:
+    """The page of a refusal, in its own words."""
+    return card(refusal(refused_), status(refused_))
+
+
+def forged(_error: CSRFError) -> tuple[str, int]:
+    """A form without its token: from another site, or from before signing in again."""
+    told = say(
+        "这张表单是登录前或很久以前打开的，为防他人冒用没有收下。请返回上一页，刷新后重新提交。"
+        "若一再出现，请检查浏览器是否允许本站的 Cookie。"
+    )
+    return card(told, 400)
+
+
+def failed(error: HTTPException) -> tuple[str, int] | Response:
+    """Any other HTTP error; redirects pass as they are."""
+    code = error.code or 500
+    if code < 400:
+        return error.get_response()
+    return card(say(ADVICE.get(code, ADVICE[400])), code)
+
+
+def outrun(error: Exception) -> tuple[str, int]:
+    """Somebody else wrote first; nothing of this request was kept."""
+    logging.getLogger("shaoji").warning("a request was outrun: %s", type(error).__name__)
+    return card(say("别人刚刚先办了一步，您这次没有生效。请刷新后看看现在的情况，再决定。"), 409)
+
+
+def clock_behind(error: ClockBehind) -> tuple[str, int]:
+    """The server's clock stands before the last record; only its administrator can help."""
+    logging.getLogger("shaoji").error("the clock stands behind the log: %s", error)
+    return card(say("服务器时钟早于最后一条记录，没有生效。请管理员先校准服务器时间。"), 409)
+
+
+def card(told: str, code: int) -> tuple[str, int]:
+    """The page with the refusal card."""
+    title = say(TITLES.get(code, TITLES[400]))
+    back = request.referrer if _is_ours(request.referrer) else None
+    page = render_template(
+        "refusal.html", title=title, told=told, code=code, back=back, acted=_acted(code)
+    )
+    return page, code
+
+
+def _acted(code: int) -> bool:
+    """Whether something was tried, so that "nothing was done" is worth saying."""
+    return request.method == "POST" and code not in TORN
+
+
+def _is_ours(address: str | None) -> bool:
+    return bool(address) and str(address).startswith(url_for("inbox.home", _external=True))

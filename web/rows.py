@@ -1,0 +1,125 @@
+"""Steps as rows of an inbox: the verb, the case, who handed it over, five cells and the clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import url_for
+from markupsafe import Markup
+from sqlalchemy import Connection
+
+from engine.calendar import Calendar
+from engine.definitions import Definition
+from engine.directory import Directory
+from engine.inbox import InboxRow
+from web.clock import ClockView, clock_view
+from web.frame import moment
+from web.moments import span
+from web.quantities import limit
+from web.records import CaseFile, Cell, five_cells, handed_over, names, read_file
+from web.texts import either, language, say
+
+
+@dataclass(frozen=True, slots=True)
+class ToldClock:
+    """A clock with its words: 在时限内 · 剩 6 小时 40 分钟 · 已用 …，时限 … · … 到时."""
+
+    view: ClockView
+    state: str
+    left: str
+    used: str
+    due: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One step as a row; notes: short remarks such as "代周演示" or "已申请延期"."""
+
+    address: str
+    verb: str
+    title: str
+    place: str
+    number: str
+    handed: Markup | str
+    notes: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    clock: ToldClock | None
+
+
+def task_rows(
+    conn: Connection, steps: Sequence[InboxRow], people: Directory, cal: Calendar, at: datetime
+) -> list[TaskRow]:
+    """These steps as rows, in their order."""
+    files: dict[str, CaseFile] = {}
+    for step in steps:
+        if step.case not in files:
+            files[step.case] = read_file(conn, step.case)
+    return [task_row(step, files[step.case], people, clock_view(step, cal, at)) for step in steps]
+
+
+def task_row(
+    step: InboxRow, file: CaseFile, people: Directory, view: ClockView | None
+) -> TaskRow:
+    """One step as a row."""
+    return TaskRow(
+        address=url_for("tasks.page", case_id=step.case, task=step.task),
+        verb=verb(file.definition, step.element),
+        title=step.title,
+        place=step.address or people.unit(step.unit).name,
+        number=step.number,
+        handed=handed_over(file.record, step.task, names(people)),
+        notes=tuple(_notes(step)),
+        cells=five_cells(file.record, view.state if view else ""),
+        clock=told_clock(view) if view else None,
+    )
+
+
+def verb(definition: Definition, element: str) -> str:
+    """What is to be done, in a word: 确认, 整改, 验收."""
+    task = definition.tasks[element]
+    return either(task.verb, task.verb_en or task.name_en)
+
+
+def told_clock(view: ClockView) -> ToldClock:
+    """A clock in the words of the page's language."""
+    states = {
+        "ok": say("在时限内"),
+        "near": say("快到时限"),
+        "late": say("已逾期"),
+        "paused": say("已暂停"),
+    }
+    allowed = _limit(view)
+    used = say("已用 {used}，时限 {allowed}", used=_span(view, view.used), allowed=allowed)
+    due = say("{moment} 到时", moment=moment(view.due))
+    return ToldClock(
+        view, states[view.state], _left(view), used, "" if view.state == "paused" else due
+    )
+
+
+def _left(view: ClockView) -> str:
+    if view.state == "late":
+        return say("超 {span}", span=_span(view, view.late))
+    if view.state == "paused" and view.paused_until is not None:
+        until = moment(view.paused_until)
+        return say("等{party}，到 {until}", party=view.paused_for, until=until)
+    return say("剩 {span}", span=_span(view, view.left))
+
+
+def _span(view: ClockView, minutes: int) -> str:
+    return span(minutes, working_day=view.working_day, language=language())
+
+
+def _limit(view: ClockView) -> str:
+    clock = "working" if view.working_day else "natural"
+    return limit(view.allowed, clock, language(), working_day=view.working_day or 480)
+
+
+def _notes(step: InboxRow) -> list[str]:
+    told = []
+    if step.request == "extension":
+        told.append(say("已申请延期，等审批"))
+    if step.request == "pause":
+        told.append(say("已申请暂停计时，等审批"))
+    if step.standing:
+        told.append(say("已挂账"))
+    return told

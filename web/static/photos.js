@@ -1,0 +1,29 @@
+// Shows chosen photos under their field before they are sent. The page works without it.
+"use strict";
+for (const input of document.querySelectorAll("input[data-preview]")) {
+  input.addEventListener("change", () => {
+    const field = input.closest("fieldset");
+    const box = field && field.querySelector("[data-previews]");
+    if (!box) return;
+    const shown = [...field.querySelectorAll("input[data-preview]")].flatMap((one) => [...one.files]);
+    box.replaceChildren(...shown.map(preview));
+  });
+}
+
+function preview(file) {
+  const figure = document.createElement("figure");
+  const caption = document.createElement("figcaption");
+  figure.className = "photo";
+  caption.textContent = file.name;
+  if (file.type.startsWith("image/")) {
+    const image = document.createElement("img");
+    const reader = new FileReader();
+    // A data: address, because the page's policy allows no blob: ones.
+    reader.addEventListener("load", () => { image.src = reader.result; });
+    reader.readAsDataURL(file);
+    image.alt = "";
+    figure.append(image);
+  }
+  figure.append(caption);
+  return figure;
+}

@@ -1,0 +1,61 @@
+"""The two languages of the pages: Chinese as written in them, English from `english.toml`."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from flask import has_request_context, request, session
+from markupsafe import Markup
+
+from engine.errors import Refusal
+
+Language = Literal["zh", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
+
+CATALOG: Final = Path(__file__).with_name("english.toml")
+
+
+def language() -> Language:
+    """The language of this request: chosen by the person, else what the browser asks for, else zh.
+
+    A phone set to Japanese asks for neither: then Chinese, which everybody here reads.
+    """
+    if not has_request_context():
+        return "zh"
+    chosen = session.get("language")
+    if chosen in LANGUAGES:
+        return "en" if chosen == "en" else "zh"
+    best = request.accept_languages.best_match(["zh", "zh-CN", "zh-Hans", "en"], default="zh")
+    return "en" if best == "en" else "zh"
+
+
+def say(chinese: str, **values: object) -> str:
+    """A sentence in the language of this request; `{name}` in it stands for a value."""
+    text = chinese if language() == "zh" else english().get(chinese, chinese)
+    return text.format(**values) if values else text
+
+
+def say_html(chinese: str, **values: object) -> Markup:
+    """Like `say`, for a sentence of ours with markup in it; the values are escaped."""
+    text = chinese if language() == "zh" else english().get(chinese, chinese)
+    # The text is ours (a literal in this package, or the catalog); Markup.format escapes values.
+    return Markup(text).format(**values)  # noqa: S704
+
+
+def either(chinese: str, english_: str) -> str:
+    """One of two given sentences, in the language of this request; Chinese if there is no other."""
+    return chinese if language() == "zh" or not english_ else english_
+
+
+def refusal(refused: Refusal) -> str:
+    """The sentence of a refusal in the language of this request."""
+    return either(refused.chinese, refused.english)
+
+
+@cache
+def english() -> Mapping[str, str]:
+    """The English catalog: Chinese sentence -> English one."""
+    sections: dict[str, Any] = tomllib.loads(CATALOG.read_text(encoding="utf-8"))
+    return {chinese: text for section in sections.values() for chinese, text in section.items()}

@@ -1,0 +1,168 @@
+"""Photos and documents sent with a form: kept before the act, and not lost when it is refused."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, BinaryIO, Final, cast
+
+from flask import request
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from audit.encoding import instant, timestamp
+from engine.evidence import Evidence, keep
+from engine.expressions import Expression
+from engine.forms import EvidenceRule, FieldError, Form
+from engine.photos import Declared
+from engine.uploads import UnfitFile
+from web.texts import either, say
+from web.visit import by, settings
+from web.wording import PURPOSES
+
+# Where a camera is what one wants first.
+CAMERA: Final = frozenset({"before", "during", "after", "site"})
+PHOTOS: Final = "image/jpeg,image/png,image/webp"
+DOCUMENTS: Final = f"application/pdf,{PHOTOS}"
+MOST_FILES: Final = 20
+_SALT: Final = "kept evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file that was received and examined, waiting for its act; `token` names it in the form."""
+
+    token: str
+    name: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where files of one purpose are chosen; name: of the input, and the anchor of its error."""
+
+    name: str
+    label: str
+    hint: str
+    camera: bool
+    accept: str
+    kept: tuple[Kept, ...]
+    error: str
+
+
+def asked_purposes(form: Form) -> list[str]:
+    """The purposes for which a form asks files, in its order."""
+    return list(dict.fromkeys(rule.purpose for rule, _ in form.evidence))
+
+
+def uploads(
+    form: Form,
+    purposes: Sequence[str],
+    received: Sequence[Evidence],
+    errors: Iterable[FieldError],
+) -> list[Upload]:
+    """The inputs for files of these purposes, with what was received before in each."""
+    told = {error.field: either(error.chinese, error.english) for error in errors}
+    return [_upload(form, purpose, received, told) for purpose in purposes]
+
+
+def receive(
+    purposes: Sequence[str], *, at: datetime
+) -> tuple[list[Evidence], list[FieldError]]:
+    """Keep the files of this request, with those kept by an earlier try that is sent again.
+
+    An unfit file is an error of its field; the other files are kept all the same.
+    """
+    found = [_opened(token) for token in request.form.getlist("kept")[:MOST_FILES]]
+    received = [item for item in found if item is not None and item.purpose in purposes]
+    errors: list[FieldError] = []
+    for purpose in purposes:
+        name = f"evidence_{purpose}"
+        for file in request.files.getlist(name)[:MOST_FILES]:
+            if not file.filename:
+                continue
+            try:
+                received.append(
+                    keep(
+                        settings().evidence_dir,
+                        cast("BinaryIO", file.stream),
+                        name=file.filename,
+                        purpose=purpose,
+                        declared_type=file.mimetype,
+                        at=at,
+                    )
+                )
+            except UnfitFile as unfit:
+                errors.append(FieldError(name, unfit.chinese, unfit.english))
+    # The same photo sent twice is one photo.
+    return list({(item.sha256, item.purpose): item for item in received}.values()), errors
+
+
+def _upload(
+    form: Form, purpose: str, received: Sequence[Evidence], told: dict[str, str]
+) -> Upload:
+    rules = [(rule, when) for rule, when in form.evidence if rule.purpose == purpose]
+    return Upload(
+        name=f"evidence_{purpose}",
+        label=label(purpose),
+        hint=_hint(form, rules),
+        camera=purpose in CAMERA,
+        accept=PHOTOS if purpose in CAMERA else DOCUMENTS,
+        kept=tuple(kept(item) for item in received if item.purpose == purpose),
+        error=told.get(f"evidence_{purpose}", ""),
+    )
+
+
+def label(purpose: str) -> str:
+    """What files of a purpose are called: 整改后照片."""
+    words = either(*PURPOSES[purpose])
+    return say("{purpose}照片", purpose=words) if purpose in CAMERA else words
+
+
+def _hint(form: Form, rules: Sequence[tuple[EvidenceRule, Expression | None]]) -> str:
+    if not rules:
+        return say("可不附。")
+    rule, when = rules[0]
+    if when is None:
+        return say("至少 {count} 份。", count=rule.minimum)
+    condition = _condition(form, when)
+    if condition:
+        return say("{condition}要附，至少 {count} 份。", condition=condition, count=rule.minimum)
+    read = [field for field in form.fields if field.name in when.names]
+    fields = say("”“").join(either(field.title, field.title_en) for field in read)
+    return say("要不要附，看“{fields}”；要附的至少 {count} 份。", fields=fields, count=rule.minimum)
+
+
+def _condition(form: Form, when: Expression) -> str:
+    """“结论”为“不是隐患”时: a condition on one choice in words; "" for any other."""
+    field = form.field(next(iter(when.names))) if len(when.names) == 1 else None
+    if field is None or not field.choices:
+        return ""
+    titles = [
+        either(choice.title, choice.title_en)
+        for choice in field.choices
+        if when.holds({field.name: choice.value})
+    ]
+    asked, answers = either(field.title, field.title_en), say("”或“").join(titles)
+    return say("“{field}”选“{answers}”时", field=asked, answers=answers) if titles else ""
+
+
+def kept(item: Evidence) -> Kept:
+    """A received file as the form names it, signed: nobody can claim a file they did not send."""
+    told = asdict(item) | {"at": timestamp(item.at)}
+    return Kept(_signer().dumps(told), item.name, item.purpose)
+
+
+def _opened(token: str) -> Evidence | None:
+    try:
+        told: dict[str, Any] = _signer().loads(token)
+    except BadSignature:
+        return None
+    declared = told.pop("declared")
+    gps = declared.pop("gps")
+    return Evidence(
+        **(told | {"at": instant(told["at"])}),
+        declared=Declared(**declared, gps=tuple(gps) if gps else None),
+    )
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(settings().secret_key, salt=f"{_SALT} {by().person}")

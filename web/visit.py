@@ -1,0 +1,102 @@
+"""What one request knows: its instant, its person, the settings, and its one transaction."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import current_app, g, redirect, request, url_for
+from flask_login import current_user
+from sqlalchemy import Connection, Engine
+from werkzeug.wrappers import Response
+
+from engine.database import reading
+from engine.people import By
+from web.config import Settings
+
+EXTENSION: Final = "shaoji"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all requests of one application share."""
+
+    settings: Settings
+    database: Engine
+    clock: Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The wall clock; asked here and nowhere else in the pages."""
+    return datetime.now(UTC)
+
+
+def house() -> House:
+    """The shared things of the application that serves this request."""
+    found: House = current_app.extensions[EXTENSION]
+    return found
+
+
+def settings() -> Settings:
+    """The settings of this server."""
+    return house().settings
+
+
+def at() -> datetime:
+    """The instant of this request: read once, so that everything in it happens at one time."""
+    if "at" not in g:
+        g.at = house().clock()
+    instant: datetime = g.at
+    return instant
+
+
+def by() -> By:
+    """The signed-in person as the one who acts; call it behind `login_required` only."""
+    acts: By = current_user.by
+    return acts
+
+
+@contextmanager
+def reads() -> Iterator[Connection]:
+    """A transaction that only reads: it waits for no writer."""
+    with reading(house().database).connect() as conn:
+        yield conn
+
+
+@contextmanager
+def writes() -> Iterator[Connection]:
+    """The one writing transaction of a POST: committed at its end, rolled back by any refusal."""
+    with house().database.begin() as conn:
+        yield conn
+
+
+def fresh_key() -> str:
+    """A random idempotency key for a form about to be shown."""
+    return secrets.token_urlsafe(18)
+
+
+def key() -> str:
+    """The idempotency key sent with this form; one is made up for a form that has none."""
+    sent = request.form.get("key", "").strip()
+    # Keys of different persons never meet: what one was answered is not told to another.
+    return f"{by().person}:{sent[:100] or fresh_key()}"
+
+
+def see_other(endpoint: str, **values: Any) -> Response:
+    """Send the browser to a page after an act, so that reloading does not repeat it."""
+    return redirect(url_for(endpoint, **values), 303)
+
+
+def local_path(target: str | None, default: str) -> str:
+    """A path on this server taken from a request, or the default: never another server."""
+    parts = urlsplit(target or "")
+    plain = target and target.startswith("/") and not target.startswith(("//", "/\\"))
+    if not plain or parts.scheme or parts.netloc or any(ord(c) < 32 for c in target or ""):
+        return default
+    return target or default
+
+
+SESSION_LENGTH: Final = timedelta(hours=12)
