@@ -1,10 +1,12 @@
 """Makes and upgrades the tables, with the triggers that keep the log append-only."""
 
+from collections.abc import Iterator
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect
 
 from engine import (
     accounts,
@@ -38,9 +40,13 @@ class SchemaMismatch(Refusal):
 
 
 def create_schema(engine: Engine) -> None:
-    """Bring an empty or older database to the tables of this release, in one transaction."""
+    """Bring an empty or older database to the tables of this release, in one transaction.
+
+    Raises SchemaMismatch for a database of a newer release or of another program; it is left alone.
+    """
     config = _config()
     with engine.begin() as conn:
+        _check_ours(conn)
         config.attributes["connection"] = conn
         command.upgrade(config, "head")
 
@@ -48,14 +54,40 @@ def create_schema(engine: Engine) -> None:
 def check_schema(engine: Engine) -> None:
     """Refuse to work on a database that `create_schema` has not brought up to this release."""
     with engine.begin() as conn:
-        found = MigrationContext.configure(conn).get_current_revision()
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+        found = _check_ours(conn)
+    wanted = _scripts().get_current_head()
     if found != wanted:
         raise SchemaMismatch(
             f"数据库版本是 {found or '空'}，程序需要 {wanted}。请先运行 shaoji init。",
             f"The database is at {found or 'nothing'}, this program needs {wanted}. "
             "Run shaoji init first.",
         )
+
+
+def _check_ours(conn: Connection) -> str | None:
+    """The release the tables are of, or None in an empty database; raises SchemaMismatch."""
+    found = MigrationContext.configure(conn).get_current_revision()
+    if found is None and inspect(conn).get_table_names():
+        raise SchemaMismatch(
+            "这个数据库里已有别的程序的表，没有动它。请给哨迹一个空的数据库。",
+            "This database holds the tables of another program; nothing was done to it. "
+            "Give shaoji an empty one.",
+        )
+    if found is not None and found not in {script.revision for script in _revisions()}:
+        raise SchemaMismatch(
+            f"数据库版本 {found} 是这个程序不认识的，没有动它。请使用建立它的（更新的）程序版本。",
+            f"This program does not know the database's release {found}; nothing was done to it. "
+            "Use the (newer) program that made it.",
+        )
+    return found
+
+
+def _revisions() -> Iterator[Script]:
+    return _scripts().walk_revisions()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
