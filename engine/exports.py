@@ -1,5 +1,6 @@
 """Reports that leave the house: what a definition calls things, and the record of each export."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -49,7 +50,8 @@ def record_export(
     sha256: of the file (hex). head: hash (hex) of the last entry the report rests on; the case may
     have moved on meanwhile. Raises MayNotExport, NoSuchReport, NoReason.
     """
-    if kind not in KINDS or len(sha256) != 64 or len(head) != 64 or pages < 1:
+    hashes = all(re.fullmatch(r"[0-9a-f]{64}", told) for told in (sha256, head))
+    if kind not in KINDS or not hashes or pages < 1:
         raise NoSuchReport(
             "导出的报告没有写全种类、页数和摘要。",
             "Kind, pages and hashes of the report are needed.",

@@ -29,12 +29,15 @@ def bare_duration(minutes: int, clock: str | None, locale: str) -> str:
 
 
 def limit(minutes: int, clock: str | None, locale: str, *, working_day: int = WORKING_DAY) -> str:
-    """A limit as it is set: 7 个自然日, 1 个工作日, 4 工作时, 1 小时."""
+    """A limit as it is set: 7 个自然日, 1 个工作日, 4 工作时, 1 小时; else as a duration."""
     working = clock == "working"
-    for size, one, many in _LIMITS[working]:
-        whole, rest = divmod(minutes, working_day if size == "day" else int(size))
-        if whole and not rest:
-            return f"{whole} {one[0] if locale == 'zh' else one[1] if whole == 1 else many}"
+    for size, words in zip(
+        (working_day if working else 24 * 60, 60), _LIMITS[working], strict=True
+    ):
+        whole, rest = divmod(minutes, size)
+        # 25 hours of working time are said as such, 50 natural hours as days and hours.
+        if whole and not rest and (working or size > 60 or whole < 48):
+            return f"{whole} {words[0] if locale == 'zh' else words[1] + 's' * (whole != 1)}"
     return duration(minutes, clock, locale)
 
 
@@ -86,15 +89,8 @@ _WEEKDAYS: Final = (
     ("星期六", "Saturday"),
     ("星期日", "Sunday"),
 )
-# Size in minutes, in Chinese and English; the first that divides a limit without rest names it.
-_LIMITS: Final[Mapping[bool, Sequence[tuple[int | str, tuple[str, str], str]]]] = {
-    False: (
-        (24 * 60, ("个自然日", "calendar day"), "calendar days"),
-        (60, ("小时", "hour"), "hours"),
-        (1, ("分钟", "minute"), "minutes"),
-    ),
-    True: (
-        ("day", ("个工作日", "working day"), "working days"),
-        (60, ("工作时", "working hour"), "working hours"),
-    ),
+# A day and an hour of the natural and of the working clock.
+_LIMITS: Final[Mapping[bool, Sequence[tuple[str, str]]]] = {
+    False: (("个自然日", "calendar day"), ("小时", "hour")),
+    True: (("个工作日", "working day"), ("工作时", "working hour")),
 }

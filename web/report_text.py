@@ -302,8 +302,8 @@ class ReportText:
                 self._verb(line),
                 self.person(line.who) or self.names.unit(line.units[-1]),
                 markup(self._late_story(missed)),
-                line.note or "",
-                line.seq if line.note else None,
+                line.note or "" if line.seq else "",
+                line.seq,
                 self._after(line),
                 self.say("、", ", ").join(records),
             )
