@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -18,13 +19,14 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     bindparam,
+    func,
     insert,
     select,
     update,
 )
 
 from audit.chain import Problem, check_stream, link
-from audit.encoding import timestamp
+from audit.encoding import instant, timestamp
 from audit.entries import Draft, Entry, seal, unseal
 from audit.statements import Statement
 
@@ -169,6 +171,12 @@ def head_of(stream: str) -> ScalarSelect[bytes]:
 def register_heads(conn: Connection) -> dict[str, bytes]:
     """The last hash of each register that commands read: whether one has changed, in one query."""
     return {row.stream: bytes(row.hash) for row in conn.execute(_REGISTER_HEADS)}
+
+
+def last_at(conn: Connection) -> datetime | None:
+    """The time of the latest event of the whole log, or None for an empty one."""
+    told = conn.execute(select(func.max(head_table.c.at))).scalar()
+    return None if told is None else instant(told)
 
 
 def append(conn: Connection, head: Head, drafts: Iterable[Draft]) -> tuple[list[Entry], Head]:

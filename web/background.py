@@ -1,8 +1,8 @@
-"""The worker's loop: the only place below the command line that asks the wall clock for itself."""
+"""The worker's loop: rings what is due, every few seconds, by the clock it is given."""
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Event, Thread
 
 from sqlalchemy import Engine
@@ -15,7 +15,13 @@ EVERY_SECONDS = 5.0
 logger = logging.getLogger("shaoji.worker")
 
 
-def run_worker(engine: Engine, stop: Event, *, tell: Callable[[str], None] = logger.info) -> None:
+def run_worker(
+    engine: Engine,
+    stop: Event,
+    *,
+    clock: Callable[[], datetime],
+    tell: Callable[[str], None] = logger.info,
+) -> None:
     """Ring what is due every few seconds until `stop` is set.
 
     A database that cannot be reached now is tried again: due clocks wait for it, recorded late but
@@ -23,7 +29,7 @@ def run_worker(engine: Engine, stop: Event, *, tell: Callable[[str], None] = log
     """
     while not stop.is_set():
         try:
-            recorded, refused = ring_due(engine, at=datetime.now(UTC))
+            recorded, refused = ring_due(engine, at=clock())
         except SQLAlchemyError:
             logger.exception("the database cannot be worked on now; trying again")
             recorded, refused = 0, []
@@ -35,8 +41,11 @@ def run_worker(engine: Engine, stop: Event, *, tell: Callable[[str], None] = log
             stop.wait(EVERY_SECONDS)
 
 
-def start_worker(engine: Engine) -> Event:
+def start_worker(engine: Engine, clock: Callable[[], datetime]) -> Event:
     """Run the worker in a thread of this process; set the event returned to stop it."""
     stop = Event()
-    Thread(target=run_worker, args=(engine, stop), name="shaoji-worker", daemon=True).start()
+    Thread(
+        target=run_worker, args=(engine, stop), kwargs={"clock": clock}, name="shaoji-worker",
+        daemon=True,
+    ).start()  # fmt: skip
     return stop

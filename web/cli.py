@@ -23,6 +23,7 @@ from engine.errors import Refusal
 from engine.schema import check_schema
 from web import founding, listing
 from web.config import BadSettings, Settings, read_settings
+from web.demonstration import clock_of
 
 json_option = click.option("--json", "as_json", is_flag=True, help="机器可读 / machine-readable")
 
@@ -45,6 +46,7 @@ class Shell:
 
     settings: Settings
     _engine: Engine | None = None
+    _clock: Callable[[], datetime] | None = None
 
     @property
     def engine(self) -> Engine:
@@ -53,6 +55,12 @@ class Shell:
             self._engine = open_database(self.settings.database_url)
             check_schema(self._engine)
         return self._engine
+
+    def now(self) -> datetime:
+        """The instant at which this command acts, by the clock of the database it acts on."""
+        if self._clock is None:
+            self._clock = clock_of(self.engine, _now)
+        return self._clock()
 
     @property
     def reader(self) -> Engine:
@@ -129,9 +137,9 @@ def worker(shell: Shell, once: bool) -> None:
     from web.background import run_worker
 
     if not once:
-        run_worker(shell.engine, Event(), tell=click.echo)
+        run_worker(shell.engine, Event(), clock=shell.now, tell=click.echo)
         return
-    recorded, refused = ring_due(shell.engine, at=_now(), limit=1_000_000)
+    recorded, refused = ring_due(shell.engine, at=shell.now(), limit=1_000_000)
     for sentence in refused:
         click.echo(sentence, err=True)
     click.echo(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
@@ -148,8 +156,8 @@ def deploy(shell: Shell, folder: Path, account: str | None, as_json: bool) -> No
     from engine.definitions import read_folder
 
     with shell.engine.begin() as conn:
-        by = listing.administrator(conn, account, _now())
-        done = deploy_set(conn, read_folder(folder), by=by, at=_now())
+        by = listing.administrator(conn, account, shell.now())
+        done = deploy_set(conn, read_folder(folder), by=by, at=shell.now())
     told = {"key": done.key, "version": done.version, "sha256": done.digest, "new": done.new}
     if as_json:
         _print_json(told)
@@ -216,7 +224,7 @@ def one_case(shell: Shell, case_id: str, as_json: bool) -> None:
 def inbox(shell: Shell, account: str, as_json: bool) -> None:
     """一个账号的待办 / what an account has to do."""
     with shell.reader.begin() as conn:
-        told = listing.inbox(conn, account, _now())
+        told = listing.inbox(conn, account, shell.now())
     if as_json:
         _print_json(told)
         return
@@ -277,7 +285,7 @@ def report_case(
 
     with shell.reader.begin() as conn:
         by = listing.acting(conn, account) if account else None
-    pdf = export_case_report(shell.engine, case_id, by=by, at=_now(), purpose=purpose)
+    pdf = export_case_report(shell.engine, case_id, by=by, at=shell.now(), purpose=purpose)
     output.write_bytes(pdf.content)
     if as_json:
         _print_json({"file": str(output), "sha256": pdf.sha256, "pages": pdf.pages})
@@ -311,7 +319,7 @@ def import_cases(
     with shell.reader.begin() as conn:
         by = listing.acting(conn, account) if account else None
     told = import_file(
-        shell.engine, file, map_file, reject_file, unit=unit, by=by, now=_now,
+        shell.engine, file, map_file, reject_file, unit=unit, by=by, now=shell.now,
         progress=_progress("导入 / import"),
     )  # fmt: skip
     if as_json:
@@ -351,9 +359,9 @@ def user_add(
 ) -> None:
     """登记人员、岗位和账号 / register a person with a post and an account."""
     with shell.engine.begin() as conn:
-        by = listing.administrator(conn, by_account, _now())
+        by = listing.administrator(conn, by_account, shell.now())
         told = founding.add_user(
-            conn, account, name=name, unit=unit, title=title, duties=duties, by=by, at=_now()
+            conn, account, name=name, unit=unit, title=title, duties=duties, by=by, at=shell.now()
         )
     if as_json:
         _print_json(told)
@@ -367,8 +375,10 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
     from web.app import create_app
     from web.background import start_worker
 
-    app = create_app(settings)
-    stop = start_worker(open_database(settings.database_url)) if with_worker else Event()
+    database = open_database(settings.database_url)
+    clock = clock_of(database, _now)
+    app = create_app(settings, clock=clock)
+    stop = start_worker(database, clock) if with_worker else Event()
     click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
     try:
         waitress.serve(app, host=host, port=port, threads=8, ident=None)

@@ -1,14 +1,20 @@
-"""The demonstration street on disk: built once, whole or not at all, and then served."""
+"""The demonstration street on disk: built once, whole or not at all, and then served.
+
+Its clock goes on from its last record: the year it tells ends in October 2026, and by any later
+wall clock every deadline in it would have passed long ago.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from audit import log
-from engine.database import open_database
+from engine.database import open_database, reading
 from engine.errors import Conflict
 from engine.schema import create_schema
 from web.config import Settings
@@ -55,6 +61,20 @@ def sentences(settings: Settings, built: bool, port: int) -> list[str]:
         *accounts,
         f"网址 / address: http://127.0.0.1:{port}",
     ]
+
+
+def clock_of(engine: Engine, wall: Callable[[], datetime]) -> Callable[[], datetime]:
+    """The clock for this database: the wall's, or the demonstration's where it holds that."""
+    with reading(engine).begin() as conn:
+        try:
+            held = log.origin(conn) == ORIGIN
+        except LookupError:
+            held = False
+        last = log.last_at(conn) if held else None
+    if last is None:
+        return wall
+    behind = last - wall()
+    return lambda: wall() + behind
 
 
 def _is_there(url: str) -> bool:
