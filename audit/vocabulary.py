@@ -14,7 +14,8 @@ from audit.encoding import instant
 from audit.entries import ENGINE, Entry
 
 # act: a person does it. alarm: a clock that ran out. fact: what a machine computed from its cause.
-# either: a person, or the installation itself where no person can yet (or a clock, for a resume).
+# either: a person, or else a clock (resume), or the installation itself, which stands for whoever
+# operates the server.
 Cause = Literal["act", "alarm", "fact", "either"]
 Check = Callable[[Any], str | None]
 
@@ -183,16 +184,16 @@ _TYPES: Final = (
          "order:seq text:text"),
     )),
     *_types(CASE, "either", (
-        ("case.opened", "上报，立案",
-         "Somebody reports; the case begins and pins its definition",
-         ("process:text kernel:text number:text title:text category:text place:place form:form"
-         " source:text definition:pinned similar:[text] spoken_by?:text imported?:import")),
         ("report.exported", "导出报告",
-         "A report left the house; `head` is the hash of the last entry it rests on",
+         "A report left the house; `head` = hash of the last entry it rests on",
          "kind:text sha256:hash head:hash purpose:text pages:count"),
         ("clock.resumed", "恢复计时",
          "A stopped clock runs on, by a person or (reason `auto`, with `due`) on its date",
          "task:key reason:text due?:time"),
+        ("case.opened", "上报，立案",
+         "Somebody reports; the case begins and pins its definition",
+         ("process:text kernel:text number:text title:text category:text place:place form:form"
+         " source:text definition:pinned similar:[text] spoken_by?:text imported?:import")),
     )),
     *_types(CASE, "alarm", (
         ("deadline.warned", "时限已用过半或八成",

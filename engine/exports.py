@@ -48,7 +48,8 @@ def record_export(
     by: None stands for whoever operates the server, at its command line.
 
     sha256: of the file (hex). head: hash (hex) of the last entry the report rests on; the case may
-    have moved on meanwhile. Raises MayNotExport, NoSuchReport, NoReason.
+    have moved on meanwhile. by: None stands for whoever operates the server. Raises MayNotExport,
+    NoSuchReport, NoReason.
     """
     hashes = all(re.fullmatch(r"[0-9a-f]{64}", told) for told in (sha256, head))
     if kind not in KINDS or not hashes or pages < 1:

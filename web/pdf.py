@@ -16,7 +16,7 @@ from audit.chain import Problem
 from audit.reports.case import content_digest
 from audit.reports.facts import CaseRecord
 from engine.errors import Refusal
-from web.printing import File, page, print_pdf
+from web.printing import File, Printed, page, print_pdf
 from web.report_text import ReportText
 from web.typesetting import typeset
 from web.wording import Names
@@ -53,7 +53,7 @@ class Issue:
 
 def render_case_report(
     record: CaseRecord, issue: Issue, *, names: Names, bodies: Sequence[bytes], locale: str
-) -> bytes:
+) -> Printed:
     """Print the report of a case as PDF/A-3u; equal inputs give equal bytes.
 
     bodies: the stored bytes of exactly the entries the record was folded from; they are checked

@@ -52,6 +52,14 @@ class File:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A PDF and how many pages it has."""
+
+    data: bytes
+    pages: int
+
+
 def page(template: str, **values: Any) -> str:
     """Fill in one of our templates; text is escaped, an unknown name is an error."""
     return _templates().get_template(template).render(**values)
@@ -65,7 +73,7 @@ def check_glyphs(html: str) -> None:
         raise MissingGlyphs(missing)
 
 
-def print_pdf(html: str, stylesheet: str, *, made_at: datetime, attach: Iterable[File]) -> bytes:
+def print_pdf(html: str, stylesheet: str, *, made_at: datetime, attach: Iterable[File]) -> Printed:
     """Print HTML as PDF/A-3u with embedded files; equal inputs give equal bytes.
 
     stylesheet: a file of web/static. made_at: the only date that gets into the file; also the
@@ -82,12 +90,11 @@ def print_pdf(html: str, stylesheet: str, *, made_at: datetime, attach: Iterable
     # One at a time: fontconfig is not made for threads, and a report may take 100 MB.
     with _PRESS:
         css, fonts = _dress(stylesheet)
-        document = HTML(string=html, url_fetcher=_OurFiles())
-        printed = document.write_pdf(
-            stylesheets=[css], font_config=fonts, pdf_variant=VARIANT, attachments=files_
+        document = HTML(string=html, url_fetcher=_OurFiles()).render(
+            fonts, stylesheets=[css], pdf_variant=VARIANT
         )
-    assert printed is not None  # noqa: S101 - without a target write_pdf returns the bytes
-    return bytes(printed)
+        data = document.write_pdf(pdf_variant=VARIANT, attachments=files_)
+    return Printed(bytes(data), len(document.pages))
 
 
 class NotOurs(FatalURLFetchingError):  # type: ignore[misc]

@@ -129,6 +129,8 @@ def round_words(row: Responsibility | TimelineRow, locale: str) -> str:
 def person_words(actor: Actor, names: Names, locale: str, *, source: str = "") -> tuple[str, str]:
     """Who, and where they stand: (王演示, 听涛社区·一般网格长), with 代… for a substitute."""
     person = names.person(actor.person, locale)
+    if source == "import" and actor.person is None:
+        person = pick(SOURCES[source], locale)
     if source == "resident" and actor.person not in names.persons:
         person = pick(("居民", "A resident"), locale)
     place = [words for words in (names.unit(actor.unit), names.post(actor.post)) if words]

@@ -74,6 +74,12 @@ def test_a_substitute_exports_in_the_name_of_whoever_has_the_part(street: Street
     assert street.entries(case)[-1].actor["on_behalf_of"] == absent
 
 
+def test_the_operator_of_the_server_exports_on_the_record_too(street: Street) -> None:
+    case = street.report()
+    export(street, case, "watch", by=None)
+    assert street.entries(case)[-1].actor == {"engine": "shaoji"}
+
+
 @pytest.mark.parametrize("purpose", ["", "  "])
 def test_without_a_purpose_there_is_no_export(street: Street, purpose: str) -> None:
     with pytest.raises(NoReason, match="用途"):

@@ -37,7 +37,7 @@ RESOLUTION = 200
 
 
 def render(record: CaseRecord = RECORD, locale: str = "zh", issue: Issue = ISSUE) -> bytes:
-    return render_case_report(record, issue, names=NAMES, bodies=BODIES, locale=locale)
+    return render_case_report(record, issue, names=NAMES, bodies=BODIES, locale=locale).data
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,12 @@ def test_head_count_and_digest_stand_on_the_page(report: Path) -> None:
     assert content_digest(RECORD)[:8] in text
     for item in RECORD.evidence:
         assert item.sha256 in text
+
+
+def test_the_number_of_pages_is_told(report: Path) -> None:
+    printed = render_case_report(RECORD, ISSUE, names=NAMES, bodies=BODIES, locale="zh")
+    with pikepdf.open(report) as pdf:
+        assert printed.pages == len(pdf.pages)
 
 
 def test_every_page_has_its_number_the_case_and_the_digest(report: Path) -> None:

@@ -202,6 +202,17 @@ def test_a_clock_that_runs_on_by_its_date_names_nobody() -> None:
     assert sentence(told) == "恢复的日期到了，“整改”（第 2 轮）恢复计时。"
 
 
+def test_an_imported_case_was_reported_by_nobody_here() -> None:
+    told = replace(RECORD.timeline[0], actor=Actor(), evidence=(), claimed_at=None)
+    assert sentence(told).startswith("案件从别的系统导入：“三号楼")
+    assert person_words(Actor(), NAMES, "zh", source="import") == ("导入", "")
+
+
+def test_a_report_made_by_the_operator_names_no_person() -> None:
+    told = row("report.exported", {"pages": 5, "purpose": "备查"}, actor=Actor())
+    assert sentence(told) == "服务器管理者导出报告，共 5 页，用途：“备查。”"
+
+
 def test_a_type_not_known_here_still_has_a_sentence() -> None:
     assert sentence(row("case.merged", {})) == "记录了 case.merged。"
     assert template(row("case.merged", {}), "en") == TEMPLATES["*"]["en"]
