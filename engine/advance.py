@@ -143,10 +143,11 @@ def _timer_fired(case: CaseState, cause: Entry, context: Context) -> Effect:
 
 def _message(case: CaseState, cause: Entry, context: Context) -> Effect:
     """A verb the process has drawn as a message: 退回 撤回 异议 重开 and the reporter's dispute."""
-    form = cause.data.get("form", {})
     key = cause.data["message"]
     element = case.messages[key]
-    known = {**case.variables, element: {**form, "by": cause.actor.get("person")}}
+    form = context.definition.messages[element].form
+    told = routing(context.definition.forms[form], cause.data.get("form", {})) if form else {}
+    known = {**case.variables, element: {**told, "by": cause.actor.get("person")}}
     return _fired(key, replace(case, variables=known), cause, context)
 
 

@@ -122,16 +122,21 @@ def raise_objection(
 def dispute_result(
     conn: Connection,
     case_id: str,
-    reason: str,
+    form: Mapping[str, Any],
     *,
     by: By,
     at: datetime,
     key: str | None = None,
 ) -> Done:
-    """The reporter does not accept the result, while the process waits for that; once a window."""
+    """The reporter does not accept the result, while the process waits for that; once a window.
+
+    form: the answers the drawn message asks for, `reason` among them. Raises NotDrawn, NotAllowed
+    for anybody but the reporter, FormRefused, NoReason.
+    """
 
     def decide(desk: Desk) -> list[Draft]:
         message = _open_message(desk, "dispute")
+        drawn = desk.context.definition.messages[desk.case.messages[message]]
         reporters = {doer.person for doer in desk.case.doers.get("report", ())}
         held = desk.directory.capacities(by.person, at)
         if by.person not in reporters or not held:
@@ -139,7 +144,13 @@ def dispute_result(
                 "只有上报人可以对结果提出异议。代居民提出的，由代录人办理。",
                 "Only the reporter may dispute the result.",
             )
-        data = {"message": message, "reason": reasoned(reason)}
+        answers = _form(desk, drawn, form) if drawn.form else dict(form)
+        data: dict[str, Any] = {
+            "message": message,
+            "reason": reasoned(str(answers.pop("reason", ""))),
+        }
+        if drawn.form and answers:
+            data["form"] = answers
         return [Draft("result.disputed", data, actor(held[0], "report", channel=by.channel), at)]
 
     return change(conn, case_id, decide, at=at, key=key)

@@ -191,8 +191,8 @@ def reopen(case_id: str) -> AnyResponse:
 @login_required  # type: ignore[untyped-decorator]
 def dispute(case_id: str) -> AnyResponse:
     """The reporter does not accept the result."""
-    reason = request.form.get("reason", "")
-    return _act(turns.dispute_result, case_id, reason, told=say("已提出，会换一个人再看"))
+    form = {"reason": request.form.get("reason", "")}
+    return _act(turns.dispute_result, case_id, form, told=say("已提出，会换一个人再看"))
 
 
 @pages.post("/cases/<case_id>/exports")

@@ -460,7 +460,7 @@ def _dispute(world: World, story: Story, case_id: str) -> None:
         else "只收拾了门口，里面没有动，我拍了照片。"
     )
     by = By(world.case(case_id).doers["report"][0].person)
-    turns.dispute_result(world.conn, case_id, reason, by=by, at=world.now)
+    turns.dispute_result(world.conn, case_id, {"reason": reason}, by=by, at=world.now)
     notice(world, case_id)
 
 
