@@ -10,3 +10,6 @@ from web.demo.town import ACCOUNTS as ACCOUNTS
 from web.demo.town import END as END
 from web.demo.town import ORIGIN as ORIGIN
 from web.demo.town import Account as Account
+from web.demo.truth import Planted as Planted
+from web.demo.truth import planted as planted
+from web.demo.truth import told_cases as told_cases

@@ -170,9 +170,10 @@ def _ratify(scene: Scene) -> Answer:
 def _assign(scene: Scene) -> Answer:
     story, world = scene.story, scene.world
     unit = story.first_unit if story.first_unit and scene.round == 1 else story.unit
+    acceptors = _acceptors(story, scene.round)
     form = {
         "unit": unit,
-        "acceptor": world.person[world.current(story.acceptor)],
+        "acceptor": world.person[world.current(acceptors[0])],
         "term": story.term,
         "legal_basis": f"{RULES}第{scene.chance('rule').between(6, 18)}条",
         "five_measures": story.plan,
@@ -185,8 +186,17 @@ def _assign(scene: Scene) -> Answer:
     if story.named:
         form["person"] = world.person[world.current(in_charge(unit))]
     if story.major:
-        form["second_acceptor"] = world.person[world.current(story.second_acceptor)]
+        form["second_acceptor"] = world.person[world.current(acceptors[1])]
     return form, ()
+
+
+def _acceptors(story: Story, round_: int) -> tuple[str, str]:
+    """Two acceptors; what was not accepted rightly is not given to the same one again."""
+    if round_ == 1:
+        return story.acceptor, story.second_acceptor
+    told = (story.acceptor, story.second_acceptor)
+    third = next(f"accept {n}" for n in (1, 2, 3, 4) if f"accept {n}" not in told)
+    return story.second_acceptor, third
 
 
 def _sign_in(scene: Scene) -> Answer:
@@ -281,7 +291,7 @@ def _rectify(scene: Scene) -> Answer:
 def _after(scene: Scene) -> list[Evidence]:
     world, story = scene.world, scene.story
     photos = [shared_photo(name, story.report) for name in story.recycled]
-    if not photos:
+    if not photos or scene.round > 1:
         photos = [world.shot(story, "after", cured=True, turned=False, by=scene.person)]
     world.after[scene.case.case] = photos[0]
     return [world.picture(photo, "after") for photo in photos]

@@ -101,7 +101,7 @@ def _shed(town: Town) -> Iterator[Story]:
         supervised=True,
         reopened=True,
         doers={"confirm": "grid u-tingtao-g1"},
-        paces={**steps, "rectify": 1600},
+        paces={**steps, "rectify": 2000},
         at={"reopen": local(2026, 3, 16, 9, 30)},
         tale={"rule_objection": "车棚由该物业管理并收费，异议不成立，按原指派整改。"},
     )
@@ -167,7 +167,7 @@ def _recycler(town: Town) -> Iterator[Story]:
 
 def _corridor(key: str, at: datetime, spot: Spot, unit: str) -> Story:
     chance = Chance(key)
-    where, address = draw_place(chance, spot)
+    where, address = draw_place(chance, spot, "corridor")
     matter = chance.pick(CORRIDOR)
     report = Report(at, spot, where, address, "corridor", matter, f"grid {spot.grid}", photo=True)
     return Story(key, report, unit=unit)
@@ -226,28 +226,41 @@ def _storm(town: Town, count: int) -> Iterator[Story]:
         chance = Chance("storm", index)
         spot = chance.pick(spots)
         category, matters = ("falling", FALLING) if index % 2 else ("road", ROAD)
-        where, address = draw_place(chance, spot)
+        where, address = draw_place(chance, spot, category)
         at = local(2026, 8, 8, 19, 5) + timedelta(minutes=11 * index + chance.below(9))
         reporter = f"micro {spot.unit}"
         report = Report(
             at, spot, where, address, category, chance.pick(matters), reporter, photo=True
         )
-        closed = local(2026, 8, 11, 18, 20) + timedelta(minutes=4 * index, seconds=chance.below(90))
         yield Story(
             f"storm|{index + 1}",
             report,
             unit=spot.firm,
             acceptor=f"accept {index % 4 + 1}",
             doers={"close": "close 1"},
-            paces={**BRISK, "rectify": 300, "accept": 350},
-            at={"close": closed},
+            at=_night_shift(chance, at, index),
         )
+
+
+def _night_shift(chance: Chance, at: datetime, index: int) -> dict[str, datetime]:
+    """Seen and given out the same night, put right on Sunday, accepted and closed on Monday."""
+    confirmed = at + timedelta(minutes=chance.between(9, 30), seconds=chance.below(60))
+    assigned = confirmed + timedelta(minutes=chance.between(5, 20), seconds=chance.below(60))
+    monday = local(2026, 8, 10, 9)
+    return {
+        "confirm": confirmed,
+        "assign": assigned,
+        "sign_in": assigned + timedelta(minutes=chance.between(5, 25)),
+        "rectify": local(2026, 8, 9, 7, 30) + timedelta(minutes=chance.between(0, 600)),
+        "accept": monday + timedelta(minutes=17 * index, seconds=chance.below(90)),
+        "close": local(2026, 8, 10, 18, 20) + timedelta(minutes=4 * index, seconds=chance.below(9)),
+    }
 
 
 def _estate_story(chance: Chance, key: str, at: datetime, spot: Spot) -> Story:
     category = draw_category(chance, spot.setting, at.month)
     category = category if category in ("corridor", "fire_lane", "fire_equipment") else "corridor"
-    where, address = draw_place(chance, spot)
+    where, address = draw_place(chance, spot, category)
     matter = draw_matter(chance, category, spot.setting)
     reporter, spoken_by = draw_reporter(chance, spot)
     report = Report(at, spot, where, address, category, matter, reporter, spoken_by)

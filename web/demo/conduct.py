@@ -17,6 +17,7 @@ from web.demo.chance import Chance
 from web.demo.life import World
 from web.demo.paces import doing_time, share_time
 from web.demo.story import Story
+from web.demo.town import ZONE
 
 ONE_DAY: Final = 24 * 60
 
@@ -444,12 +445,14 @@ _BESIDE: Final[dict[str, tuple[Beside, ...]]] = {
 
 def _listen(world: World, story: Story, case_id: str, message: str) -> None:
     chance = Chance("door", story.key, message)
-    wait = timedelta(days=chance.between(2, 6), minutes=chance.between(-120, 300))
-    at = story.at.get(message, world.now + wait)
+    day = world.now.astimezone(ZONE) + timedelta(days=chance.between(2, 6))
+    daytime = day.replace(hour=chance.between(8, 20), minute=chance.below(60))
     if message == "dispute" and (story.disputes_verdict or story.disputes_result):
         if world.once(case_id, "disputed"):
+            at = story.at.get("dispute", daytime)
             world.plan(at, partial(_dispute, world, story, case_id))
     elif message == "reopen" and story.reopened and world.once(case_id, "reopened"):
+        at = story.at.get("reopen", world.office(chance.between(10, 400), after=day))
         world.plan(at, partial(_reopen, world, case_id))
 
 

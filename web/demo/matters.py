@@ -135,6 +135,7 @@ ELECTRICITY = (
         "群租房里一个插线板带了五个电器，摸上去发烫。",
         "出租房室内线路",
         "更换老化线路，加装漏电保护，拆除插线板。",
+        only="estate village",
     ),
     Matter(
         "老屋电线老化",
@@ -148,6 +149,7 @@ ELECTRICITY = (
         "雨后有人碰到路灯杆发麻，灯杆检修口敞着。",
         "路灯杆",
         "修复绝缘，检修口封闭，测过电。",
+        only="estate village",
     ),
 )
 GAS = (
@@ -302,5 +304,17 @@ MONTHS: Final[Mapping[tuple[int, int], int]] = {
 }  # fmt: skip
 WHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "village": ("祠堂旁", "村道口", "晒谷场边", "老仓库", "村部门口", "渡口路 12 号", "后山脚"),
-    "site": ("东门", "一层", "后厨", "地下车库", "配电间", "二层走廊", "卸货区"),
+    "site": ("东门", "一层", "地下车库", "配电间", "二层走廊", "卸货区"),
+}
+# Where a category turns up there and nowhere else.
+ONLY_AT: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("site", "food"): ("后厨", "卸货区"),
+    ("site", "gas"): ("后厨",),
+    ("site", "electricity"): ("配电间", "一层", "二层走廊"),
+    ("site", "fire_lane"): ("东门", "卸货区"),
+    ("site", "falling"): ("东门", "卸货区"),
+    ("site", "corridor"): ("一层", "二层走廊"),
+    ("village", "electricity"): ("渡口路 12 号", "渡口路 31 号", "祠堂旁", "老仓库"),
+    ("village", "illegal_building"): ("渡口路 12 号", "后山脚"),
+    ("village", "gas"): ("渡口路 8 号", "村部门口"),
 }

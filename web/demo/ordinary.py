@@ -148,7 +148,7 @@ def _report(chance: Chance, town: Town, *, danger: bool) -> Report:
     at = _moment(chance)
     spot = _spot(chance, town)
     category = draw_category(chance, spot.setting, at.month)
-    where, address = draw_place(chance, spot)
+    where, address = draw_place(chance, spot, category)
     reporter, spoken_by = draw_reporter(chance, spot)
     return Report(
         at,

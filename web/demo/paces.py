@@ -19,11 +19,11 @@ EVERY_DAY: Final = frozenset({"rectify", "confirm"})
 
 
 def doing_time(cal: Calendar, story: Story, task: OpenTask) -> datetime:
-    """When a step will be done, by its clock and its story's pace."""
+    """When a step will be done: as its story says, else by its clock and its story's pace."""
     chance = Chance("pace", story.key, task.key)
-    at = share_time(cal, task, pace(chance, story, task), chance)
-    earliest = story.at.get(task.element)
-    return max(at, earliest) if earliest and task.key.endswith("#1") else at
+    if task.element in story.at and task.key.endswith("#1"):
+        return max(story.at[task.element], instant(task.opened) + timedelta(minutes=1))
+    return share_time(cal, task, pace(chance, story, task), chance)
 
 
 def pace(chance: Chance, story: Story, task: OpenTask) -> int:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from web.demo.chance import Chance
-from web.demo.matters import MATTERS, SEASONS, USUAL, WHERE, Matter
+from web.demo.matters import MATTERS, ONLY_AT, SEASONS, USUAL, WHERE, Matter
 from web.demo.town import ENFORCEMENT, ZONE, Spot
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -41,8 +41,9 @@ class Story:
     unit: who puts it right; first_unit: who was wrongly assigned at first. doers: element -> role
     that does it whoever else could. paces: element -> thousandths of its time that the step takes
     (over 1000 = late). at: element (or the reporter's `dispute`, the supervisor's `reopen`) -> when
-    it is done at the earliest. stop: elements or step keys at which the case still stands at the
-    end of the year. tale: what the forms say instead of the usual. term: as in the form `assign`.
+    it is done, or as soon after as it can be. stop: elements or step keys at which the case still
+    stands at the end of the year. tale: what the forms say instead of the usual. term: as in the
+    form `assign`.
 
     extension, pause: granted, refused, pending or twice. disputes_result: pass or fail, what the
     second acceptance then says. rework: how many acceptances fail (three: the leader's order).
@@ -137,12 +138,12 @@ def draw_matter(chance: Chance, category: str, setting: str) -> Matter:
     return chance.pick(fitting)
 
 
-def draw_place(chance: Chance, spot: Spot) -> tuple[str, str]:
+def draw_place(chance: Chance, spot: Spot, category: str) -> tuple[str, str]:
     """A place inside a spot: in short for the title, and as an address."""
     if spot.setting == "estate":
         building = spot.first + chance.below(4)
         return f"{building} 幢", f"{spot.estate} {building} 幢 {chance.between(1, 3)} 单元"
-    where = chance.pick(WHERE[spot.setting])
+    where = chance.pick(ONLY_AT.get((spot.setting, category), WHERE[spot.setting]))
     return where, f"{spot.estate} {where}"
 
 

@@ -36,7 +36,7 @@ def unfinished_stories(town: Town) -> Iterator[Story]:
 def _story(town: Town, index: int, row: Open) -> Story:
     chance = Chance("open", index)
     spot = spot_of(town, row.unit)
-    where, address = draw_place(chance, spot)
+    where, address = draw_place(chance, spot, row.category)
     report = Report(
         row.at,
         spot,
@@ -49,14 +49,25 @@ def _story(town: Town, index: int, row: Open) -> Story:
         danger=row.danger,
         discovered=3 if row.danger else 15,
     )
-    given = {"unit": draw_unit(chance, spot, row.category), "acceptor": "accept 1"} | row.more
+    given: dict[str, Any] = {
+        "unit": draw_unit(chance, spot, row.category),
+        "acceptor": "accept 1",
+        "doers": _CLAIMED_BY,
+    }
     return Story(
         f"open|{index + 1:02d}",
         report,
         paces={**BRISK, "rectify": 12, **row.paces},
         stop=tuple(row.stop.split()),
-        **given,
+        **(given | row.more),
     )
+
+
+# Free steps that are claimed are claimed by the people who have accounts.
+_CLAIMED_BY: Final = {
+    "second_look": "review 1", "assign": "dispatch 1", "rule_objection": "leader 1",
+    "approve_plan": "leader 1", "order": "leader 1", "ratify": "leader 1", "close": "close 1",
+}  # fmt: skip
 
 
 def _october(day: int, hour: int, minute: int = 0) -> datetime:
@@ -74,6 +85,9 @@ _BEFORE_RECTIFYING: Final = (
     Open("confirm", _october(30, 14, 20), "u-tingtao-g2-m2", "corridor", "grid u-tingtao-g2"),
     Open("confirm", _october(28, 16), "u-shangyu-g1-m1", "electricity", "grid u-shangyu-g1"),
     Open("confirm", _october(30, 16, 20), "u-shangyu-g1-m2", "road", "grid u-shangyu-g1"),
+    Open("confirm", _october(29, 8, 50), "u-shangyu-g1-m1", "facility", "grid u-shangyu-g1"),
+    Open("confirm", _october(30, 10, 5), "u-nanbu-g1-m1", "corridor"),
+    Open("confirm", _october(31, 11, 20), "u-nanbu-g1-m2", "fire_lane"),
     Open("confirm", _october(31, 17, 42), "u-yanhe-g1-m1", "gas", danger=True),
     # 复看
     Open("second_look", _october(28, 14), "u-wanglan-g1-m1", "corridor",
@@ -132,7 +146,7 @@ _RECTIFYING: Final = (
     Open("rectify", _october(22, 9), TINGTAO, "fire_equipment",
          more={**LANAN, "supervised": True, "urged": True}),
     Open("rectify#2", _october(28, 8, 40), TINGTAO_2, "corridor", more={**LANAN, "rework": 1}),
-    Open("rectify progress#2", _october(9, 8, 40), TINGTAO, "illegal_building",
+    Open("rectify progress#2", _october(9, 8, 40), TINGTAO, "falling",
          more={**LANAN, "level": "major"}),
 )  # fmt: skip
 _AFTER_RECTIFYING: Final = (

@@ -1,0 +1,111 @@
+"""What was planted in the demonstration year: for tests and docs/demo.md; no page ever reads it.
+
+Names B1 to B17 are the detectors of the design's process reference; `decoy …` is honest work that
+looks like the behaviour named.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from audit import log
+from audit.entries import Entry
+from web.demo.arcs import PARTNER, RECYCLER
+from web.demo.plan import all_stories
+from web.demo.story import Story, case_ids
+from web.demo.town import SIZES, town
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """One planted behaviour: the case and the event that shows it. story: as docs/demo.md says."""
+
+    behaviour: str
+    story: str
+    case: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """An event to be found in the log: its type, its step if it has one, and which of several."""
+
+    behaviour: str
+    type: str
+    task: str = ""
+    nth: int = 0
+
+
+def planted(conn: Connection, size: str) -> tuple[Planted, ...]:
+    """What was planted in a street built with this size, in the order of the cases.
+
+    A behaviour that never came about (a case that ended before its late step) is left out.
+    """
+    stories = all_stories(town(SIZES[size]), SIZES[size])
+    ids = case_ids(stories)
+    return tuple(row for story in stories for row in _found(conn, story, ids[story.key]))
+
+
+def told_cases(size: str) -> dict[str, str]:
+    """Key of each story told in docs/demo.md (`shed|1`, `monthend|3` …) -> id of its case."""
+    ids = case_ids(all_stories(town(SIZES[size]), SIZES[size]))
+    return {key: case for key, case in ids.items() if not key.startswith(("ordinary|", "open|"))}
+
+
+def _found(conn: Connection, story: Story, case: str) -> Iterator[Planted]:
+    marks = tuple(_marks(story))
+    entries = log.read(conn, case) if marks else []
+    for mark in marks:
+        fitting = [entry for entry in entries if _fits(entry, mark)]
+        if len(fitting) > mark.nth:
+            yield Planted(mark.behaviour, story.key, case, fitting[mark.nth].seq)
+
+
+def _fits(entry: Entry, mark: _Mark) -> bool:
+    return entry.type == mark.type and mark.task in ("", entry.data.get("task"))
+
+
+def _marks(story: Story) -> Iterator[_Mark]:
+    for element, pace in story.paces.items():
+        if pace > 1000 and not (element == "rectify" and story.extension):
+            yield _Mark("B1", "overdue.opened", f"{element}#1")
+    yield from _marks_of_time(story)
+    yield from _marks_of_acceptance(story)
+    if story.disputes_verdict or story.key == "shed|2":
+        yield _Mark("B7", "task.completed", "second_look#1")
+    if story.override == "general":
+        yield _Mark("B8", "task.completed", "second_look#1")
+    if story.key == "shed|3":
+        yield _Mark("B11", "task.completed", "confirm#1")
+
+
+def _marks_of_time(story: Story) -> Iterator[_Mark]:
+    if story.objection == "rejected":
+        yield _Mark("B2", "objection.raised")
+    if story.passed_on >= 3:
+        yield _Mark("B2", "task.delegated", nth=2)
+    if story.extension in ("granted", "twice"):
+        yield _Mark("B1 disguised", "extension.granted")
+    if story.extension == "twice":
+        yield _Mark("B9", "extension.granted", nth=1)
+    if story.pause == "self":
+        yield _Mark("B10", "clock.resumed")
+    if story.backdated:
+        yield _Mark("B6", "task.completed", "rectify#1")
+
+
+def _marks_of_acceptance(story: Story) -> Iterator[_Mark]:
+    kind = story.key.partition("|")[0]
+    if story.disputes_result == "fail" or story.reopened:
+        yield _Mark("B3", "task.completed", "close#1")
+    if story.acceptor in (f"engineer {PARTNER}", f"engineer {RECYCLER}"):
+        yield _Mark("B4", "task.completed", "accept#1")
+    if story.recycled:
+        behaviour = "decoy B5" if kind == "wall" else "B5"
+        yield _Mark(behaviour, "task.completed", "rectify#1")
+    if kind == "monthend":
+        yield _Mark("B16", "task.completed", "accept#1")
+        yield _Mark("B17", "task.completed", "close#1")
+    if kind == "storm":
+        yield _Mark("decoy B17", "task.completed", "close#1")
