@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from audit.encoding import NotCanonical
 from audit.entries import Entry, leaf_hash, unseal
@@ -21,6 +21,9 @@ class Row(Protocol):
     def body(self) -> bytes: ...
     @property
     def hash(self) -> bytes: ...
+
+
+BYTES: Final = (bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ def check_stream(log: str, stream: str, rows: Iterable[Row]) -> Iterator[Entry |
 def _check_row(log: str, stream: str, row: Row, seq: int, prev: str) -> tuple[str, Entry | None]:
     if row.seq != seq:
         return f"gap: expected event {seq}, found {row.seq}", None
+    if not isinstance(row.body, BYTES) or not isinstance(row.hash, BYTES):
+        # SQLite keeps whatever type is put into a column: text here was never written by us.
+        return "the stored body or hash is not bytes", None
     body = bytes(row.body)
     if leaf_hash(body) != bytes(row.hash):
         return "stored hash is not the hash of the stored bytes", None

@@ -264,3 +264,11 @@ def test_equal_times_are_in_order() -> None:
 def test_after_the_first_problem_nothing_more_is_said() -> None:
     rows = [replace(row, hash=b"\x00" * 32) for row in THREE]
     assert len(list(check_stream(LOG, CASE, rows))) == 1
+
+
+def test_a_body_put_in_as_text_is_a_problem_and_no_crash() -> None:
+    row = type("Row", (), {"stream": "s", "seq": 1, "type": "t", "body": "text", "hash": b"h"})
+    found = list(check_stream("log", "s", [row()]))
+    assert [problem.what for problem in found if isinstance(problem, Problem)] == [
+        "the stored body or hash is not bytes"
+    ]

@@ -1,0 +1,159 @@
+"""The command line, as an operator and a script use it."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from web.cli import main
+
+ROOT = Path(__file__).parents[2]
+COUNCIL = """\
+unique_key,account,opendate,closedate,complaint_type,descriptor,zip,borough,city,\
+council_dist,community_board
+X1,NYCC03,2023-01-01,2023-02-14,Sanitation,Dirty Sidewalk,10001,Manhattan,New York,NYCC03,04 Manhattan
+X2,NYCC30,2023-01-01,,Housing and Buildings,,11385,Queens,Glendale,NYCC30,05 Queens
+X3,NYCC30,2023-01-09,2023-01-02,Sanitation,,11385,Queens,Glendale,NYCC30,05 Queens
+"""
+MAP = str(ROOT / "workflows/imports/nyc-council.toml")
+IMPORT = ("import", "council.csv", "--map", MAP, "--rejects", "r.csv")
+Shaoji = Callable[..., Result]
+
+
+@pytest.fixture
+def shaoji(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shaoji:
+    """Runs the command in a folder of its own; what it prints as JSON is in `told`."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, list(arguments))
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    return run
+
+
+def told(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def founded(shaoji: Shaoji) -> Shaoji:
+    shaoji("init", "--street", "听澜街道", "--json")
+    Path("council.csv").write_text(COUNCIL, encoding="utf-8")
+    return shaoji
+
+
+def test_a_street_is_founded_once_and_its_password_is_shown_once(shaoji: Shaoji) -> None:
+    first = told(shaoji("init", "--json"))
+    assert first["founded"]
+    assert len(first["password"]) >= 10
+    again = told(shaoji("init", "--json"))
+    assert again == {"origin": first["origin"], "founded": False}
+
+
+def test_a_database_that_was_never_founded_is_refused_with_what_to_do(shaoji: Shaoji) -> None:
+    assert "shaoji init" in shaoji("cases", code=1).output
+
+
+def test_a_misspelt_setting_is_refused(shaoji: Shaoji, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHAOJI_DATABSE_URL", "sqlite:///x.db")
+    assert "SHAOJI_DATABSE_URL" in shaoji("cases", code=1).output
+
+
+def test_users_are_registered_by_the_administrator_there_is(founded: Shaoji) -> None:
+    made = told(
+        founded(
+            "user", "add", "dispatch", "--name", "李演示", "--unit", "u-street",
+            "--title", "应急办", "--duty", "dispatch", "--json",
+        )
+    )  # fmt: skip
+    assert made["person"].startswith("p-")
+    assert told(founded("inbox", "dispatch", "--json")) == {"mine": [], "claimable": []}
+    assert "dispatch" in founded(
+        "user", "add", "dispatch", "--name", "李演示", "--unit", "u-street",
+        "--title", "应急办", "--duty", "dispatch", code=1,
+    ).output  # fmt: skip
+
+
+def test_a_folder_is_deployed_as_a_version_and_not_twice(founded: Shaoji, tmp_path: Path) -> None:
+    folder = ROOT / "tests/golden/bpmn/workshop"
+    assert told(founded("deploy", str(folder), "--json"))["version"] == 1
+    assert told(founded("deploy", str(folder), "--json"))["new"] is False
+
+
+def test_lint_names_element_and_fault_and_fails(shaoji: Shaoji) -> None:
+    assert told(shaoji("lint", str(ROOT / "workflows/hazard"), "--json")) == []
+    bad = ROOT / "tests/golden/bpmn/bad/script_reads_passwd.bpmn"
+    findings = told(shaoji("lint", str(bad), "--json", code=1))
+    assert {"element", "rule", "chinese", "english", "file"} == set(findings[0])
+
+
+def test_imported_cases_are_listed_verified_and_never_imported_twice(founded: Shaoji) -> None:
+    first = told(founded(*IMPORT, "--json"))
+    assert first == {"imported": 2, "rejected": 1, "skipped": 0}
+    assert "X3" in Path("r.csv").read_text(encoding="utf-8-sig")
+    again = told(founded(*IMPORT, "--json"))
+    assert again == {
+        "imported": 0,
+        "rejected": first["rejected"],
+        "skipped": first["imported"] + first["skipped"],
+    }
+    rows = told(founded("cases", "--json"))
+    assert len(rows) == first["imported"]
+    assert {"case", "process", "status"} <= set(rows[0])
+    one = told(founded("case", rows[0]["case"], "--json"))
+    assert one["events"][0]["data"]["source"] == "import"
+    verdict = told(founded("verify", "--json"))
+    assert verdict["ok"]
+    assert verdict["cases"] == first["imported"]
+
+
+def test_verify_fails_and_names_the_event_that_was_changed(founded: Shaoji) -> None:
+    founded(*IMPORT)
+    case = told(founded("cases", "--json"))[0]["case"]
+    with sqlite3.connect("var/shaoji.db") as forger:
+        forger.execute("DROP TRIGGER event_no_update")
+        forger.execute(
+            "UPDATE event SET body = CAST(replace(CAST(body AS TEXT), 'arrived', 'arriven') "
+            "AS BLOB) WHERE stream = ? AND seq = 2",
+            (case,),
+        )
+    verdict = told(founded("verify", "--json", code=1))
+    assert verdict["ok"] is False
+    assert [(p["case"], p["seq"]) for p in verdict["problems"]] == [(case, 2)]
+    assert told(founded("verify", "--case", case, "--json", code=1))["events"] == 1
+    assert "没有找到" in founded("verify", "--case", "hazard-2020-00001", code=1).output
+
+
+def test_rebuild_gives_the_same_lists(founded: Shaoji) -> None:
+    founded(*IMPORT)
+    before = told(founded("cases", "--json"))
+    founded("rebuild")
+    assert told(founded("cases", "--json")) == before
+
+
+def test_the_worker_runs_once_on_request(founded: Shaoji) -> None:
+    assert founded("worker", "--once").output.startswith("0 ")
+
+
+def test_the_demonstration_is_built_once_told_and_reported_on(shaoji: Shaoji) -> None:
+    said = shaoji("demo", "--small", "--no-serve", "--port", "8765").output
+    assert "http://127.0.0.1:8765" in said
+    assert "演示" in said
+    rows = told(shaoji("cases", "--json"))
+    assert len(rows) >= 250
+    assert "直接使用" in shaoji("demo", "--small", "--no-serve").output
+    assert told(shaoji("cases", "--json")) == rows
+    case = next(row["case"] for row in rows if row["status"] == "closed_accepted")
+    made = told(shaoji("report", "case", case, "-o", "report.pdf", "--json"))
+    assert Path("report.pdf").read_bytes().startswith(b"%PDF")
+    assert made["pages"] >= 1
+    exported = told(shaoji("case", case, "--json"))["events"][-1]
+    assert exported["type"] == "report.exported"
+    assert exported["data"]["sha256"] == made["sha256"]
+    assert told(shaoji("verify", "--json"))["ok"]
