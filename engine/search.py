@@ -178,9 +178,7 @@ def _status(status: str, at: datetime) -> ColumnElement[bool]:
     return true()
 
 
-def _page(
-    conn: Connection, condition: ColumnElement[bool], after: str | None, limit: int
-) -> Page:
+def _page(conn: Connection, condition: ColumnElement[bool], after: str | None, limit: int) -> Page:
     # By key, not by offset: a case reported meanwhile shifts nothing.
     opened_at, _, case = (after or "").partition("~")
     if case:
@@ -193,9 +191,7 @@ def _page(
     )
     rows = [_found(row) for row in conn.execute(query)]
     more = rows[limit - 1] if len(rows) > limit else None
-    return Page(
-        tuple(rows[:limit]), f"{timestamp(more.opened_at)}~{more.case}" if more else None
-    )
+    return Page(tuple(rows[:limit]), f"{timestamp(more.opened_at)}~{more.case}" if more else None)
 
 
 def count_reported_by(conn: Connection, person: str) -> int:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from audit.encoding import instant
 from engine.cases import NotYourTask, may_do
 from engine.casework import Desk
-from engine.definitions import Message
 from engine.deadline_classes import DeadlineClass
+from engine.definitions import Message
 from engine.errors import NotAllowed, Refusal
 from engine.holding import REASSIGNING, overseer
 from engine.people import By
@@ -72,9 +72,7 @@ def acts_on(desk: Desk, task: OpenTask, by: By) -> Acts:
         returning=mine and "return" in turns,
         withdrawal="withdraw" in turns and _last_did(desk, task, by),
         objection=_objection(desk, task) if mine and "object" in turns else None,
-        extension=bool(
-            asking and task.clock is not None and task.clock.extended < MOST_EXTENSIONS
-        ),
+        extension=bool(asking and task.clock is not None and task.clock.extended < MOST_EXTENSIONS),
         pause=bool(asking),
         resumption=task.pause is not None and (held or _oversees(desk, by, REASSIGNING)),
         decides=_decides(desk, task, by),

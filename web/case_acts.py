@@ -41,8 +41,7 @@ def case_acts(desk: Desk, by: By) -> CaseActs:
     is_open = desk.case.ended is None
     supervises = _oversees(desk, by, ("supervise",))
     waiting = {
-        desk.context.definition.messages[element].message
-        for element in desk.case.messages.values()
+        desk.context.definition.messages[element].message for element in desk.case.messages.values()
     }
     return CaseActs(
         urge=is_open and _oversees(desk, by, URGING),

@@ -30,14 +30,10 @@ class CaseRow:
     cells: tuple[Cell, ...]
 
 
-def case_rows(
-    conn: Connection, found: Sequence[FoundCase], people: Directory
-) -> list[CaseRow]:
+def case_rows(conn: Connection, found: Sequence[FoundCase], people: Directory) -> list[CaseRow]:
     """These cases as rows, in their order."""
     called = names(people)
-    return [
-        _row(case, read_file(conn, case.case).record, called) for case in found
-    ]
+    return [_row(case, read_file(conn, case.case).record, called) for case in found]
 
 
 def _row(case: FoundCase, record: CaseRecord, called: Names) -> CaseRow:
@@ -74,7 +70,7 @@ def in_hands(record: CaseRecord, line: Responsibility, called: Names) -> str:
     if line.rounds > 1:
         step = say("{step}（第 {round} 轮）", step=step, round=line.round)
     holder = line.hands[-1].person if line.hands else None
-    unit = called.unit(line.units[0]) if line.units else ""
+    unit = called.unit(line.units[-1]) if line.units else ""
     if holder is None:
         return say("{step}等{unit}的岗位认领", step=step, unit=unit)
     person = called.person(holder, language())

@@ -77,7 +77,7 @@ def _table_row(
     source = record.source if line.how == "reported" else ""
     who, where = person_words(line.who, called, locale, source=source) if line.who else ("", "")
     if not who and line.units:
-        who, where = say("等待认领"), called.unit(line.units[0])
+        who, where = say("等待认领"), called.unit(line.units[-1])
     ended = result(line, locale)
     return TableRow(
         mark=duty_mark(record, line),
@@ -117,9 +117,7 @@ def trace_days(record: CaseRecord, called: Names) -> list[tuple[str, list[TraceR
     return [(day(on), [row for _, row in group]) for on, group in days]
 
 
-def _trace_row(
-    record: CaseRecord, row: TimelineRow, called: Names, known: set[str]
-) -> TraceRow:
+def _trace_row(record: CaseRecord, row: TimelineRow, called: Names, known: set[str]) -> TraceRow:
     said = timeline_sentence(record, row, called, language(), known=known)
     if row.actor.person:
         known.add(row.actor.person)
@@ -156,9 +154,7 @@ def diagram_facts(file: CaseFile, called: Names) -> dict[str, Any]:
 def _flows(file: CaseFile, passed: set[str]) -> set[str]:
     """The arrows taken: those a gateway is recorded to have chosen, and those without a choice."""
     chosen = {
-        taken["flow"]
-        for row in file.record.timeline
-        for taken in row.data.get("gateways", ())
+        taken["flow"] for row in file.record.timeline for taken in row.data.get("gateways", ())
     }
     plain = {
         flow.id

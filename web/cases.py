@@ -4,18 +4,19 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import orjson
 from flask import Blueprint, Response, flash, render_template, request, url_for
 from flask_login import login_required
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
 from audit import log
+from audit.bundle import write_bundle
 from audit.reports.facts import CaseRecord
 from engine import oversight, turns
 from engine.calendar_versions import calendar
 from engine.casework import Done, read_case
-from engine.definition_sets import latest, load, version_of
+from engine.definition_sets import UnknownDefinition, latest, load, version_of
+from engine.definitions import OPENING_FORM
 from engine.errors import BadInput
 from engine.exports import exporter
 from engine.inbox import open_steps
@@ -28,10 +29,11 @@ from web.case_acts import case_acts
 from web.case_rows import case_rows
 from web.case_view import diagram_facts, steps_of, table_rows, trace_days
 from web.desk import desk_of, unit_groups
-# EXPORT
+from web.exporting import export_case_report
 from web.moments import read_day
 from web.quantities import ZONE
 from web.records import CaseFile, five_cells, names, read_file
+from web.reporting import PROCESS
 from web.rows import task_rows
 from web.texts import either, say
 from web.visit import at, by, house, key, reads, see_other, writes
@@ -55,8 +57,7 @@ def search_page() -> str:
             after=request.args.get("after"),
         )  # fmt: skip
         rows = case_rows(conn, found.cases, people)
-        definition = latest(conn, "hazard")
-        category = definition.forms["report"].field("category")
+        categories = _categories(conn)
     communities = [unit for unit in places if people.unit(unit).kind == "community"]
     kept = {name: value for name, value in request.args.items() if name != "after" and value}
     told: dict[str, Any] = {**kept, "after": found.after}
@@ -68,9 +69,7 @@ def search_page() -> str:
         filtered=bool(kept.keys() - {"text"}),
         after=after,
         communities=unit_groups(people, communities),
-        categories=[(one.value, either(one.title, one.title_en)) for one in category.choices]
-        if category
-        else [],
+        categories=categories,
         levels=[(value, _level(value)) for value in LEVELS],
         statuses=_statuses(),
     )
@@ -86,9 +85,7 @@ def page(case_id: str) -> str:
         shown = _as_of(now.record.count)
         file = now if shown is None else read_file(conn, case_id, up_to=shown)
         called = names(desk.directory)
-        steps = task_rows(
-            conn, open_steps(conn, [case_id]), desk.directory, calendar(conn), at()
-        )
+        steps = task_rows(conn, open_steps(conn, [case_id]), desk.directory, calendar(conn), at())
         alike = _alike(conn, file)
         version = version_of(conn, desk.case.definition)
         verdict = verify(conn, case=case_id) if "verify" in request.args else None
@@ -122,12 +119,8 @@ def record(case_id: str) -> Response:
         desk_of(conn, case_id)
         entries = log.read(conn, case_id)
         origin = log.origin(conn)
-    told = {
-        "log": origin,
-        "case": case_id,
-        "entries": [{"body": entry.body.decode(), "hash": entry.hash.hex()} for entry in entries],
-    }
-    response = Response(orjson.dumps(told, option=orjson.OPT_INDENT_2), mimetype="application/json")
+    told = write_bundle(origin, case_id, [entry.body for entry in entries])
+    response = Response(told, mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{case_id}.json"'
     return response
 
@@ -246,6 +239,17 @@ def _midnight(text: str, days: int) -> datetime | None:
     return datetime(on.year, on.month, on.day, tzinfo=ZONE) + timedelta(days)
 
 
+def _categories(conn: Connection) -> list[tuple[str, str]]:
+    """The categories hazards are reported in, as the newest definition words them."""
+    try:
+        field = latest(conn, PROCESS).forms[OPENING_FORM].field("category")
+    except UnknownDefinition:
+        return []
+    return [
+        (one.value, either(one.title, one.title_en)) for one in (field.choices if field else ())
+    ]
+
+
 def _statuses() -> list[tuple[str, str]]:
     words = {"open": say("在办"), "overdue": say("有步骤逾期"), "closed": say("已了结")}
     return [(status, words[status]) for status in STATUSES]
@@ -275,4 +279,3 @@ def _alike(conn: Connection, file: CaseFile) -> Sequence[CaseRecord]:
         for other in suggested
         if may_see(read_case(conn, other), people, by(), at())
     ]
-

@@ -5,6 +5,7 @@ page, and keeps what was typed. Questions that depend on another answer are hidd
 sheet alone (`when.css`), so that no script is needed; the server reads only what applies.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +40,16 @@ class Option:
     words: str
     chosen: bool
     marks: str
+
+    @property
+    def head(self) -> str:
+        """What stands before a colon: "一般" of "一般：能很快改好"."""
+        return re.split("：|: ", self.words, maxsplit=1)[0]
+
+    @property
+    def tail(self) -> str:
+        """What stands after it, if anything."""
+        return "".join(re.split("：|: ", self.words, maxsplit=1)[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,13 @@ from engine.rights import places_seen
 from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
 from web.case_rows import CaseRow, case_rows
 from web.clock import State, tally
-from web.duty_record import DutyRecord, duty_record
+from web.duty_record import DutyRecord, LateStep, duty_record
+from web.quantities import duration
 from web.records import read_file
 from web.rows import TaskRow, task_rows
-from web.texts import say
+from web.texts import language, later, say
 from web.visit import at, by, reads
+from web.wording import element_name
 
 pages = Blueprint("inbox", __name__)
 
@@ -101,9 +103,7 @@ def done() -> str:
         people, lists = _lists(conn)
         page = done_by(conn, by().person, after=request.args.get("after"))
         records = [read_file(conn, found.case).record for found in page.cases]
-        return _cases(
-            conn, people, lists, page, "inbox.done", duty_record(records, by().person)
-        )
+        return _cases(conn, people, lists, page, "inbox.done", duty_record(records, by().person))
 
 
 def _lists(conn: Connection) -> tuple[Directory, Lists]:
@@ -181,27 +181,40 @@ def _cases(
         endpoint=endpoint,
         heading=_heading(endpoint, lists.started if endpoint == "inbox.started" else lists.done),
         record=record,
+        late=[_late(step) for step in record.late] if record else [],
     )
+
+
+def _late(step: LateStep) -> str:
+    """逾期：听澜-隐-2026-00001“签收”，超 21 分钟。本人说明：“……”."""
+    locale, line = language(), step.line
+    told = say(
+        "逾期：{number}“{step}”，超 {late}。",
+        number=step.number,
+        step=element_name(step.record, line.element, locale),
+        late=duration(line.timing.late, line.timing.clock, locale),
+    )
+    return told + (say("本人说明：“{note}”", note=line.note) if line.note else "")
 
 
 def _tallied(rows: Sequence[TaskRow]) -> list[tuple[State, str]]:
     counted = tally([row.clock.view if row.clock else None for row in rows])
     words = {
-        "late": "{count} 件已逾期",
-        "near": "{count} 件快到时限",
-        "ok": "{count} 件在时限内",
-        "paused": "{count} 件已暂停",
+        "late": later("{count} 件已逾期"),
+        "near": later("{count} 件快到时限"),
+        "ok": later("{count} 件在时限内"),
+        "paused": later("{count} 件已暂停"),
     }
     return [(state, say(words[state], count=count)) for state, count in counted.items()]
 
 
 def _heading(endpoint: str, count: int) -> str:
     headings = {
-        "inbox.mine": "要您办的有 {count} 件" if count else "没有要您办的事",
-        "inbox.claimable": "可认领 {count} 件",
-        "inbox.overdue": "已逾期 {count} 件",
-        "inbox.started": "您上报过 {count} 件",
-        "inbox.done": "您经办过 {count} 件",
+        "inbox.mine": later("要您办的有 {count} 件") if count else later("没有要您办的事"),
+        "inbox.claimable": later("可认领 {count} 件"),
+        "inbox.overdue": later("已逾期 {count} 件"),
+        "inbox.started": later("您上报过 {count} 件"),
+        "inbox.done": later("您经办过 {count} 件"),
     }
     return say(headings[endpoint], count=count)
 

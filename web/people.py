@@ -57,4 +57,3 @@ def units_asked(people: Directory, who: By) -> frozenset[str]:
         return frozenset(people.units)
     watched = (people.subtree(one.unit) for one in held if one.duty == "supervise")
     return frozenset(unit for units in watched for unit in units)
-

@@ -120,4 +120,3 @@ def _verb(record: CaseRecord, row: TimelineRow) -> str:
         return say("代录上报") if record.source == "proxy" else say("上报")
     facts = record.elements.get(row.element or "")
     return either(facts.verb, facts.verb_en) if facts else ""
-

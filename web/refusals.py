@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from audit.log import ClockBehind, ForkRefused
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
-from web.texts import refusal, say
+from web.texts import later, refusal, say
 
 STATUSES: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (NotFound, 404),
@@ -20,22 +20,22 @@ STATUSES: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (Conflict, 409),
 )
 TITLES: Final = {
-    400: "这样提交没有生效",
-    403: "这一步不能由您办理",
-    404: "没有找到",
-    405: "这个地址不能这样打开",
-    409: "这一步没有生效",
-    413: "文件太大，没有收下",
-    429: "请求太密，请稍等",
-    500: "出了差错",
+    400: later("这样提交没有生效"),
+    403: later("这一步不能由您办理"),
+    404: later("没有找到"),
+    405: later("这个地址不能这样打开"),
+    409: later("这一步没有生效"),
+    413: later("文件太大，没有收下"),
+    429: later("请求太密，请稍等"),
+    500: later("出了差错"),
 }
 ADVICE: Final = {
-    400: "收到的内容不完整。请返回上一页，刷新后重新提交。",
-    403: "您没有办理或查看这里的岗位。",
-    404: "这个地址下没有内容。请核对链接，或从待办、案件里重新打开。",
-    405: "请从页面上的按钮提交，不要直接打开这个地址。",
-    413: "一次最多发送 150 MB，单张照片不超过 15 MB，PDF 不超过 25 MB。请减少张数后分次提交。",
-    500: "服务器没有办成这件事，也没有留下半截记录。请稍后再试；一再出现的，请把时间告诉管理员。",
+    400: later("收到的内容不完整。请返回上一页，刷新后重新提交。"),
+    403: later("您没有办理或查看这里的岗位。"),
+    404: later("这个地址下没有内容。请核对链接，或从待办、案件里重新打开。"),
+    405: later("请从页面上的按钮提交，不要直接打开这个地址。"),
+    413: later("一次最多 150 MB，单张照片 15 MB，PDF 25 MB。请减少张数后分次提交。"),
+    500: later("服务器没有办成，也没有留下半截记录。请稍后再试；一再出现的，请把时间告诉管理员。"),
 }
 TORN: Final = {500, 502, 503}
 

@@ -1,7 +1,7 @@
 """Reporting a hazard: a form anybody with a post can fill in, and the receipt they get for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -161,7 +161,10 @@ def _page(
         form=asked,
         title=either(blank.definition.title, blank.definition.title_en),
         questions=questions(asked, posted, errors, choosing=lambda _field: [], now=at()),
-        uploads=uploads(asked, _purposes(blank), received, errors),
+        uploads=[
+            replace(one, label=say("现场照片")) if one.name == "evidence_before" else one
+            for one in uploads(asked, _purposes(blank), received, errors)
+        ],
         places=blank.places,
         place=place,
         place_error=either(wrong.chinese, wrong.english) if wrong else "",

@@ -57,9 +57,7 @@ def task_rows(
     return [task_row(step, files[step.case], people, clock_view(step, cal, at)) for step in steps]
 
 
-def task_row(
-    step: InboxRow, file: CaseFile, people: Directory, view: ClockView | None
-) -> TaskRow:
+def task_row(step: InboxRow, file: CaseFile, people: Directory, view: ClockView | None) -> TaskRow:
     """One step as a row."""
     return TaskRow(
         address=url_for("tasks.page", case_id=step.case, task=step.task),

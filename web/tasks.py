@@ -7,7 +7,6 @@ from typing import Any, Final
 from flask import Blueprint, flash, render_template, request, url_for
 from flask_login import login_required
 from sqlalchemy import Connection
-from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from engine import holding, timekeeping, turns
@@ -142,9 +141,7 @@ def objection(case_id: str, task: str) -> Any:
             if errors:
                 raise FormRefused(list(errors))
             with writes() as conn:
-                turns.raise_objection(
-                    conn, case_id, task, values, by=by(), at=at(), key=key()
-                )
+                turns.raise_objection(conn, case_id, task, values, by=by(), at=at(), key=key())
             flash(say("异议已提出，等裁定"))
             return see_other("cases.page", case_id=case_id)
         except FormRefused as refused:
@@ -190,9 +187,7 @@ def extend(case_id: str, task: str) -> Response:
 @login_required  # type: ignore[untyped-decorator]
 def decide_extension(case_id: str, task: str) -> Response:
     """Grant or refuse the extension asked for."""
-    return _decision(
-        timekeeping.grant_extension, timekeeping.refuse_extension, case_id, task
-    )
+    return _decision(timekeeping.grant_extension, timekeeping.refuse_extension, case_id, task)
 
 
 @pages.post(f"{PATH}/pause")
@@ -241,9 +236,7 @@ def stand(case_id: str, task: str) -> Response:
     return see_other("tasks.page", case_id=case_id, task=task)
 
 
-def _with_reason(
-    command: Callable[..., Done], case_id: str, task: str, told: str
-) -> Response:
+def _with_reason(command: Callable[..., Done], case_id: str, task: str, told: str) -> Response:
     with writes() as conn:
         reason = request.form.get("reason", "")
         command(conn, case_id, task, reason, by=by(), at=at(), key=key())
@@ -308,9 +301,7 @@ def _page(
         clock=clock,
         handed=handed_over(file.record, task, called),
         so_far=so_far(file.record, called),
-        questions=questions(
-            form, posted, errors, choosing=choosing(desk, open_.element), now=at()
-        ),
+        questions=questions(form, posted, errors, choosing=choosing(desk, open_.element), now=at()),
         uploads=uploads(form, asked_purposes(form), received, errors),
         errors=errors,
         note=request.form.get("note", ""),
@@ -327,5 +318,3 @@ def _clock(conn: Connection, case_id: str, task: str) -> Any:
 def _form(desk: Desk, element: str) -> Form:
     definition = desk.context.definition
     return definition.forms[definition.tasks[element].form]
-
-

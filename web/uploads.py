@@ -64,9 +64,7 @@ def uploads(
     return [_upload(form, purpose, received, told) for purpose in purposes]
 
 
-def receive(
-    purposes: Sequence[str], *, at: datetime
-) -> tuple[list[Evidence], list[FieldError]]:
+def receive(purposes: Sequence[str], *, at: datetime) -> tuple[list[Evidence], list[FieldError]]:
     """Keep the files of this request, with those kept by an earlier try that is sent again.
 
     An unfit file is an error of its field; the other files are kept all the same.
@@ -96,9 +94,7 @@ def receive(
     return list({(item.sha256, item.purpose): item for item in received}.values()), errors
 
 
-def _upload(
-    form: Form, purpose: str, received: Sequence[Evidence], told: dict[str, str]
-) -> Upload:
+def _upload(form: Form, purpose: str, received: Sequence[Evidence], told: dict[str, str]) -> Upload:
     rules = [(rule, when) for rule, when in form.evidence if rule.purpose == purpose]
     return Upload(
         name=f"evidence_{purpose}",

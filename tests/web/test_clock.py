@@ -65,15 +65,19 @@ def test_used_and_left_are_rounded_down(cal: Calendar) -> None:
 def test_from_four_fifths_on_the_limit_is_near(cal: Calendar) -> None:
     before = clock_view(row(), cal, MONDAY + timedelta(minutes=383))
     after = clock_view(row(), cal, MONDAY + timedelta(minutes=384))
-    assert before and before.state == "ok"
-    assert after and after.state == "near"
+    assert before is not None
+    assert before.state == "ok"
+    assert after is not None
+    assert after.state == "near"
 
 
 def test_the_limit_itself_is_still_in_time(cal: Calendar) -> None:
     at = clock_view(row(), cal, MONDAY + timedelta(minutes=480))
     beyond = clock_view(row(), cal, MONDAY + timedelta(minutes=480, seconds=1))
-    assert at and (at.state, at.late, at.left) == ("near", 0, 0)
-    assert beyond and (beyond.state, beyond.late, beyond.bar) == ("late", 1, 100)
+    assert at is not None
+    assert (at.state, at.late, at.left) == ("near", 0, 0)
+    assert beyond is not None
+    assert (beyond.state, beyond.late, beyond.bar) == ("late", 1, 100)
 
 
 def test_office_time_stands_still_at_night(cal: Calendar) -> None:
@@ -81,14 +85,16 @@ def test_office_time_stands_still_at_night(cal: Calendar) -> None:
     working = row(clock="working", due=due)
     evening = clock_view(working, cal, datetime(2026, 3, 2, 12, 0, tzinfo=UTC))
     morning = clock_view(working, cal, datetime(2026, 3, 2, 23, 0, tzinfo=UTC))
-    assert evening and morning
+    assert evening is not None
+    assert morning
     assert evening.used == morning.used
     assert evening.working_day == 480
 
 
 def test_time_used_before_a_pause_counts(cal: Calendar) -> None:
     view = clock_view(row(used=200), cal, MONDAY + timedelta(minutes=100))
-    assert view and view.used == 300
+    assert view is not None
+    assert view.used == 300
 
 
 def test_a_stopped_clock_says_for_whom_and_until_when(cal: Calendar) -> None:
