@@ -18,9 +18,9 @@ class Row(Protocol):
     @property
     def type(self) -> str: ...
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> object: ...
     @property
-    def hash(self) -> bytes: ...
+    def hash(self) -> object: ...
 
 
 BYTES: Final = (bytes, bytearray, memoryview)
@@ -64,11 +64,12 @@ def check_stream(log: str, stream: str, rows: Iterable[Row]) -> Iterator[Entry |
 def _check_row(log: str, stream: str, row: Row, seq: int, prev: str) -> tuple[str, Entry | None]:
     if row.seq != seq:
         return f"gap: expected event {seq}, found {row.seq}", None
-    if not isinstance(row.body, BYTES) or not isinstance(row.hash, BYTES):
+    stored, told = row.body, row.hash
+    if not isinstance(stored, BYTES) or not isinstance(told, BYTES):
         # SQLite keeps whatever type is put into a column: text here was never written by us.
         return "the stored body or hash is not bytes", None
-    body = bytes(row.body)
-    if leaf_hash(body) != bytes(row.hash):
+    body = bytes(stored)
+    if leaf_hash(body) != bytes(told):
         return "stored hash is not the hash of the stored bytes", None
     try:
         entry = unseal(body)

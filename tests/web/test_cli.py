@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 COUNCIL = """\
 unique_key,account,opendate,closedate,complaint_type,descriptor,zip,borough,city,\
 council_dist,community_board
-X1,NYCC03,2023-01-01,2023-02-14,Sanitation,Dirty Sidewalk,10001,Manhattan,New York,NYCC03,04 Manhattan
+X1,NYCC03,2023-01-01,2023-02-14,Sanitation,Dirty Sidewalk,10001,,New York,NYCC03,
 X2,NYCC30,2023-01-01,,Housing and Buildings,,11385,Queens,Glendale,NYCC30,05 Queens
 X3,NYCC30,2023-01-09,2023-01-02,Sanitation,,11385,Queens,Glendale,NYCC30,05 Queens
 """
