@@ -211,12 +211,13 @@ def _month_end(town: Town, count: int) -> Iterator[Story]:
             paces={**BRISK, "rectify": chance.between(120, 500)},
             at={"accept": accepted, "close": closed, "reopen": _seen_again(index)},
             disputes_result="fail" if index % 7 == 3 else None,
-            reopened=index % 7 == 5,
+            reopened=index % 7 == 5 or index == 30,
         )
 
 
 def _seen_again(index: int) -> datetime:
-    return local(2026, 7, 8, 9, 30) + timedelta(days=index % 4, minutes=19 * index)
+    days = (0, 1, 2, 5)[index % 4]
+    return local(2026, 7, 8, 9, 30) + timedelta(days=days, minutes=19 * index % 400)
 
 
 def _storm(town: Town, count: int) -> Iterator[Story]:
