@@ -8,16 +8,18 @@ from typing import Final
 from markupsafe import Markup
 
 from audit.reports.facts import CaseRecord, Responsibility
-from web.quantities import ZONE, bare_duration, day
+from web.quantities import ZONE, bare_duration, day, pick
 from web.wording import Names, duty_mark, element_name, round_words
 
 WIDTH: Final = 640
 LEFT: Final = 128
-RIGHT: Final = 92
+RIGHT: Final = 112
 ROW: Final = 17
 TOP: Final = 16
 BAR: Final = 8
 MOST_DAYS: Final = 8
+MOST_ROWS: Final = 14
+LONGEST_NAME: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +35,102 @@ class _Scale:
 
 def hold_chart(record: CaseRecord, names: Names, locale: str) -> Markup:
     """Bars in natural time; a tick where a limit fell, hollow where a clock was stopped."""
+    rows = _rows(record)
+    if not rows:
+        return Markup("")
+    end = max(line.closed or record.last for row in rows for line in row)
+    chart = _Chart(record, names, locale, _Scale(record.opened, end))
+    height = TOP + ROW * len(rows) + 4
+    parts = [*chart.axis(height)]
+    for n, row in enumerate(rows):
+        parts += chart.row(row, TOP + ROW * n)
+    return Markup(
+        '<svg class="hold" viewBox="0 0 {w} {h}" width="174mm" height="{mm}mm">{body}</svg>'
+    ).format(w=WIDTH, h=height, mm=round(height * 174 / WIDTH, 1), body=Markup("").join(parts))
+
+
+def _rows(record: CaseRecord) -> list[list[Responsibility]]:
+    """A row a step; in a long case a row an element, with all its rounds."""
     lines = sorted(
         (line for line in record.responsibility if line.how != "reported"),
         key=lambda line: (line.opened, line.opened_seq),
     )
-    if not lines:
-        return Markup("")
-    end = max(line.closed or record.last for line in lines)
-    scale = _Scale(record.opened, end)
-    height = TOP + ROW * len(lines) + 4
-    parts = [*_axis(scale, height, locale)]
-    for n, line in enumerate(lines):
-        parts += _line(record, line, scale, TOP + ROW * n, names, locale)
-    body = Markup("").join(parts)
-    return Markup(
-        '<svg class="hold" viewBox="0 0 {w} {h}" width="174mm" height="{mm}mm">{body}</svg>'
-    ).format(w=WIDTH, h=height, mm=round(height * 174 / WIDTH, 1), body=body)
+    if len(lines) <= MOST_ROWS:
+        return [[line] for line in lines]
+    grouped: dict[str, list[Responsibility]] = {}
+    for line in lines:
+        grouped.setdefault(line.element, []).append(line)
+    return list(grouped.values())
 
 
-def _axis(scale: _Scale, height: int, locale: str) -> Iterator[Markup]:
-    for at in _midnights(scale):
-        x = round(scale.x(at), 1)
-        yield Markup(
-            '<line x1="{x}" y1="{top}" x2="{x}" y2="{y}" stroke="#cdd4cb" stroke-width=".5"/>'
-        ).format(x=x, top=TOP - 4, y=height)
-        yield _text(x, TOP - 6, day(at, locale), "middle", 7.5, "#56625f")
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    record: CaseRecord
+    names: Names
+    locale: str
+    scale: _Scale
+
+    def axis(self, height: int) -> Iterator[Markup]:
+        for at in _midnights(self.scale):
+            x = round(self.scale.x(at), 1)
+            yield Markup(
+                '<line x1="{x}" y1="{top}" x2="{x}" y2="{y}" stroke="#dfe3dc" stroke-width=".5"/>'
+            ).format(x=x, top=TOP - 4, y=height)
+            yield _text(x, TOP - 6, day(at, self.locale), "middle", 7.5, "#56625f")
+
+    def row(self, lines: Sequence[Responsibility], y: int) -> Iterator[Markup]:
+        late = any(line.was_late for line in lines)
+        yield _text(0, y + BAR, self._step(lines), "start", 8.5, "#172124")
+        yield _text(LEFT - 6, y + BAR, self._who(lines), "end", 8.5, "#3f4b4f")
+        for line in lines:
+            yield from self._bars(line, y)
+        told = ("▲ " if late else "") + self._long(lines)
+        yield _text(WIDTH, y + BAR, told, "end", 8, "#ab251c" if late else "#3f4b4f")
+
+    def _bars(self, line: Responsibility, y: int) -> Iterator[Markup]:
+        end = line.closed or self.scale.end
+        colour = "#ab251c" if line.was_late else "#172124" if line.how == "open" else "#56625f"
+        yield self._bar(line.opened, end, y, colour)
+        for since, until in _stops(self.record, line, end):
+            yield self._bar(since, until, y, "#ffffff")
+        due = line.timing.due
+        if due is not None and self.scale.start < due < self.scale.end:
+            x = round(self.scale.x(due), 1)
+            yield Markup(
+                '<line x1="{x}" y1="{a}" x2="{x}" y2="{b}" stroke="#172124" stroke-width="1.1"/>'
+            ).format(x=x, a=y - 1, b=y + BAR + 3)
+
+    def _bar(self, since: datetime, until: datetime, y: int, fill: str) -> Markup:
+        x = self.scale.x(since)
+        edge = "#56625f" if fill == "#ffffff" else fill
+        return Markup(
+            '<rect x="{x}" y="{y}" width="{w}" height="{h}" fill="{fill}" stroke="{edge}"'
+            ' stroke-width=".6"/>'
+        ).format(
+            x=round(x, 1), y=y + 1, w=round(max(self.scale.x(until) - x, 1.2), 1), h=BAR,
+            fill=fill, edge=edge,
+        )  # fmt: skip
+
+    def _step(self, lines: Sequence[Responsibility]) -> str:
+        name = element_name(self.record, lines[0].element, self.locale)
+        name = name if len(name) < LONGEST_NAME else duty_mark(self.record, lines[0])
+        turn = round_words(lines[0], self.locale) if len(lines) == 1 else ""
+        return " ".join(filter(None, (name, turn)))
+
+    def _who(self, lines: Sequence[Responsibility]) -> str:
+        first = lines[0]
+        person = first.who.person if first.who else None
+        told = self.names.person(person) if person else self.names.unit(first.units[-1])
+        several = len({line.who.person for line in lines if line.who}) > 1
+        return told + pick((" 等", " …"), self.locale) * several
+
+    def _long(self, lines: Sequence[Responsibility]) -> str:
+        spans = ((line.closed or self.scale.end) - line.opened for line in lines)
+        minutes = sum(int(span.total_seconds() // 60) for span in spans)
+        told = bare_duration(minutes, None, self.locale)
+        if len(lines) == 1:
+            return told
+        return pick((f"{len(lines)} 轮 {told}", f"{len(lines)} × {told}"), self.locale)
 
 
 def _midnights(scale: _Scale) -> Sequence[datetime]:
@@ -68,36 +141,6 @@ def _midnights(scale: _Scale) -> Sequence[datetime]:
     return [at for at in found if scale.start < at < scale.end]
 
 
-def _line(
-    record: CaseRecord, line: Responsibility, scale: _Scale, y: int, names: Names, locale: str
-) -> Iterator[Markup]:
-    end = line.closed or scale.end
-    left, right = scale.x(line.opened), scale.x(end)
-    step = " ".join(filter(None, (_step(record, line, locale), round_words(line, locale))))
-    who = names.person(line.who.person, locale) if line.who else names.unit(line.units[-1])
-    colour = "#ab251c" if line.was_late else "#172124" if line.how == "open" else "#56625f"
-    yield _text(0, y + BAR, step, "start", 8.5, "#172124")
-    yield _text(LEFT - 6, y + BAR, who, "end", 8.5, "#3f4b4f")
-    yield _bar(left, max(right - left, 1.4), y, colour)
-    for since, until in _stops(record, line, end):
-        x = scale.x(since)
-        yield _bar(x, max(scale.x(until) - x, 1.4), y, "#ffffff")
-    due = line.timing.due
-    if due is not None and scale.start < due < scale.end:
-        x = round(scale.x(due), 1)
-        yield Markup(
-            '<line x1="{x}" y1="{a}" x2="{x}" y2="{b}" stroke="#172124" stroke-width="1.1"/>'
-        ).format(x=x, a=y - 1, b=y + BAR + 3)
-    minutes = int((end - line.opened).total_seconds() // 60)
-    told = ("▲ " if line.was_late else "") + bare_duration(minutes, None, locale)
-    yield _text(WIDTH, y + BAR, told, "end", 8, "#ab251c" if line.was_late else "#3f4b4f")
-
-
-def _step(record: CaseRecord, line: Responsibility, locale: str) -> str:
-    name = element_name(record, line.element, locale)
-    return name if len(name) < 14 else duty_mark(record, line)
-
-
 def _stops(
     record: CaseRecord, line: Responsibility, end: datetime
 ) -> Iterator[tuple[datetime, datetime]]:
@@ -105,14 +148,6 @@ def _stops(
         for pause in clock.pauses if clock.task == line.task else ():
             if pause.decided and pause.decided.outcome == "granted":
                 yield pause.decided.at, pause.resumed_at or end
-
-
-def _bar(x: float, width: float, y: int, fill: str) -> Markup:
-    edge = "#56625f" if fill == "#ffffff" else fill
-    return Markup(
-        '<rect x="{x}" y="{y}" width="{w}" height="{h}" fill="{fill}" stroke="{edge}"'
-        ' stroke-width=".6"/>'
-    ).format(x=round(x, 1), y=y + 1, w=round(width, 1), h=BAR, fill=fill, edge=edge)
 
 
 def _text(x: float, y: float, words: str, anchor: str, size: float, fill: str) -> Markup:

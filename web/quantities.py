@@ -14,16 +14,24 @@ WORKING_DAY: Final = 480
 
 
 def duration(minutes: int, clock: str | None, locale: str) -> str:
-    """1 天 8 小时 8 分钟; on the working clock hours and minutes, marked （工作时）."""
-    mark = pick(("（工作时）", " (working time)"), locale) if clock == "working" else ""
-    return bare_duration(minutes, clock, locale) + mark
+    """1 天 8 小时 8 分钟; on the working clock 1 小时 32 分钟（工作时） or 3 个工作日 1 小时."""
+    told = bare_duration(minutes, clock, locale)
+    if clock == "working" and minutes < 2 * WORKING_DAY:
+        return told + pick(("（工作时）", " (working time)"), locale)
+    return told
 
 
 def bare_duration(minutes: int, clock: str | None, locale: str) -> str:
-    """A duration without the mark of the working clock, for where a footnote says it."""
-    days, rest = divmod(minutes, 24 * 60) if clock != "working" else (0, minutes)
+    """A duration without the mark of the working clock, for where a footnote says it.
+
+    Working time is told in working days from two on: 36 小时 would be taken for a day and a half.
+    """
+    working = clock == "working"
+    size = WORKING_DAY if working else 24 * 60
+    days, rest = (0, minutes) if working and minutes < 2 * size else divmod(minutes, size)
     hours, left = divmod(rest, 60)
-    units = ("天", "小时", "分钟") if locale == "zh" else ("d", "h", "min")
+    day_ = pick(("个工作日", "working days"), locale) if working else pick(("天", "d"), locale)
+    units = (day_, *(("小时", "分钟") if locale == "zh" else ("h", "min")))
     told = [f"{n} {unit}" for n, unit in zip((days, hours, left), units, strict=True) if n]
     return " ".join(told) or pick(("不到 1 分钟", "under 1 min"), locale)
 
@@ -35,7 +43,7 @@ def limit(minutes: int, clock: str | None, locale: str, *, working_day: int = WO
         (working_day if working else 24 * 60, 60), _LIMITS[working], strict=True
     ):
         whole, rest = divmod(minutes, size)
-        # 25 hours of working time are said as such, 50 natural hours as days and hours.
+        # Working hours are said as such up to any number, 50 natural hours as days and hours.
         if whole and not rest and (working or size > 60 or whole < 48):
             return f"{whole} {words[0] if locale == 'zh' else words[1] + 's' * (whole != 1)}"
     return duration(minutes, clock, locale)

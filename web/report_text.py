@@ -18,7 +18,7 @@ from audit.reports.facts import (
     Waiting,
 )
 from web.hold_chart import hold_chart
-from web.quantities import bare_duration, day, days_words, limit, pick, time_of_day, when
+from web.quantities import ZONE, bare_duration, day, days_words, limit, pick, time_of_day, when
 from web.sentences import Result, Segment, markup, outcome, result, timeline_sentence
 from web.wording import (
     NOUNS,
@@ -100,6 +100,8 @@ class ReportText:
 
     def __init__(self, record: CaseRecord, names: Names, locale: str) -> None:
         self.record, self.names, self.locale = record, names, locale
+        years = {at.astimezone(ZONE).year for at in (record.opened, record.last)}
+        self._years = len(years) > 1
 
     def say(self, chinese: str, english: str) -> str:
         return pick((chinese, english), self.locale)
@@ -109,7 +111,11 @@ class ReportText:
         return self.say(NUMERALS[n - 1], str(n))
 
     def when(self, at: datetime) -> str:
+        """Date with year, and time."""
         return when(at, self.locale, year=True)
+
+    def _when(self, at: datetime) -> str:
+        return when(at, self.locale, year=self._years)
 
     def person(self, actor: Actor | None) -> str:
         """A name with unit and post in brackets."""
@@ -280,7 +286,7 @@ class ReportText:
             assert line.closed  # noqa: S101 - what was kept is closed
             assert line.seq  # noqa: S101 - by an entry
             told = [
-                Segment(when(line.closed, self.locale), "num"),
+                Segment(self._when(line.closed), "num"),
                 Segment(" "),
                 Segment(self._verb(line)),
                 Segment(self.say("，", ", ")),
@@ -312,12 +318,12 @@ class ReportText:
         line, clock = missed.row, missed.clock
         first, last = clock.settings[0], clock.settings[-1]
         given = limit(first.allowed, first.clock, self.locale)
-        yield Segment(when(line.opened, self.locale), "num")
+        yield Segment(self._when(line.opened), "num")
         yield Segment(self.say(f" 交到手里，时限 {given}，", f" handed over, limit {given}, "))
         yield Segment(self._soon(first, line), "num")
         yield Segment(self.say(" 到时。", " at the latest. "))
         if last.due != first.due:
-            yield Segment(when(last.due, self.locale), "num")
+            yield Segment(self._when(last.due), "num")
             yield Segment(self.say(" 为变更后的最后时限。", " was the last lawful limit. "))
         if line.closed is None:
             yield Segment(self.say("到现在还没有办完。", "It is not done yet. "), "late")
@@ -327,11 +333,11 @@ class ReportText:
 
     def _soon(self, first: DeadlineSet, line: Responsibility) -> str:
         same = day(first.due, "zh", year=True) == day(line.opened, "zh", year=True)
-        return time_of_day(first.due) if same else when(first.due, self.locale)
+        return time_of_day(first.due) if same else self._when(first.due)
 
     def _late_end(self, line: Responsibility) -> Iterator[Segment]:
         assert line.closed is not None  # noqa: S101 - the caller has asked
-        yield Segment(when(line.closed, self.locale), "num")
+        yield Segment(self._when(line.closed), "num")
         if line.how == "cancelled":
             yield Segment(self.say(" 流程改道，没有办。", " the process took another way. "))
             return
@@ -390,7 +396,7 @@ class ReportText:
     def orders(self) -> Iterator[tuple[Markup, int]]:
         for order in self.record.orders:
             told = [
-                Segment(when(order.at, self.locale), "num"),
+                Segment(self._when(order.at), "num"),
                 Segment(
                     self.say(f" {self.person(order.who)}督办：", f" {self.person(order.who)}: ")
                 ),
@@ -402,7 +408,7 @@ class ReportText:
             told.append(Segment(self.say("。", ". ")))
             if order.answer:
                 who = self.names.person(order.answer.who.person)
-                told.append(Segment(when(order.answer.at, self.locale), "num"))
+                told.append(Segment(self._when(order.answer.at), "num"))
                 told.append(Segment(self.say(f" {who}答复：", f" {who} answered: ")))
                 told += quoted(order.answer.text)
                 told.append(Segment(f"（#{order.answer.seq}）" if self.locale == "zh" else ""))
@@ -424,8 +430,8 @@ class ReportText:
         turn = round_words(lines[0], self.locale) if lines else ""
         return {
             "step": " ".join(filter(None, (name, turn))),
-            "was": when(first.due, self.locale),
-            "now": when(last.due, self.locale),
+            "was": self._when(first.due),
+            "now": self._when(last.due),
             "why": [*map(self._extended, clock.extensions), *map(self._paused, clock.pauses)]
             + [self._ordered(one) for one in clock.settings if one.why in _OTHER],
         }
@@ -435,14 +441,14 @@ class ReportText:
             return self.say("，还没有审批。", ", not decided yet.")
         words = {"granted": ("同意", "granted"), "refused": ("不同意", "refused")}
         verb = pick(words[decided.outcome], self.locale)
-        who, at = self.person(decided.who), when(decided.at, self.locale)
+        who, at = self.person(decided.who), self._when(decided.at)
         return self.say(
             f"；{at} {who}{verb}：“{_bare(decided.reason)}”（#{decided.seq}）。",
             f"; {verb} by {who}, {at}: “{_bare(decided.reason)}” (#{decided.seq}).",
         )
 
     def _extended(self, asked: Any) -> str:
-        who, at = self.names.person(asked.who.person), when(asked.at, self.locale)
+        who, at = self.names.person(asked.who.person), self._when(asked.at)
         clock = next(c for c in self.record.clocks if asked in c.extensions)
         days = days_words(asked.days, clock.settings[0].clock, self.locale)
         return self.say(
@@ -453,7 +459,7 @@ class ReportText:
         ) + self._decision(asked.decided)
 
     def _paused(self, asked: Any) -> str:
-        who, at = self.names.person(asked.who.person), when(asked.at, self.locale)
+        who, at = self.names.person(asked.who.person), self._when(asked.at)
         told = self.say(
             f"暂停：{at} {who}申请，等{asked.counterparty}，“{_bare(asked.reason)}”，"
             f"凭据 {asked.evidence} 份（#{asked.seq}）",
@@ -464,7 +470,7 @@ class ReportText:
             return told
         by = self.names.person(asked.resumed_by.person) if asked.resumed_by else ""
         by = by or self.say("到期自动", "its date")
-        at = when(asked.resumed_at, self.locale)
+        at = self._when(asked.resumed_at)
         return told + self.say(
             f"{at} {by}恢复计时（#{asked.resumed_seq}）。",
             f" Ran on from {at} by {by} (#{asked.resumed_seq}).",
@@ -474,8 +480,8 @@ class ReportText:
         words = pick(_OTHER[setting.why], self.locale)
         who = self.names.person(setting.approver, self.locale)
         return self.say(
-            f"{words}：{when(setting.at, self.locale)} {who}改定（#{setting.seq}）。",
-            f"{words}: set anew by {who}, {when(setting.at, self.locale)} (#{setting.seq}).",
+            f"{words}：{self._when(setting.at)} {who}改定（#{setting.seq}）。",
+            f"{words}: set anew by {who}, {self._when(setting.at)} (#{setting.seq}).",
         )
 
     # --- the account ------------------------------------------------------------------------
@@ -484,16 +490,21 @@ class ReportText:
         return hold_chart(self.record, self.names, self.locale)
 
     def timeline(self) -> Iterator[TimelineLine]:
-        date, known = "", dict[str, tuple[str | None, ...]]()
+        date, year, known = "", 0, dict[str, tuple[str | None, ...]]()
         for rows in folded(self.record.timeline):
             lead = next(row for row in rows if row.type != "task.claimed" or row is rows[-1])
             told = self._account(rows, lead, known)
-            today = day(lead.at, self.locale)
+            this_year = lead.at.astimezone(ZONE).year
+            today = day(lead.at, self.locale, year=self._years and this_year != year)
             numbers = f"#{rows[0].seq}" + (f"–{rows[-1].seq}" if len(rows) > 1 else "")
             yield TimelineLine(
-                "" if today == date else today, time_of_day(lead.at), told, numbers, lead.kind
+                "" if day(lead.at, self.locale) == date else today,
+                time_of_day(lead.at),
+                told,
+                numbers,
+                lead.kind,
             )
-            date = today
+            date, year = day(lead.at, self.locale), this_year
 
     def _account(
         self,

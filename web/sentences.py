@@ -82,7 +82,7 @@ def outcome(record: CaseRecord, row: Responsibility, names: Names, locale: str) 
 
 
 def _did(record: CaseRecord, row: Responsibility, names: Names, locale: str) -> list[str]:
-    facts = record.elements.get(row.element)
+    facts = record.elements.get(row.asked)
     name = element_name(record, row.element, locale)
     told = (
         [name]
@@ -91,7 +91,7 @@ def _did(record: CaseRecord, row: Responsibility, names: Names, locale: str) -> 
     )
     told += [pick(_TURNED[row.how], locale)] if row.how in _TURNED else []
     told += brief_answers(facts, row.outcome, names, locale)
-    told += [row.reason] if row.reason else []
+    told += [row.reason.rstrip("。")] if row.reason else []
     if not told and row.how == "reported":
         return [record.title]
     if not told and row.how == "completed":
@@ -107,7 +107,7 @@ def result(row: Responsibility, locale: str) -> Result:
     state: str = row.timing.state
     if state in ("none", "running") and row.how == "open":
         state = "running"
-    elif state == "in_time" and row.how == "cancelled":
+    elif state == "in_time" and row.how in ("cancelled", "withdrawn"):
         state = "cancelled"
     shape, words_, style = _RESULTS[state]
     return Result(shape, pick(words_, locale), style)

@@ -93,7 +93,9 @@ class Slots:
         return quoted(text)
 
     def _did(self) -> list[Segment]:
-        facts = self.record.elements.get(self.row.element or "")
+        # A turn asks a form of its own: the message's, not that of the step it ends.
+        asked = str(self.row.data.get("message", "")).partition("#")[0] or self.row.element or ""
+        facts = self.record.elements.get(asked)
         form = self.row.data.get("form", {})
         return full_answers(facts, form, self.names, self.locale)
 
@@ -122,7 +124,10 @@ class Slots:
         return pick(SOURCES.get(self.record.source, ("", "")), self.locale)
 
     def _spoken(self) -> str:
-        return str(self.row.data.get("spoken_by", ""))
+        told = str(self.row.data.get("spoken_by", ""))
+        facts = self.record.elements.get("report")
+        field = facts.fields.get("spoken_by") if facts else None
+        return pick(field.choices.get(told, (told, told)), self.locale) if field else told
 
     def _receipt(self) -> list[Segment]:
         return [Segment(self.row.data["receipt"], "num")]

@@ -104,6 +104,7 @@ class _Step:
     closed: datetime | None = None
     seq: int | None = None
     outcome: Mapping[str, Any] = field(default_factory=dict)
+    turn: str | None = None
     reason: str | None = None
     note: str | None = None
     evidence: int = 0
@@ -208,6 +209,7 @@ class _Fold:
         elif cause.data.get("task") == step.task and cause.type in TURNS:
             step.how, step.reason = TURNS[cause.type], cause.data.get("reason")
             step.outcome, step.evidence = cause.data.get("form", {}), len(cause.evidence)
+            step.turn = cause.data["message"].partition("#")[0]
         else:
             step.how = "cancelled"
             return
@@ -405,8 +407,8 @@ class _Fold:
         return Responsibility(
             self._duty5(step), step.element, step.task, _round(step.task),
             self._rounds(step.element), step.how, who, step.units, step.opened, step.opened_seq,
-            step.closed, step.seq, step.outcome, step.reason, step.note, timing, late,
-            tuple(step.hands), step.evidence,
+            step.closed, step.seq, step.outcome, step.turn or step.element, step.reason, step.note,
+            timing, late, tuple(step.hands), step.evidence,
         )  # fmt: skip
 
     def _rounds(self, element: str) -> int:

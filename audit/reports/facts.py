@@ -113,9 +113,10 @@ class Evidence:
 class Responsibility:
     """One line of the responsibility table: one act on one step in one round.
 
-    who: whoever closed it, or holds it while it is open (None: nobody yet). outcome: the form's
-    answers as recorded. seq: the entry of the act, None while open. rounds: activations so far.
-    was_late: some limit of this step was missed, whichever it was.
+    who: whoever closed it, or holds it while it is open (None: nobody yet). outcome: the answers as
+    recorded, to the form of element `asked` (the step, or the turn that closed it). seq: the entry
+    of the act, None while open. rounds: activations so far. was_late: some limit of this step was
+    missed, whichever it was.
     """
 
     duty5: str | None
@@ -131,6 +132,7 @@ class Responsibility:
     closed: datetime | None
     seq: int | None
     outcome: Mapping[str, Any]
+    asked: str
     reason: str | None
     note: str | None
     timing: Timing

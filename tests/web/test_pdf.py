@@ -21,6 +21,7 @@ from audit.reports.case import case_record, content_digest
 from audit.reports.facts import CaseRecord
 from tests.golden.cases.sample import two_rounds
 from web import printing
+from web.hold_chart import hold_chart
 from web.pdf import Issue, RecordBroken, case_report_html, render_case_report
 from web.printing import MissingGlyphs, NotOurs, check_glyphs, print_pdf
 from web.typesetting import typeset
@@ -126,6 +127,32 @@ def test_the_case_can_be_reported_at_every_moment(n: int) -> None:
         html = case_report_html(record, ISSUE, names=NAMES, locale=locale)
         check_glyphs(html)
         assert "None" not in re.sub("<[^>]+>", "", html).replace("None: ", "")
+
+
+# --- the chart -----------------------------------------------------------------------------------
+
+
+def test_the_chart_has_a_bar_a_step_hollow_where_the_clock_was_stopped() -> None:
+    chart = hold_chart(RECORD, NAMES, "zh")
+    assert chart.count("<rect") == 8 + 1
+    assert chart.count('fill="#ffffff"') == 1
+    assert chart.count('fill="#ab251c" stroke') == 1
+    assert "▲ 1 小时 21 分钟" in chart
+
+
+def test_a_long_case_has_a_row_an_element_with_all_its_rounds() -> None:
+    rounds = tuple(
+        replace(line, task=f"{line.element}#{n}", rounds=9)
+        for line in RECORD.responsibility
+        for n in range(1, 4)
+    )
+    chart = hold_chart(replace(RECORD, responsibility=rounds), NAMES, "zh")
+    assert re.findall(r">(\S+)</text>", chart).count("整改") == 1
+    assert "3 轮 " in chart
+
+
+def test_a_case_just_reported_has_no_chart() -> None:
+    assert hold_chart(case_record(SAMPLE.entries[:1], SAMPLE.elements), NAMES, "zh") == ""
 
 
 # --- what travels with it ------------------------------------------------------------------------

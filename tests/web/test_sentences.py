@@ -72,7 +72,8 @@ def sentence(told: TimelineRow, locale: str = "zh") -> str:
         (1449, "natural", "1 天 9 分钟", "1 d 9 min"),
         (1928, "natural", "1 天 8 小时 8 分钟", "1 d 8 h 8 min"),
         (92, "working", "1 小时 32 分钟（工作时）", "1 h 32 min (working time)"),
-        (1500, "working", "25 小时（工作时）", "25 h (working time)"),
+        (959, "working", "15 小时 59 分钟（工作时）", "15 h 59 min (working time)"),
+        (1500, "working", "3 个工作日 1 小时", "3 working days 1 h"),
     ],
 )
 def test_a_duration_names_every_unit_that_is_there(
@@ -213,6 +214,23 @@ def test_a_report_made_by_the_operator_names_no_person() -> None:
     assert sentence(told) == "服务器管理者导出报告，共 5 页，用途：“备查。”"
 
 
+def test_a_turn_is_told_in_the_words_of_its_own_form() -> None:
+    asked = {"reason", "legal_basis"}
+    turn = next(k for k, e in SAMPLE.elements.items() if not e.verb and asked <= e.fields.keys())
+    form = {"reason": "权属不清", "legal_basis": "管护附表"}
+    told = sentence(
+        row("objection.raised", {"task": "sign_in#1", "message": f"{turn}#1", "form": form})
+    )
+    assert told.endswith("提出异议：依据：“管护附表”，“权属不清。”")
+
+
+def test_whoever_speaks_through_somebody_is_told_by_the_words_of_the_form() -> None:
+    told = replace(
+        RECORD.timeline[0], data=RECORD.timeline[0].data | {"spoken_by": "resident"}, evidence=()
+    )
+    assert "代居民填写" in sentence(told)
+
+
 def test_a_type_not_known_here_still_has_a_sentence() -> None:
     assert sentence(row("case.merged", {})) == "记录了 case.merged。"
     assert template(row("case.merged", {}), "en") == TEMPLATES["*"]["en"]
@@ -280,6 +298,7 @@ def test_turns_say_themselves() -> None:
         (Timing(), "open", ("○", "办理中", "now")),
         (Timing(), "completed", ("—", "无时限", "idle")),
         (Timing("in_time", "natural", "X", 60, 20), "cancelled", ("—", "已取消", "idle")),
+        (Timing("in_time", "natural", "X", 60, 20), "withdrawn", ("—", "已取消", "idle")),
     ],
 )
 def test_a_result_has_a_shape_a_word_and_no_need_of_colour(
