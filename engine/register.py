@@ -140,7 +140,7 @@ def alarmed(conn: Connection, at: datetime, *, limit: int = 100) -> list[str]:
     query = (
         select(register_table.c.case)
         .where(register_table.c.alarm <= timestamp(at))
-        .order_by(register_table.c.alarm)
+        .order_by(register_table.c.alarm, register_table.c.case)
         .limit(limit)
     )
     return list(conn.execute(query).scalars())
