@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from audit import log, vocabulary
 from audit.chain import Problem
 from audit.entries import Entry
-from engine import register
+from engine import evidence, register
 from engine.database import open_database, reading
 from engine.errors import NotFound
 from engine.process import KERNEL
@@ -53,6 +54,22 @@ def verify(
             raise NothingToVerify(f"没有找到案件 {case}。", f"There is no case {case}.")
         names = [case]
     return merge(_verify_streams(conn, names, seen))
+
+
+def verify_evidence(conn: Connection, root: Path, *, case: str | None = None) -> list[Problem]:
+    """The events whose evidence files are missing from this store or not what they were."""
+    named: dict[str, Problem] = {}
+    for name in [case] if case else log.streams(conn):
+        for entry in log.read(conn, name):
+            for item in entry.evidence:
+                told = Problem(name, entry.seq, f"evidence {item['sha256']}")
+                named.setdefault(item["sha256"], told)
+    wrong = {found.sha256: found.fault for found in evidence.check(root, named)}
+    return [
+        Problem(problem.case, problem.seq, f"{problem.what} is {wrong[sha256]}")
+        for sha256, problem in named.items()
+        if sha256 in wrong
+    ]
 
 
 def verify_on_all_cores(url: str, *, workers: int, seen: Callable[[str], None]) -> Verdict:

@@ -237,11 +237,15 @@ def inbox(shell: Shell, account: str, as_json: bool) -> None:
 @main.command()
 @click.option("--case", "case_id", help="只校验一件 / one case only")
 @click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@click.option("--evidence", is_flag=True, help="连证据文件一起核对 / the evidence files, too")
 @json_option
 @click.pass_obj
-def verify(shell: Shell, case_id: str | None, workers: int, as_json: bool) -> None:
+def verify(shell: Shell, case_id: str | None, workers: int, evidence: bool, as_json: bool) -> None:
     """校验记录：字节、链、重算 / verify bytes, chains and every case by replay."""
-    told = listing.verdict(shell.engine, case_id, workers, progress=_progress("校验 / verify"))
+    files = shell.settings.evidence_dir if evidence else None
+    told = listing.verdict(
+        shell.engine, case_id, workers, files=files, progress=_progress("校验 / verify")
+    )
     if as_json:
         _print_json(told)
     else:

@@ -20,7 +20,7 @@ from engine.errors import BadInput
 from engine.lint import lint
 from engine.people import By, directory
 from engine.register import register_table
-from engine.verification import Verdict, verify, verify_on_all_cores
+from engine.verification import verify, verify_evidence, verify_on_all_cores
 
 # Fewer streams than this are verified faster by one process than others are started.
 WORTH_MORE_PROCESSES = 200
@@ -122,26 +122,30 @@ def stream_count(engine: Engine) -> int:
 
 
 def verdict(
-    engine: Engine, case: str | None, workers: int, *, progress: Progress
+    engine: Engine, case: str | None, workers: int, *, files: Path | None, progress: Progress
 ) -> dict[str, Any]:
-    """Verify the log or one case: {ok, cases, events, problems: [{case, seq, what}]}."""
+    """Verify the log or one case: {ok, cases, events, problems: [{case, seq, what}]}.
+
+    files: where the evidence is, if it is to be checked as well.
+    """
     total = 1 if case else stream_count(engine)
     with progress(total) as step:
         if case or workers < 2 or total < WORTH_MORE_PROCESSES:
             with reading(engine).begin() as conn:
-                return _told(verify(conn, case=case, seen=lambda _: step(1)))
-        url = engine.url.render_as_string(hide_password=False)
-        return _told(verify_on_all_cores(url, workers=workers, seen=lambda _: step(1)))
-
-
-def _told(found: Verdict) -> dict[str, Any]:
+                found = verify(conn, case=case, seen=lambda _: step(1))
+        else:
+            url = engine.url.render_as_string(hide_password=False)
+            found = verify_on_all_cores(url, workers=workers, seen=lambda _: step(1))
+    problems = list(found.problems)
+    if files is not None:
+        with reading(engine).begin() as conn:
+            problems += verify_evidence(conn, files, case=case)
     return {
-        "ok": found.ok,
+        "ok": not problems,
         "cases": found.cases,
         "events": found.events,
         "problems": [
-            {"case": problem.case, "seq": problem.seq, "what": problem.what}
-            for problem in found.problems
+            {"case": problem.case, "seq": problem.seq, "what": problem.what} for problem in problems
         ],
     }
 

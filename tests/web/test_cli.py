@@ -156,4 +156,7 @@ def test_the_demonstration_is_built_once_told_and_reported_on(shaoji: Shaoji) ->
     exported = told(shaoji("case", case, "--json"))["events"][-1]
     assert exported["type"] == "report.exported"
     assert exported["data"]["sha256"] == made["sha256"]
-    assert told(shaoji("verify", "--json"))["ok"]
+    assert told(shaoji("verify", "--evidence", "--json"))["ok"]
+    next(path for path in Path("var/evidence").glob("??/??/*")).unlink()
+    lost = told(shaoji("verify", "--evidence", "--json", code=1))["problems"]
+    assert [problem["what"][-7:] for problem in lost] == ["missing"]
