@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from audit.encoding import instant, timestamp
 from audit.entries import ENGINE, Draft, Entry
-from engine.alarms import SHARES
 from engine.calendar import Calendar, used, working_minutes_per_day
 from engine.clocks import set_deadline
 from engine.definitions import Definition, Lane, UserTask
@@ -374,12 +373,9 @@ def _put(case: CaseState, opened: OpenTask | OpenTimer) -> CaseState:
 
 def clock_of(data: dict[str, Any], seq: int, extended: int = 0) -> Clock:
     """The clock that a deadline.set event with this number starts."""
-    warn = tuple(data["warn"])
-    # A class without both warnings goes straight to its limit.
-    rung = 0 if len(warn) == len(SHARES) else len(SHARES)
     return Clock(
         seq, data["class"], data["clock"], data["allowed"], data["used"], data["start"],
-        data["due"], warn, data["escalate"], rung, extended,
+        data["due"], tuple(data["warn"]), data["escalate"], 0, extended,
     )  # fmt: skip
 
 
@@ -506,25 +502,16 @@ def _reset_clock(
         start=cause.at, used=used_before, allowed=allowed, predecessor=clock.seq,
         reason=cause.data.get("reason"), approver=cause.actor.get("person"),
     )  # fmt: skip
-    fresh = clock_of(data, cause.seq + 1, extended)
-    fresh = replace(fresh, rung=max(rung, fresh.rung))
+    fresh = replace(clock_of(data, cause.seq + 1, extended), rung=rung)
     task = replace(task, clock=fresh)
     return Effect(with_task(case, task), (_fact(cause, "deadline.set", data),))
 
 
-def _rang(rung: int) -> "_Handler":
-    def handler(case: CaseState, cause: Entry, context: Context) -> Effect:
-        task = _task(case, cause)
-        assert task.clock  # noqa: S101 - only a clock can ring
-        return Effect(with_task(case, replace(task, clock=replace(task.clock, rung=rung))), ())
-
-    return handler
-
-
-def _warned(case: CaseState, cause: Entry, context: Context) -> Effect:
+def _rang(case: CaseState, cause: Entry, context: Context) -> Effect:
     task = _task(case, cause)
-    assert task.clock  # noqa: S101 - only a clock can ring
-    return _rang(task.clock.rung + 1)(case, cause, context)
+    clock = task.clock
+    assert clock  # noqa: S101 - only a clock can ring
+    return Effect(with_task(case, replace(task, clock=replace(clock, rung=clock.rung + 1))), ())
 
 
 _Handler = Callable[[CaseState, Entry, Context], Effect]
@@ -551,7 +538,7 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "standing.listed": _listed,
     "case.supervised": _supervised,
     "supervision.answered": _answered,
-    "deadline.warned": _warned,
-    "overdue.opened": _rang(3),
-    "deadline.escalated": _rang(4),
+    "deadline.warned": _rang,
+    "overdue.opened": _rang,
+    "deadline.escalated": _rang,
 }

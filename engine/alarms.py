@@ -7,10 +7,11 @@ from typing import Any
 
 from audit.encoding import timestamp
 from audit.entries import ENGINE, Draft
+from engine.definitions import Definition
 from engine.state import CaseState, OpenTask, OpenTimer
 
-# The shares of a clock at which a warning is recorded; deadline classes may leave them out.
-SHARES = (50, 80)
+# Who hears of a step whose deadline class names nobody.
+ESCALATE_DUTY = "supervise"
 # The events by which a clock is recorded.
 ALARMS = frozenset(
     {
@@ -25,12 +26,15 @@ ALARMS = frozenset(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Alarm:
-    """One instant at which something is to be recorded: `due` as recorded, then its event."""
+    """One instant at which something is to be recorded: `due` as recorded, then its event.
+
+    warning: which of its class's warnings, from 0.
+    """
 
     due: str
     key: str
     type: str
-    share: int = 0
+    warning: int = 0
 
 
 def next_alarm(case: CaseState) -> str | None:
@@ -47,14 +51,16 @@ def first_due(case: CaseState, at: datetime) -> Alarm | None:
     return min((alarm for alarm in _alarms(case) if alarm.due <= now), default=None)
 
 
-def alarm_draft(case: CaseState, alarm: Alarm, at: datetime) -> Draft:
+def alarm_draft(case: CaseState, definition: Definition, alarm: Alarm, at: datetime) -> Draft:
     """The event that records an alarm: its own instant in `due`, the recording instant in `at`."""
     data: dict[str, Any] = {"due": alarm.due}
     data["timer" if alarm.type == "timer.fired" else "task"] = alarm.key
-    if alarm.type == "deadline.warned":
-        data["percent"] = alarm.share
-    if alarm.type == "deadline.escalated":
-        data |= {"duty": "supervise", "unit": case.place[-1]}
+    task = case.tasks.get(alarm.key)
+    drawn = definition.classes[task.clock.deadline_class] if task and task.clock else None
+    if drawn and alarm.type == "deadline.warned":
+        data["percent"] = drawn.warn[alarm.warning]
+    if drawn and alarm.type == "deadline.escalated":
+        data |= {"duty": drawn.escalate_duty or ESCALATE_DUTY, "unit": case.place[-1]}
     if alarm.type == "clock.resumed":
         data["reason"] = "auto"
     return Draft(alarm.type, data, ENGINE, at)
@@ -70,21 +76,20 @@ def _alarms(case: CaseState) -> Iterator[Alarm]:
 
 
 def _task_alarm(task: OpenTask) -> Iterator[Alarm]:
-    """Only the next mark of each clock: half, four fifths, the limit, the limit plus grace."""
+    """Only the next mark of each clock: its warnings, the limit, the limit plus grace."""
     if task.pause is not None:
         yield Alarm(task.pause.resume_by, task.key, "clock.resumed")
         return
     clock = task.clock
-    if clock is None or clock.rung > 3:
+    if clock is None:
         return
-    marks = [*clock.warn, clock.due, clock.escalate]
-    if len(clock.warn) != len(SHARES):
-        marks = [clock.due, clock.due, clock.due, clock.escalate]
-    if clock.rung < 2:
-        yield Alarm(marks[clock.rung], task.key, "deadline.warned", SHARES[clock.rung])
-    else:
-        types = ("overdue.opened", "deadline.escalated")
-        yield Alarm(marks[clock.rung], task.key, types[clock.rung - 2])
+    after = clock.rung - len(clock.warn)
+    if after < 0:
+        yield Alarm(clock.warn[clock.rung], task.key, "deadline.warned", clock.rung)
+    elif after == 0:
+        yield Alarm(clock.due, task.key, "overdue.opened")
+    elif after == 1:
+        yield Alarm(clock.escalate, task.key, "deadline.escalated")
 
 
 def _timer_due(case: CaseState, timer: OpenTimer) -> str | None:

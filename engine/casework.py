@@ -231,7 +231,7 @@ class Work:
         """Record every clock that has run out by now, oldest first; returns how many."""
         rung = 0
         while alarm := first_due(self.case, self.at):
-            self.record(alarm_draft(self.case, alarm, self.at))
+            self.record(alarm_draft(self.case, self.context.definition, alarm, self.at))
             rung += 1
             if rung > MOST_ALARMS:
                 raise Conflict(

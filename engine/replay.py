@@ -72,7 +72,7 @@ def states(entries: Sequence[Entry], books: Library) -> Iterator[CaseState]:
         if cause.type in FACTS:
             raise _differs(cause, "a machine fact that follows from nothing")
         if case is not None:
-            _check_alarm(case, cause)
+            _check_alarm(case, cause, books)
         calendar = _named_calendar(cause, facts, books) or calendar
         effect = _effect(case, cause, facts, books, calendar)
         _compare(cause, effect.facts, facts)
@@ -81,14 +81,16 @@ def states(entries: Sequence[Entry], books: Library) -> Iterator[CaseState]:
         index += 1 + len(facts)
 
 
-def _check_alarm(case: CaseState, cause: Entry) -> None:
+def _check_alarm(case: CaseState, cause: Entry, books: Library) -> None:
     """Clocks are recorded when they are due, oldest first, before any act that comes later."""
     alarm = first_due(case, cause.at)
-    expected = alarm and alarm_draft(case, alarm, cause.at)
-    if expected and (cause.type, cause.data) != (expected.type, expected.data):
-        raise _differs(cause, f"{expected.type} of {alarm and alarm.key} was due and not recorded")
-    if cause.type in ALARMS and cause.actor == ENGINE and not expected:
-        raise _differs(cause, "a clock is recorded as run out that was not due")
+    if alarm is None:
+        if cause.type in ALARMS and cause.actor == ENGINE:
+            raise _differs(cause, "a clock is recorded as run out that was not due")
+        return
+    expected = alarm_draft(case, books.definition(case.definition), alarm, cause.at)
+    if (cause.type, cause.data, cause.actor) != (expected.type, expected.data, ENGINE):
+        raise _differs(cause, f"{expected.type} of {alarm.key} was due and not recorded")
 
 
 def _facts_after(entries: Sequence[Entry], index: int) -> list[Entry]:

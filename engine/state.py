@@ -11,14 +11,12 @@ import orjson
 
 from engine.process import Marking
 
-# The marks of a clock in order: half, four fifths, the limit, the limit plus grace.
-MARKS = ("half", "nearly", "overdue", "escalated")
-
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A running deadline: `seq` = its deadline.set; `rung` = how many of MARKS are recorded.
+    """A running deadline: `seq` = its deadline.set; `rung` = how many of its marks are recorded.
 
+    The marks in order: its warnings, the limit, the limit plus grace.
     allowed, used: minutes of this clock (`used` before `start`); times are recorded strings.
     """
 
