@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from audit.entries import ENGINE, Draft
 from audit.reports.facts import ElementFacts, FieldFacts
-from engine.cases import NotYourTask, holders_named
+from engine.cases import NotYourTask
 from engine.casework import Desk, Done, change
 from engine.definitions import OPENING_FORM, Definition
 from engine.directory import Authority
@@ -18,6 +18,7 @@ from engine.forms import Field, Form
 from engine.holding import overseer
 from engine.people import By, actor
 from engine.reasons import reasoned
+from engine.rights import participants
 
 KINDS: Final = ("case_report",)
 
@@ -81,7 +82,7 @@ def exporter(desk: Desk, by: By) -> Authority:
         return overseer(desk, by, ("supervise",))
     except NotYourTask:
         held = desk.directory.capacities(by.person, desk.at)
-    parts = {by.person, by.on_behalf_of} & holders_named(desk.case)
+    parts = {by.person, by.on_behalf_of} & participants(desk.case)
     fitting = [one for one in held if by.on_behalf_of in (None, one.on_behalf_of)]
     if not parts or not fitting:
         raise MayNotExport(
