@@ -159,10 +159,12 @@ def _step(case: CaseState, step: Step, cause: Entry, context: Context) -> Effect
     if case.ended:
         data["ended"] = case.ended
     facts = [_fact(cause, "case.advanced", data)]
+    placed = []
     for opening in openings:
-        case, more = _place(case, opening, cause, context, cause.seq + 1 + len(facts))
+        opened, more = _place(opening, cause, context, cause.seq + 1 + len(facts))
+        placed.append(opened)
         facts.extend(more)
-    return Effect(case, tuple(facts))
+    return Effect(_with(case, placed), tuple(facts))
 
 
 def _advanced(
@@ -344,31 +346,35 @@ def _nobody(element: str) -> NobodyResponsible:
 
 
 def _place(
-    case: CaseState, opening: _Opening, cause: Entry, context: Context, seq: int
-) -> tuple[CaseState, list[Draft]]:
-    """Put an opened step into the case; `seq` is the number its deadline.set will get, if any."""
+    opening: _Opening, cause: Entry, context: Context, seq: int
+) -> tuple[OpenTask | OpenTimer | Waiting, list[Draft]]:
+    """An opened step with its clock; `seq` is the number its deadline.set will get, if any."""
     step = opening.step
-    if isinstance(step, Waiting):
-        return replace(case, messages={**case.messages, step.key: step.element}), []
-    if opening.deadline_class is None:
-        return _put(case, step), []
+    if isinstance(step, Waiting) or opening.deadline_class is None:
+        return step, []
     data = set_deadline(
         context.calendar,
         context.definition.classes[opening.deadline_class],
         task=step.key,
         start=cause.at,
     )
+    fact = _fact(cause, "deadline.set", data)
     if isinstance(step, OpenTimer):
-        placed: OpenTask | OpenTimer = replace(step, due=data["due"])
-    else:
-        placed = replace(step, clock=clock_of(data, seq))
-    return _put(case, placed), [_fact(cause, "deadline.set", data)]
+        return replace(step, due=data["due"]), [fact]
+    return replace(step, clock=clock_of(data, seq)), [fact]
 
 
-def _put(case: CaseState, opened: OpenTask | OpenTimer) -> CaseState:
-    if isinstance(opened, OpenTask):
-        return with_task(case, opened)
-    return replace(case, timers={**case.timers, opened.key: opened})
+def _with(case: CaseState, placed: list[OpenTask | OpenTimer | Waiting]) -> CaseState:
+    """The case with what has opened."""
+    tasks, timers, messages = dict(case.tasks), dict(case.timers), dict(case.messages)
+    for opened in placed:
+        if isinstance(opened, OpenTask):
+            tasks[opened.key] = opened
+        elif isinstance(opened, OpenTimer):
+            timers[opened.key] = opened
+        else:
+            messages[opened.key] = opened.element
+    return replace(case, tasks=tasks, timers=timers, messages=messages)
 
 
 def clock_of(data: dict[str, Any], seq: int, extended: int = 0) -> Clock:

@@ -6,6 +6,7 @@ nothing to follow from, is a problem, named by its event.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import Connection
 
@@ -40,9 +41,10 @@ class Library:
 
 
 def library(conn: Connection) -> Library:
-    """The definitions and calendars stored in this database."""
+    """The definitions and calendars stored in this database, each read once."""
     return Library(
-        lambda digest: load(conn, digest), lambda version: calendar_version(conn, version)
+        cache(lambda digest: load(conn, digest)),
+        cache(lambda version: calendar_version(conn, version)),
     )
 
 
