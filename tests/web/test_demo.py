@@ -49,8 +49,8 @@ class Built:
     progress: list[tuple[int, int, str]]
 
 
-def build(folder: Path) -> Built:
-    database = open_database(f"sqlite:///{folder}/street.db")
+def build(folder: Path, url: str = "") -> Built:
+    database = open_database(url or f"sqlite:///{folder}/street.db")
     create_schema(database)
     progress: list[tuple[int, int, str]] = []
     told = build_street(
@@ -115,6 +115,22 @@ def test_another_process_builds_the_same_log_and_the_same_files_byte_for_byte(
     again.dispose()
     folders = (built.files, tmp_path / "evidence")
     kept = [{path.relative_to(folder) for path in folder.rglob("*")} for folder in folders]
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.postgres
+def test_postgresql_holds_the_same_log(built: Built, postgres_url: str, tmp_path: Path) -> None:
+    server = open_database(postgres_url)
+    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.execute(text("DROP DATABASE IF EXISTS shaoji_demo WITH (FORCE)"))
+        conn.execute(text("CREATE DATABASE shaoji_demo"))
+    there = server.url.set(database="shaoji_demo").render_as_string(hide_password=False)
+    server.dispose()
+    again = build(tmp_path, there)
+    hashes = select(log.head_table.c.stream, log.head_table.c.hash)
+    with built.database.connect() as one, again.database.connect() as other:
+        kept = [{row.stream: bytes(row.hash) for row in c.execute(hashes)} for c in (one, other)]
+    again.database.dispose()
     assert kept[0] == kept[1]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from web.demo.chance import Chance
 from web.demo.matters import CORRIDOR, FALLING, GAS, ROAD, Matter
@@ -52,80 +52,109 @@ def spot_of(town: Town, unit: str) -> Spot:
 # --- 1: the shed ----------------------------------------------------------------------------------
 
 
+STEPS: Final = {**BRISK, "confirm": 46}
+SHED_FIRM, GRID, DEPUTY = "u-lanan", "grid u-tingtao-g1", "deputy u-tingtao"
+
+
 def _shed(town: Town) -> Iterator[Story]:
     spot = spot_of(town, "u-tingtao-g1-m1")
+    yield _put_right(_at_shed(spot, local(2025, 11, 20, 13, 43), SHED, DEPUTY, "resident"))
+    yield _no_hazard(_at_shed(spot, local(2025, 12, 18, 9, 12), SHED, GRID))
+    yield _merged_into_closed(_at_shed(spot, local(2026, 1, 14, 10, 5), SHED, GRID, "grid_worker"))
+    yield _late_and_reopened(_at_shed(spot, local(2026, 2, 10, 16, 20), SHED, "head u-tingtao"))
+    fire = _at_shed(spot, local(2026, 3, 15, 6, 20), FIRE, GRID)
+    yield _fire(replace(fire, danger=True, discovered=3))
+    yield _merged_into_open(_at_shed(spot, local(2026, 3, 17, 10, 40), SHED, DEPUTY, "resident"))
 
-    def told(at: datetime, matter: Matter, reporter: str, **more: Any) -> Report:
-        address = "听涛苑 3 幢北侧电动车棚"
-        return Report(at, spot, "3 幢", address, "charging", matter, reporter, **more)
 
-    resident: dict[str, Any] = {"spoken_by": "resident"}
-    steps = {**BRISK, "confirm": 46}
-    yield Story(
+def _at_shed(
+    spot: Spot, at: datetime, matter: Matter, reporter: str, spoken_by: str | None = None
+) -> Report:
+    address = "听涛苑 3 幢北侧电动车棚"
+    return Report(at, spot, "3 幢", address, "charging", matter, reporter, spoken_by)
+
+
+def _put_right(report: Report) -> Story:
+    return Story(
         "shed|1",
-        told(local(2025, 11, 20, 13, 43), SHED, "deputy u-tingtao", photo=True, **resident),
-        unit="u-lanan",
+        replace(report, photo=True),
+        unit=SHED_FIRM,
         rework=1,
-        doers={"confirm": "grid u-tingtao-g1", "assign": "dispatch 1"},
-        paces={**steps, "sign_in": 1350, "rectify": 160},
+        doers={"confirm": GRID, "assign": "dispatch 1"},
+        paces={**STEPS, "sign_in": 1350, "rectify": 160},
     )
-    yield Story(
+
+
+def _no_hazard(report: Report) -> Story:
+    return Story(
         "shed|2",
-        told(local(2025, 12, 18, 9, 12), SHED, "grid u-tingtao-g1"),
-        unit="u-lanan",
+        report,
+        unit=SHED_FIRM,
         verdict="not_hazard",
-        doers={"confirm": "deputy u-tingtao", "second_look": "review 2"},
+        doers={"confirm": DEPUTY, "second_look": "review 2"},
         # The second look takes three minutes: nobody can have gone there.
-        paces={**steps, "second_look": 8},
+        paces={**STEPS, "second_look": 8},
         tale={
             "confirm": "看过现场，线已收走，上个月刚整改销号，不再按隐患办理。",
             "second_look": "同意社区的结论。",
         },
     )
-    yield Story(
+
+
+def _merged_into_closed(report: Report) -> Story:
+    return Story(
         "shed|3",
-        told(local(2026, 1, 14, 10, 5), SHED, "grid u-tingtao-g1", spoken_by="grid_worker"),
-        unit="u-lanan",
+        report,
+        unit=SHED_FIRM,
         verdict="duplicate",
         same_as="shed|1",
-        doers={"confirm": "deputy u-tingtao", "second_look": "review 2"},
-        paces={**steps, "second_look": 10},
+        doers={"confirm": DEPUTY, "second_look": "review 2"},
+        paces={**STEPS, "second_look": 10},
         tale={"confirm": "与去年十一月那件是同一处，那件已经销号。"},
     )
-    yield Story(
+
+
+def _late_and_reopened(report: Report) -> Story:
+    return Story(
         "shed|4",
-        told(local(2026, 2, 10, 16, 20), SHED, "head u-tingtao"),
-        unit="u-lanan",
+        report,
+        unit=SHED_FIRM,
         objection="rejected",
         urged=True,
         supervised=True,
         reopened=True,
-        doers={"confirm": "grid u-tingtao-g1"},
-        paces={**steps, "rectify": 2000},
+        doers={"confirm": GRID},
+        paces={**STEPS, "rectify": 2000},
         at={"reopen": local(2026, 3, 16, 9, 30)},
         tale={"rule_objection": "车棚由该物业管理并收费，异议不成立，按原指派整改。"},
     )
-    yield Story(
+
+
+def _fire(report: Report) -> Story:
+    return Story(
         "shed|5",
-        told(local(2026, 3, 15, 6, 20), FIRE, "grid u-tingtao-g1", danger=True, discovered=3),
-        unit="u-lanan",
+        report,
+        unit=SHED_FIRM,
         level="major",
-        doers={"confirm": "head u-tingtao", "first_response": "grid u-tingtao-g1"},
-        paces={**steps, "confirm": 200, "first_response": 700, "rectify": 600},
+        doers={"confirm": "head u-tingtao", "first_response": GRID},
+        paces={**STEPS, "confirm": 200, "first_response": 700, "rectify": 600},
         tale={
             "first_response": "断电，搬离车辆十一辆，用灭火器压住火，消防到场后交接。",
             "closing_review": "同一车棚四个月内报过四次：一次只清了表面，一次按“不是隐患”了结，"
             "一次并入已销号的案件，一次拖到逾期。",
         },
     )
-    yield Story(
+
+
+def _merged_into_open(report: Report) -> Story:
+    return Story(
         "shed|6",
-        told(local(2026, 3, 17, 10, 40), SHED, "deputy u-tingtao", **resident),
-        unit="u-lanan",
+        report,
+        unit=SHED_FIRM,
         verdict="duplicate",
         same_as="shed|5",
-        doers={"confirm": "grid u-tingtao-g1"},
-        paces=steps,
+        doers={"confirm": GRID},
+        paces=STEPS,
         tale={"confirm": "与十五日起火的是同一处，那件正在办理，并入办理并告知居民。"},
     )
 
