@@ -271,13 +271,21 @@ class ReportText:
             self.say(f"整改和验收都有{name}的人", f"{name} both rectified and accepted")
             for name in map(self.names.unit, found.same_unit)
         ]
-        if not told:
-            return self.say(
-                f"已办的职责由 {found.persons} 个人承担，没有人兼两项；整改和验收不在同一单位。",
-                f"{found.persons} people did the duties so far, nobody two of them; rectifying and "
-                "accepting lay with different units.",
+        if not told and found.persons > 1:
+            told.append(
+                self.say(
+                    f"已办的职责由 {found.persons} 个人承担，没有人兼两项",
+                    f"{found.persons} people did the duties so far, nobody two of them",
+                )
             )
-        return self.say("；", "; ").join(told) + self.say("。", ".")
+        if not found.same_unit and {"rectify", "accept"} <= self._duties_done():
+            told.append(
+                self.say("整改和验收不在同一单位", "rectifying and accepting lay with two units")
+            )
+        return self.say("；", "; ").join(told) + (self.say("。", ".") if told else "")
+
+    def _duties_done(self) -> set[str | None]:
+        return {line.duty5 for line in self.record.responsibility if line.how == "completed"}
 
     # --- both halves ------------------------------------------------------------------------
 

@@ -114,6 +114,22 @@ def test_a_case_without_lateness_says_so() -> None:
     assert "正在签收，在陈演示手里" in re.sub("<[^>]+>", "", html)
 
 
+def test_nothing_is_said_about_duties_nobody_has_done_yet() -> None:
+    new = case_record(SAMPLE.entries[:4], SAMPLE.elements)
+    html = case_report_html(new, ISSUE, names=NAMES, locale="zh")
+    assert "同一单位" not in html
+    assert "没有人兼两项" not in html
+    assert "步按时" not in html
+    whole = case_report_html(RECORD, ISSUE, names=NAMES, locale="zh")
+    assert "没有人兼两项；整改和验收不在同一单位。" in re.sub("<[^>]+>", "", whole)
+
+
+def test_one_person_in_two_duties_is_told_as_a_fact() -> None:
+    same = replace(RECORD.separation, same_person=(("confirm", "assign", "p-0003"),))
+    told = case_report_html(replace(RECORD, separation=same), ISSUE, names=NAMES, locale="zh")
+    assert "确认和指派由同一人（李演示）承担" in told
+
+
 def test_the_report_can_be_had_in_english() -> None:
     html = re.sub("<[^>]+>", "", case_report_html(RECORD, ISSUE, names=NAMES, locale="en"))
     assert "7 in time, 1 late by 21 min, 1 without a limit" in html
