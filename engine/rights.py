@@ -59,11 +59,15 @@ def check_may_see(case: CaseState, people: Directory, by: By, at: datetime) -> N
 
 
 def participants(case: CaseState) -> frozenset[str]:
-    """Everybody with a part in the case: reporter, holders, doers, and whom they acted for."""
+    """Everybody with a part in the case: reporter, holders, doers, and whom they acted for.
+
+    Whoever objected or disputed has one too, though no step was completed by that.
+    """
     doers = [doer for group in case.doers.values() for doer in group]
     named = {name for doer in doers for name in (doer.person, doer.on_behalf_of)}
     holders = {task.holder for task in case.tasks.values()}
-    return frozenset((named | holders) - {None})
+    said = {values.get("by") for values in case.variables.values()}
+    return frozenset((named | holders | said) - {None})
 
 
 def places_seen(people: Directory, by: By, at: datetime) -> frozenset[str]:

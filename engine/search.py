@@ -29,8 +29,12 @@ from engine.register import register_table
 
 PAGE: Final = 20
 STATUSES: Final = ("open", "overdue", "closed")
-# How a stored state (engine.state.to_json: sorted keys, no spaces) begins the list of reporters.
-_REPORTER: Final = '"report":[{"on_behalf_of":null,"person":"'
+# How a stored state (engine.state.to_json: no spaces, fields in their order) names people.
+_REPORTER: Final = '"report":[{"person":"'
+_DOER: Final = '{"person":"'
+_ABSENT: Final = '"on_behalf_of":"'
+_HOLDER: Final = '"holder":"'
+_BY: Final = '"by":"'
 
 _CASE = register_table.c
 
@@ -108,7 +112,7 @@ def reported_by(
 
 def done_by(conn: Connection, person: str, *, after: str | None = None, limit: int = PAGE) -> Page:
     """The cases in which this person did or reported something, newest first."""
-    return _page(conn, takes_part(person), after, limit)
+    return _page(conn, _did(person), after, limit)
 
 
 def case_of_receipt(conn: Connection, receipt: str) -> str | None:
@@ -117,8 +121,12 @@ def case_of_receipt(conn: Connection, receipt: str) -> str | None:
 
 
 def takes_part(person: str) -> ColumnElement[bool]:
-    """Whether somebody is named in a case's stored state: as reporter, doer or holder."""
-    return or_(_in_state('"person":"', person), _in_state('"holder":"', person))
+    """Whether somebody has a part in a case: as reporter, doer, holder, or for whom one did it."""
+    return or_(_did(person), *(_in_state(named, person) for named in (_HOLDER, _ABSENT)))
+
+
+def _did(person: str) -> ColumnElement[bool]:
+    return or_(_in_state(_DOER, person), _in_state(_BY, person))
 
 
 def _in_state(before: str, person: str) -> ColumnElement[bool]:
@@ -201,7 +209,7 @@ def count_reported_by(conn: Connection, person: str) -> int:
 
 def count_done_by(conn: Connection, person: str) -> int:
     """In how many cases this person did or reported something."""
-    return _count(conn, takes_part(person))
+    return _count(conn, _did(person))
 
 
 def _count(conn: Connection, condition: ColumnElement[bool]) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from engine.casework import Desk
 from engine.deadline_classes import DeadlineClass
+from engine.definitions import Message
 from engine.errors import NotAllowed
 from engine.exports import exporter
 from engine.holding import overseer
@@ -40,19 +41,24 @@ def case_acts(desk: Desk, by: By) -> CaseActs:
     """What this person may do about this case now."""
     is_open = desk.case.ended is None
     supervises = _oversees(desk, by, ("supervise",))
-    waiting = {
-        desk.context.definition.messages[element].message for element in desk.case.messages.values()
-    }
     return CaseActs(
         urge=is_open and _oversees(desk, by, URGING),
         supervise=is_open and supervises,
         orders=tuple(desk.case.orders) if _answers(desk, by) else (),
-        reopen="reopen" in waiting and _oversees(desk, by, ("supervise", "approve")),
-        dispute="dispute" in waiting and _reported(desk, by),
+        reopen=waiting_message(desk, "reopen") is not None
+        and _oversees(desk, by, ("supervise", "approve")),
+        dispute=waiting_message(desk, "dispute") is not None and _reported(desk, by),
         export=_exports(desk, by),
         steps=tuple(_steps(desk)) if supervises else (),
         classes=tuple(desk.context.definition.classes.values()) if supervises else (),
     )
+
+
+def waiting_message(desk: Desk, name: str) -> Message | None:
+    """The drawn message of this name the case waits for now, or None."""
+    drawn = desk.context.definition.messages
+    waiting = (drawn[element] for element in desk.case.messages.values())
+    return next((message for message in waiting if message.message == name), None)
 
 
 def _steps(desk: Desk) -> Iterator[tuple[str, str]]:

@@ -25,17 +25,18 @@ from engine.reasons import reasoned
 from engine.rights import may_see, places_seen
 from engine.search import STATUSES, Query, search
 from engine.verification import verify
-from web.case_acts import case_acts
+from web.case_acts import case_acts, waiting_message
 from web.case_rows import case_rows
 from web.case_view import diagram_facts, steps_of, table_rows, trace_days
 from web.desk import desk_of, unit_groups
+from web.drawn import fill_in
 from web.exporting import export_case_report
 from web.moments import read_day
 from web.quantities import ZONE
 from web.records import CaseFile, five_cells, names, read_file
 from web.reporting import PROCESS
 from web.rows import task_rows
-from web.texts import either, say
+from web.texts import either, language, say
 from web.visit import at, by, house, key, reads, see_other, writes
 
 pages = Blueprint("cases", __name__)
@@ -180,12 +181,23 @@ def reopen(case_id: str) -> AnyResponse:
     return _act(turns.reopen, case_id, request.form.get("reason", ""), told=say("已重开"))
 
 
-@pages.post("/cases/<case_id>/dispute")
+@pages.route("/cases/<case_id>/dispute", methods=["GET", "POST"])
 @login_required  # type: ignore[untyped-decorator]
-def dispute(case_id: str) -> AnyResponse:
-    """The reporter does not accept the result."""
-    form = {"reason": request.form.get("reason", "")}
-    return _act(turns.dispute_result, case_id, form, told=say("已提出，会换一个人再看"))
+def dispute(case_id: str) -> Any:
+    """The reporter does not accept the result, with the form drawn for it."""
+    with reads() as conn:
+        desk = desk_of(conn, case_id)
+    message = waiting_message(desk, "dispute")
+    if message is None:
+        raise turns.NotDrawn(
+            "现在不在可以对结果提出异议的期限内。", "The result cannot be disputed now."
+        )
+
+    def disagree(conn: Connection, values: dict[str, Any]) -> Done:
+        return turns.dispute_result(conn, case_id, values, by=by(), at=at(), key=key())
+
+    back = url_for("cases.page", case_id=case_id)
+    return fill_in(desk, message, disagree, told=say("已提出，会换一个人再看"), back=back)
 
 
 @pages.post("/cases/<case_id>/exports")
@@ -197,7 +209,9 @@ def export(case_id: str) -> Response:
         exporter(desk, by())
     purpose = reasoned(request.form.get("purpose", ""), what="用途", english="a purpose")
     # No transaction is open while the pages are set: that takes seconds, and there is one writer.
-    pdf = export_case_report(house().database, case_id, by=by(), at=at(), purpose=purpose)
+    pdf = export_case_report(
+        house().database, case_id, by=by(), at=at(), purpose=purpose, locale=language()
+    )
     response = Response(pdf.content, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'attachment; filename="{case_id}.pdf"'
     return response

@@ -19,13 +19,14 @@ from engine.forms import FieldError, Form, FormRefused
 from web.acts import acts_on
 from web.clock import clock_view
 from web.desk import choosing, desk_of, inbox_row
+from web.drawn import fill_in
 from web.forms import questions, read_answers
 from web.moments import read_moment
 from web.quantities import ZONE
 from web.records import five_cells, handed_over, line_of, names, read_file
 from web.rows import told_clock, verb
 from web.so_far import so_far
-from web.texts import either, say
+from web.texts import say
 from web.uploads import asked_purposes, receive, uploads
 from web.visit import at, by, fresh_key, key, reads, see_other, writes
 
@@ -129,42 +130,16 @@ def objection(case_id: str, task: str) -> Any:
     with reads() as conn:
         desk = desk_of(conn, case_id)
         message = acts_on(desk, open_task(desk, task), by()).objection
-    if message is None or message.form is None:
+    if message is None:
         raise turns.NotDrawn(
             "现在不能提出异议。请办理，或与指派岗位联系。", "No objection is possible here now."
         )
-    form = desk.context.definition.forms[message.form]
-    errors: Sequence[FieldError] = ()
-    if request.method == "POST":
-        try:
-            values, errors = read_answers(form, request.form, now=at())
-            if errors:
-                raise FormRefused(list(errors))
-            with writes() as conn:
-                turns.raise_objection(conn, case_id, task, values, by=by(), at=at(), key=key())
-            flash(say("异议已提出，等裁定"))
-            return see_other("cases.page", case_id=case_id)
-        except FormRefused as refused:
-            errors = refused.errors
-    asked = questions(
-        form,
-        request.form if request.method == "POST" else None,
-        errors,
-        choosing=choosing(desk, message.id),
-        now=at(),
-    )
-    page = render_template(
-        "act.html",
-        name=either(message.name, desk.context.definition.elements[message.id].name_en),
-        case=desk.case,
-        form=form,
-        questions=asked,
-        uploads=[],
-        errors=errors,
-        key=request.form.get("key") or fresh_key(),
-        back=url_for("tasks.page", case_id=case_id, task=task),
-    )
-    return page, 422 if errors else 200
+
+    def object_(conn: Connection, values: dict[str, Any]) -> Done:
+        return turns.raise_objection(conn, case_id, task, values, by=by(), at=at(), key=key())
+
+    back = url_for("tasks.page", case_id=case_id, task=task)
+    return fill_in(desk, message, object_, told=say("异议已提出，等裁定"), back=back)
 
 
 @pages.post(f"{PATH}/extension")

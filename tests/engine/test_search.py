@@ -1,0 +1,145 @@
+"""The register searched, on both databases: what is found, for whom, page by page."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.cases import Place
+from engine.people import directory
+from engine.rights import places_seen
+from engine.search import (
+    Page,
+    Query,
+    case_of_receipt,
+    count_done_by,
+    count_reported_by,
+    done_by,
+    reported_by,
+    search,
+)
+from tests.conftest import Street
+
+
+def found(street: Street, query: Query | None = None, name: str = "watch", **more: Any) -> Page:
+    with street.database.begin() as conn:
+        people = directory(conn)
+        asked = query or Query()
+        below = people.subtree(asked.unit) if asked.unit else frozenset()
+        return search(
+            conn, asked, person=street.person[name], below=below, at=street.at,
+            places=places_seen(people, street.by(name), street.at), **more,
+        )  # fmt: skip
+
+
+def numbers(page: Page) -> list[str]:
+    return [case.case[-1] for case in page.cases]
+
+
+@pytest.fixture
+def cases(street: Street) -> list[str]:
+    first = street.report(title="车棚飞线充电")
+    street.later(days=1)
+    second = street.report(
+        by="head", category="road", title="井盖有响声", place=Place("u-tingtao", "沿河路 12 号")
+    )
+    street.later(days=1)
+    third = street.report(by="other", title="楼道 100% 堆满", place=Place("u-other", "沿河里"))
+    return [first, second, third]
+
+
+def test_the_newest_stands_first(street: Street, cases: list[str]) -> None:
+    assert numbers(found(street)) == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (Query(text="井盖"), ["2"]),
+        (Query(text="沿河"), ["3", "2"]),
+        (Query(text="100%"), ["3"]),
+        (Query(text="%"), ["3"]),
+        (Query(text="00002"), ["2"]),
+        (Query(category="road"), ["2"]),
+        (Query(unit="u-tingtao"), ["2", "1"]),
+        (Query(status="open"), ["3", "2", "1"]),
+        (Query(status="closed"), []),
+        (Query(process="hazard"), []),
+        (Query(text="没有的"), []),
+    ],
+)
+def test_filters_find_what_they_say(
+    street: Street, cases: list[str], query: Query, told: list[str]
+) -> None:
+    assert numbers(found(street, query)) == told
+
+
+def test_a_receipt_finds_its_case(street: Street, cases: list[str]) -> None:
+    receipt = next(e.data["receipt"] for e in street.entries(cases[0]) if "receipt" in e.data)
+    assert numbers(found(street, Query(text=receipt.lower()))) == ["1"]
+    with street.database.begin() as conn:
+        assert case_of_receipt(conn, receipt) == cases[0]
+        assert case_of_receipt(conn, "R-0000-0000") is None
+
+
+def test_the_interval_of_reporting_is_half_open(street: Street, cases: list[str]) -> None:
+    day = timedelta(days=1)
+    first = street.at - 2 * day
+    assert numbers(found(street, Query(since=first, until=first + day))) == ["1"]
+    assert numbers(found(street, Query(since=first + day))) == ["3", "2"]
+
+
+def test_overdue_are_the_cases_with_a_step_past_its_limit(street: Street, cases: list[str]) -> None:
+    # Four working hours each: only the last one is still in time.
+    assert numbers(found(street, Query(status="overdue"))) == ["2", "1"]
+
+
+def test_nobody_finds_what_they_may_not_see(street: Street, cases: list[str]) -> None:
+    assert numbers(found(street, name="head")) == ["2", "1"]
+    assert numbers(found(street, name="other")) == ["3"]
+    assert numbers(found(street, name="fixer")) == []
+
+
+def test_a_part_in_a_case_is_enough_to_find_it(street: Street) -> None:
+    street.report(by="fixer")
+    assert numbers(found(street, name="fixer")) == ["1"]
+    assert numbers(found(street, name="fixer2")) == []
+
+
+def test_pages_continue_where_the_last_one_ended_whatever_came_meanwhile(
+    street: Street, cases: list[str]
+) -> None:
+    first = found(street, limit=2)
+    assert numbers(first) == ["3", "2"]
+    street.later(minutes=1)
+    street.report()
+    assert numbers(found(street, limit=2, after=first.after)) == ["1"]
+    assert found(street, limit=2, after=first.after).after is None
+    assert numbers(found(street, limit=1, after="nonsense")) == ["4"]
+
+
+def test_cases_of_the_same_instant_are_neither_lost_nor_shown_twice(street: Street) -> None:
+    for _ in range(5):
+        street.report()
+    seen, after = [], None
+    while True:
+        page = found(street, limit=2, after=after)
+        seen += numbers(page)
+        after = page.after
+        if after is None:
+            break
+    assert seen == ["5", "4", "3", "2", "1"]
+
+
+def test_what_somebody_reported_and_did_is_found_apart(street: Street) -> None:
+    reported = street.report(by="head")
+    done = street.report(by="grid")
+    street.complete(done, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+    head, grid = street.person["head"], street.person["grid"]
+    with street.database.begin() as conn:
+        assert [case.case for case in reported_by(conn, head).cases] == [reported]
+        assert {case.case for case in done_by(conn, head).cases} == {reported, done}
+        assert count_reported_by(conn, grid) == 1
+        assert count_done_by(conn, grid) == 1
+        # p-1 is not p-12.
+        assert count_done_by(conn, grid[:-1]) == 0
