@@ -8,6 +8,7 @@ and DELETE statements our step sent, one transaction a step, into a copy of the 
 """
 
 import argparse
+import gc
 import json
 import platform
 import shutil
@@ -251,6 +252,7 @@ def measure(folder: Path, cases: int, rounds: int) -> dict[str, Any]:
     """All figures of one run."""
     bench = found(folder)
     measure_steps(bench, 3)  # caches and pages warm on both sides
+    gc.freeze()  # as `shaoji serve` does: the program itself is not searched for garbage
     ours, floor = measure_steps(bench, cases)
     verified, per_second = measure_replay(bench)
     early, late, written = measure_rework(bench, rounds)
