@@ -174,9 +174,9 @@ class ReportText:
         late = [line for line in record.responsibility if line.was_late]
         free = [line for line in record.responsibility if line.timing.state == "none"]
         open_ = [line for line in record.now if line not in late and line not in free]
-        told = [
-            Segment(self.say(f"{len(record.kept)} 步按时", f"{len(record.kept)} in time"), "verb")
-        ]
+        kept, told = len(record.kept), list[Segment]()
+        if kept:
+            told.append(Segment(self.say(f"{kept} 步按时", f"{kept} in time"), "verb"))
         if late:
             told.append(Segment(self._late_words(late), "verb"))
         if open_:

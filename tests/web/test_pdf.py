@@ -116,10 +116,8 @@ def test_a_case_without_lateness_says_so() -> None:
 
 def test_nothing_is_said_about_duties_nobody_has_done_yet() -> None:
     new = case_record(SAMPLE.entries[:4], SAMPLE.elements)
-    html = case_report_html(new, ISSUE, names=NAMES, locale="zh")
-    assert "同一单位" not in html
-    assert "没有人兼两项" not in html
-    assert "步按时" not in html
+    told = re.sub("<[^>]+>", "", case_report_html(new, ISSUE, names=NAMES, locale="zh"))
+    assert not re.search("同一单位|没有人兼两项|步按时", told)
     whole = case_report_html(RECORD, ISSUE, names=NAMES, locale="zh")
     assert "没有人兼两项；整改和验收不在同一单位。" in re.sub("<[^>]+>", "", whole)
 
