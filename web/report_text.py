@@ -170,34 +170,37 @@ class ReportText:
         )
 
     def summary(self) -> Markup:
-        record = self.record
-        late = [line for line in record.responsibility if line.was_late]
-        free = [line for line in record.responsibility if line.timing.state == "none"]
-        open_ = [line for line in record.now if line not in late and line not in free]
-        kept, told = len(record.kept), list[Segment]()
-        if kept:
-            told.append(Segment(self.say(f"{kept} 步按时", f"{kept} in time"), "verb"))
-        if late:
-            told.append(Segment(self._late_words(late), "verb"))
-        if open_:
-            told.append(Segment(self.say(f"{len(open_)} 步还在办", f"{len(open_)} still in hand")))
-        if free:
-            told.append(
-                Segment(self.say(f"{len(free)} 步没有时限", f"{len(free)} without a limit"))
-            )
-        lines = len(record.responsibility)
+        lines = len(self.record.responsibility)
         begin = self.say(
-            f"这件事共 {record.count} 条记录。责任表 {lines} 步：",
-            f"This case has {record.count} entries and {lines} steps: ",
+            f"这件事共 {self.record.count} 条记录。责任表 {lines} 步：",
+            f"This case has {self.record.count} entries and {lines} steps: ",
         )
-        return markup(
-            [
-                Segment(begin),
-                *joined(told, self.say("，", ", ")),
-                Segment(self.say("。", ". ")),
-                Segment(self._risk()),
-            ]
-        )
+        told = joined(list(self._counts()), self.say("，", ", "))
+        end = self.say("。", ". ") + self._risk()
+        return markup([Segment(begin), *told, Segment(end)])
+
+    def _counts(self) -> Iterator[Segment]:
+        """Every line of the table is in exactly one of these."""
+        lines = self.record.responsibility
+        late = [line for line in lines if line.was_late]
+        rest = [line for line in lines if not line.was_late and line not in self.record.kept]
+        open_ = sum(1 for line in rest if line.how == "open")
+        free = sum(1 for line in rest if line.how != "open" and line.timing.state == "none")
+        other = len(rest) - open_ - free
+        if kept := len(self.record.kept):
+            yield Segment(self.say(f"{kept} 步按时", f"{kept} in time"), "verb")
+        if late:
+            yield Segment(self._late_words(late), "verb")
+        if open_:
+            yield Segment(self.say(f"{open_} 步还在办", f"{open_} still in hand"))
+        if other:
+            yield Segment(
+                self.say(
+                    f"{other} 步退回、撤回或取消", f"{other} sent back, withdrawn or cancelled"
+                )
+            )
+        if free:
+            yield Segment(self.say(f"{free} 步没有时限", f"{free} without a limit"))
 
     def _late_words(self, late: Sequence[Responsibility]) -> str:
         minutes = sum(line.timing.late for line in late)

@@ -24,6 +24,7 @@ from web import printing
 from web.hold_chart import hold_chart
 from web.pdf import Issue, RecordBroken, case_report_html, render_case_report
 from web.printing import MissingGlyphs, NotOurs, check_glyphs, print_pdf
+from web.report_text import ReportText
 from web.typesetting import typeset
 from web.wording import Names
 
@@ -120,6 +121,15 @@ def test_nothing_is_said_about_duties_nobody_has_done_yet() -> None:
     assert not re.search("同一单位|没有人兼两项|步按时", told)
     whole = case_report_html(RECORD, ISSUE, names=NAMES, locale="zh")
     assert "没有人兼两项；整改和验收不在同一单位。" in re.sub("<[^>]+>", "", whole)
+
+
+@pytest.mark.parametrize("n", range(1, len(SAMPLE.entries) + 1))
+def test_the_counts_of_the_summary_add_up(n: int) -> None:
+    record = case_record(SAMPLE.entries[:n], SAMPLE.elements)
+    told = ReportText(record, NAMES, "zh").summary().striptags()
+    steps, _, counts = told.partition("步：")
+    each = re.findall(r"(\d+) 步", counts.partition("。")[0])
+    assert sum(map(int, each)) == int(steps.rpartition("责任表 ")[2])
 
 
 def test_one_person_in_two_duties_is_told_as_a_fact() -> None:
