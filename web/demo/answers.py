@@ -15,6 +15,14 @@ from web.demo.story import Report, Story, number
 from web.demo.town import ENFORCEMENT, ZONE, local
 
 RULES: Final = "《听澜街道隐患排查治理办法（演示）》"
+AUTHORITIES: Final = {
+    "road": "南屿区城市管理局（区管道路）",
+    "gas": "南屿区住房和城乡建设局（燃气）",
+    "food": "南屿区市场监督管理局",
+    "facility": "南屿区住房和城乡建设局",
+    "falling": "南屿区住房和城乡建设局（外墙）",
+    "illegal_building": "南屿区城市管理局",
+}
 SHARED_DAY: Final = local(2026, 4, 1, 8, 40)
 # What decides a step in the end: the form and the files that go with it.
 Answer = tuple[dict[str, Any], tuple[Evidence, ...]]
@@ -96,8 +104,8 @@ def _confirm(scene: Scene) -> Answer:
         form["reason"] = scene.say("与该案是同一处、同一件事，居民又报了一次。")
         return form, ()
     if story.verdict == "other_authority":
-        form["authority"] = "南屿区城市管理局（区管道路）"
-        form["reason"] = scene.say("查过权属，这一段由区里管养，已电话告知对方值班台 000-3110。")
+        form["authority"] = AUTHORITIES.get(story.report.category, "南屿区应急管理局")
+        form["reason"] = scene.say("查过权属和职责清单，不归街道管，已告知对方值班台 000-3110。")
         return form, ()
     form["reason"] = scene.say(
         "到现场看过，物品当天搬家临时放置，已全部搬走，通道畅通。",

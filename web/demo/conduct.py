@@ -53,9 +53,11 @@ def _expect_claim(world: World, story: Story, case_id: str, task: OpenTask, at: 
     chance = Chance("claim", story.key, task.key)
     if not chance.happens(450):
         return
-    opened = instant(task.opened)
-    lead = min(timedelta(minutes=chance.between(20, 170)), (at - opened) * 6 / 10)
-    world.plan(at - lead, partial(_claim, world, case_id, task.key))
+    whole = (at - instant(task.opened)) * 6 / 10
+    when = at - min(timedelta(minutes=chance.between(20, 170)), whole)
+    if not 8 <= when.astimezone(ZONE).hour < 20:
+        when = at - min(timedelta(minutes=chance.between(1, 5)), whole)
+    world.plan(when, partial(_claim, world, case_id, task.key))
 
 
 def _claim(world: World, case_id: str, key: str) -> None:
