@@ -67,7 +67,7 @@ def participants(case: CaseState) -> frozenset[str]:
     named = {name for doer in doers for name in (doer.person, doer.on_behalf_of)}
     holders = {task.holder for task in case.tasks.values()}
     said = {values.get("by") for values in case.variables.values()}
-    return frozenset((named | holders | said) - {None})
+    return frozenset(name for name in named | holders | said if name)
 
 
 def places_seen(people: Directory, by: By, at: datetime) -> frozenset[str]:

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
+from engine.cases import kept_apart
 from engine.casework import Desk, context_for, read_case
 from engine.definition_sets import load
 from engine.definitions import Definition, UserTask
@@ -13,8 +14,7 @@ from engine.forms import Field
 from engine.inbox import InboxRow, open_steps
 from engine.people import directory
 from engine.rights import check_may_see
-from engine.separation import barred_by
-from engine.state import Doer, OpenTask
+from engine.state import OpenTask
 from web.forms import Choosing, Groups
 from web.texts import either, say
 from web.visit import at, by
@@ -52,11 +52,12 @@ def choosing(desk: Desk, element: str) -> Choosing:
 def fit_for(desk: Desk, task: OpenTask) -> list[Authority]:
     """Who else may do an open step now: holders of its duty, then substitutes, not barred."""
     drawn = desk.context.definition.tasks[task.element]
+    units = desk.directory.offices(task.units)
     return [
         held
-        for held in _once(desk.directory.holders(task.duty, task.units, desk.at))
+        for held in _once(desk.directory.holders(task.duty, units, desk.at))
         if held.person != task.holder
-        and not barred_by(desk.case, drawn, Doer(held.person, held.on_behalf_of, held.unit))
+        and not kept_apart(desk, drawn, held.person, held.on_behalf_of)
     ]
 
 
@@ -118,8 +119,7 @@ def _fitting(desk: Desk, step: UserTask) -> list[Authority]:
     return [
         held
         for held in _once(desk.directory.holders(duty, desk.directory.units, desk.at))
-        if held.on_behalf_of is None
-        and not barred_by(desk.case, step, Doer(held.person, None, None))
+        if held.on_behalf_of is None and not kept_apart(desk, step, held.person)
     ]
 
 

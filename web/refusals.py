@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from audit.encoding import NotCanonical
 from audit.log import ClockBehind, ForkRefused
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
 from web.texts import later, refusal, say
@@ -48,6 +49,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(ForkRefused, outrun)
     app.register_error_handler(IntegrityError, outrun)
     app.register_error_handler(ClockBehind, clock_behind)
+    app.register_error_handler(NotCanonical, damaged)
 
 
 def status(refused_: Refusal) -> int:
@@ -87,6 +89,12 @@ def clock_behind(error: ClockBehind) -> tuple[str, int]:
     """The server's clock stands before the last record; only its administrator can help."""
     logging.getLogger("shaoji").error("the clock stands behind the log: %s", error)
     return card(say("服务器时钟早于最后一条记录，没有生效。请管理员先校准服务器时间。"), 409)
+
+
+def damaged(error: NotCanonical) -> tuple[str, int]:
+    """Stored bytes that are no record any more: nothing is shown rather than something wrong."""
+    logging.getLogger("shaoji").error("a stored record cannot be read: %s", error)
+    return card(say("记录的原文已损坏，不能显示。请停止使用这一页并通知管理员校验。"), 500)
 
 
 def card(told: str, code: int) -> tuple[str, int]:
