@@ -1,6 +1,6 @@
 """Opening a case and doing its steps."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -182,12 +182,25 @@ def may_do(desk: Desk, task: OpenTask, by: By) -> Authority:
     """
     authority = _authority(desk, task, by)
     drawn = desk.context.definition.tasks[task.element]
-    barred = barred_by(
-        desk.case, drawn, Doer(authority.person, authority.on_behalf_of, authority.unit)
-    )
+    barred = kept_apart(desk, drawn, authority.person, authority.on_behalf_of)
     if barred:
         raise separated(desk, drawn, barred)
     return authority
+
+
+def kept_apart(
+    desk: Desk, step: UserTask, person: str, on_behalf_of: str | None = None
+) -> str | None:
+    """The element that keeps this person from a step: they did it, or somebody of a unit of theirs.
+
+    Asked of the real person and of whom they act for, with all their posts.
+    """
+    units = _units_of(desk, person) | (_units_of(desk, on_behalf_of) if on_behalf_of else set())
+    return barred_by(desk.case, step, Doer(person, on_behalf_of, None), units)
+
+
+def _units_of(desk: Desk, person: str) -> set[str]:
+    return {post.unit for post in desk.directory.posts_of(person, desk.at)}
 
 
 def _authority(desk: Desk, task: OpenTask, by: By) -> Authority:
@@ -271,34 +284,52 @@ def _check_named(desk: Desk, task: UserTask, values: Mapping[str, Any]) -> None:
                 )
             )
         if field.widget == "person":
-            errors.extend(_unfit(desk, task, field.name, str(value)))
+            unfit = _unfit(desk, task, field.name, str(value), values)
+            errors.extend([unfit] if unfit else [])
     if errors:
         raise FormRefused(errors)
 
 
-def _unfit(desk: Desk, task: UserTask, field: str, person: str) -> Iterator[forms.FieldError]:
-    """Why the person a form names may not do the steps that will be theirs by it."""
-    name = desk.directory.name(person)
-    if not desk.directory.posts_of(person, desk.at):
-        yield forms.FieldError(field, f"{name}现在没有岗位。", f"{name} holds no post now.")
-        return
-    definition = desk.context.definition
+def _unfit(
+    desk: Desk, task: UserTask, field: str, person: str, values: Mapping[str, Any]
+) -> forms.FieldError | None:
+    """Why the person a form names may not do the steps that will be theirs by it, or None."""
+    people, definition = desk.directory, desk.context.definition
+    name = people.name(person)
+    if not people.posts_of(person, desk.at):
+        return forms.FieldError(field, f"{name}现在没有岗位。", f"{name} holds no post now.")
+    known = {**desk.case.variables, task.id: forms.routing(definition.forms[task.form], values)}
     for step in definition.tasks.values():
         if step.holder is None or (task.id, field) not in step.holder.paths:
             continue
-        duty = definition.lanes[step.lane].duty
-        if desk.directory.authority(person, duty, None, desk.at) is None:
-            yield forms.FieldError(
+        lane = definition.lanes[step.lane]
+        unit = lane.unit.evaluate(known) if lane.unit else None
+        within = people.subtree(unit) if isinstance(unit, str) else None
+        english = step.name_en or step.name
+        if people.authority(person, lane.duty, within, desk.at) is None:
+            return forms.FieldError(
                 field,
                 f"{name}现在没有“{step.name}”的岗位，请另选。",
-                f"{name} holds no post for “{step.name_en or step.name}”; choose somebody else.",
+                f"{name} holds no post for “{english}”; choose somebody else.",
             )
-        elif barred_by(desk.case, step, Doer(person, None, None)):
-            yield forms.FieldError(
+        if kept_apart(desk, step, person) or _will_be_apart(desk, step, person, known):
+            return forms.FieldError(
                 field,
-                f"{name}办过本案须与“{step.name}”分开的步骤，请另选。",
-                f"{name} did a step that must be kept apart from “{step.name_en or step.name}”.",
+                f"{name}办过本案须与“{step.name}”分开的步骤，或属于其承办单位，请另选。",
+                f"{name} did a step that must be kept apart from “{english}”, or belongs to the "
+                "unit that does it.",
             )
+    return None
+
+
+def _will_be_apart(desk: Desk, step: UserTask, person: str, known: Mapping[str, Any]) -> bool:
+    """Whether a unit of theirs is given, by these answers, what has to be kept from the step."""
+    definition = desk.context.definition
+    apart = step.separate_unit_from.evaluate(known) if step.separate_unit_from else ()
+    tasks = [definition.tasks[element] for element in apart or () if element in definition.tasks]
+    lanes = [definition.lanes[drawn.lane] for drawn in tasks]
+    given = {lane.unit.evaluate(known) for lane in lanes if lane.unit}
+    return bool(given & _units_of(desk, person))
 
 
 def _reporter(people: Directory, by: By | None, report: Report, at: datetime) -> dict[str, Any]:

@@ -5,14 +5,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from audit.entries import Draft
-from engine.cases import NotYourTask, may_do, open_task, separated
+from engine.cases import NotYourTask, kept_apart, may_do, open_task, separated
 from engine.casework import Desk, Done, change
 from engine.directory import Authority
 from engine.errors import Conflict, NotAllowed
 from engine.people import By, actor
 from engine.reasons import reasoned
-from engine.separation import barred_by
-from engine.state import Doer, OpenTask
+from engine.state import OpenTask
 
 # Duties whose holders may hand a step of their units to another person.
 REASSIGNING = ("dispatch", "supervise")
@@ -149,7 +148,7 @@ def _check_fit(desk: Desk, task: OpenTask, to: str) -> None:
             f"{name} holds no post for this step now. Choose somebody who does.",
         )
     drawn = desk.context.definition.tasks[task.element]
-    barred = barred_by(desk.case, drawn, Doer(to, found.on_behalf_of, found.unit))
+    barred = kept_apart(desk, drawn, to, found.on_behalf_of)
     if barred:
         refusal = separated(desk, drawn, barred)
         raise NotFit(f"{name}：{refusal.chinese}", f"{name}: {refusal.english}")
