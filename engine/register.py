@@ -118,8 +118,9 @@ def stored_state(conn: Connection, case: str) -> tuple[int, str, bytes] | None:
 def alike(
     conn: Connection, category: str, path: Sequence[str], address: str, at: datetime
 ) -> list[str]:
-    """Cases that may be about the same thing: same category and unit or address, of 30 days.
+    """Cases that may be about the same thing: same category and unit or address.
 
+    Those still open, however old, and those that ended within 30 days.
     A suggestion for people; at most five, newest first.
     """
     near = (register_table.c.unit == path[0]) | (
@@ -128,7 +129,10 @@ def alike(
     query = (
         select(register_table.c.case)
         .where(register_table.c.category == category, near)
-        .where(register_table.c.opened_at >= timestamp(at - ALIKE_FOR))
+        .where(
+            register_table.c.ended_at.is_(None)
+            | (register_table.c.ended_at >= timestamp(at - ALIKE_FOR))
+        )
         .order_by(register_table.c.opened_at.desc())
         .limit(5)
     )
