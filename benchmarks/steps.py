@@ -119,13 +119,14 @@ def steps_of_a_case(bench: Bench) -> list[tuple[str, str, dict[str, Any], tuple[
     acceptor, fixer = bench.person["accept"], bench.person["rectify"]
     accepted = {"visited_at": "2026-03-02T09:30:00+08:00", "checks": ["visited", "gone", "as_told"]}
     failed = accepted | {"result": "fail", "left": "东侧还有一处"}
+    passed = accepted | {"result": "pass"}
     rectified = {"done": "拆除私拉电线 6 处", "done_at": "2026-03-02T10:00:00+08:00"}
     rounds = [
         step
         for n in (1, 2, 3)
         for step in (
             (f"rectify#{n}", "rectify", rectified, ("before", "after")),
-            (f"accept#{n}", "accept", failed if n < 3 else accepted | {"result": "pass"}, ("site",)),
+            (f"accept#{n}", "accept", failed if n < 3 else passed, ("site",)),
         )
     ]
     assigned = {
@@ -153,7 +154,8 @@ def found(folder: Path) -> Bench:
     person = {}
     with engine.begin() as conn:
         log.found(conn, "log.bench.example")
-        publish_calendar(conn, (ROOT / "workflows/calendar/cn.toml").read_bytes(), by=None, at=START)
+        calendar = (ROOT / "workflows/calendar/cn.toml").read_bytes()
+        publish_calendar(conn, calendar, by=None, at=START)
         deploy(conn, read_folder(ROOT / "workflows/hazard"), by=None, at=START)
         for unit, kind, name, parent in UNITS:
             create_unit(conn, unit, kind=kind, name=name, parent=parent, by=None, at=START)

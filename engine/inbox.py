@@ -177,8 +177,8 @@ def _rows(conn: Connection, condition: Any, limit: int) -> list[InboxRow]:
     task, file = open_task_table.c, register_table.c
     query = (
         select(
-            open_task_table, file.number, file.title, file.address, file.unit.label("place"), file.level,
-            file.process, file.status, file.seq,
+            open_task_table, file.number, file.title, file.address, file.unit.label("place"),
+            file.level, file.process, file.status, file.seq,
         )
         .join(register_table, file.case == task.case)
         .where(condition)

@@ -18,6 +18,7 @@ def reasoned(text: str, *, what: str = "理由", english: str = "a reason") -> s
         raise NoReason(f"请写明{what}。", f"Please give {english}.")
     if len(told) > LONGEST:
         raise NoReason(
-            f"{what}太长，请控制在 {LONGEST} 字以内。", f"Keep {english} under {LONGEST} characters."
+            f"{what}太长，请控制在 {LONGEST} 字以内。",
+            f"Keep {english} under {LONGEST} characters.",
         )
     return told

@@ -16,6 +16,8 @@ from engine.state import CaseState
 
 # Duties that open no case by themselves.
 BLIND: Final = frozenset({"administer"})
+# What a street does by its offices; a department that only rectifies looks over its own alone.
+STREET_DUTIES: Final = frozenset({"review", "dispatch", "accept", "close", "approve", "supervise"})
 # Duties that may ask who held a post on a day.
 WATCHING: Final = frozenset({"supervise", "administer"})
 
@@ -36,9 +38,9 @@ def may_see(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
     if by.person in participants(case):
         return True
     seeing = tuple(_seeing(people, by, at))
-    above = {*case.place, *people.ancestors(case.place[-1])}
     return any(
-        held.unit in above or _is_part_of(case, held) or _is_wanted(case, held) for held in seeing
+        _is_over(case, people, held) or _is_part_of(case, held) or _is_wanted(case, people, held)
+        for held in seeing
     )
 
 
@@ -67,12 +69,12 @@ def participants(case: CaseState) -> frozenset[str]:
     named = {name for doer in doers for name in (doer.person, doer.on_behalf_of)}
     holders = {task.holder for task in case.tasks.values()}
     said = {values.get("by") for values in case.variables.values()}
-    return frozenset(name for name in named | holders | said if name)
+    return frozenset(str(name) for name in named | holders | said if name)
 
 
 def places_seen(people: Directory, by: By, at: datetime) -> frozenset[str]:
     """All units whose cases this person may see by a post: those of the posts, and below them."""
-    units = {held.unit for held in _seeing(people, by, at)}
+    units = {_overlooked(people, held) for held in _seeing(people, by, at)}
     return frozenset(below for unit in units for below in people.subtree(unit))
 
 
@@ -90,6 +92,25 @@ def _is_part_of(case: CaseState, held: Authority) -> bool:
     return held.on_behalf_of in participants(case)
 
 
-def _is_wanted(case: CaseState, held: Authority) -> bool:
+def _is_over(case: CaseState, people: Directory, held: Authority) -> bool:
+    """A duty in the case's unit or above it, or in an office by which the street acts."""
+    street = case.place[-1]
+    if held.unit in case.place or held.unit in people.ancestors(street):
+        return True
+    return held.duty in STREET_DUTIES and held.unit in people.offices((street,))
+
+
+def _overlooked(people: Directory, held: Authority) -> str:
+    """What a post looks over: its unit, or the street as whose office it acts."""
+    unit = people.unit(held.unit)
+    above = people.unit(unit.parent) if unit.parent else unit
+    acts = held.duty in STREET_DUTIES and unit.kind == "department" and above.kind == "street"
+    return above.id if acts else unit.id
+
+
+def _is_wanted(case: CaseState, people: Directory, held: Authority) -> bool:
     """An open step waits for this duty in this unit: how could one claim what one cannot see?"""
-    return any(held.duty == task.duty and held.unit in task.units for task in case.tasks.values())
+    return any(
+        held.duty == task.duty and held.unit in people.offices(task.units)
+        for task in case.tasks.values()
+    )

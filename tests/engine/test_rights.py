@@ -6,7 +6,15 @@ import pytest
 
 from engine.casework import read_case
 from engine.holding import delegate_task
-from engine.people import By, directory, end_post, grant_post, name_substitute, register_person
+from engine.people import (
+    By,
+    create_unit,
+    directory,
+    end_post,
+    grant_post,
+    name_substitute,
+    register_person,
+)
 from engine.rights import NotYoursToSee, check_may_see, may_see, places_seen, watches
 from tests.conftest import Street
 
@@ -97,3 +105,21 @@ def test_the_places_of_a_post_are_its_unit_and_all_below(street: Street) -> None
         }  # fmt: skip
         assert "u-other" in places_seen(people, street.by("watch"), street.at)
         assert not watches(people, street.by("head"), street.at)
+
+
+def test_an_office_of_the_street_sees_the_streets_cases_and_a_line_department_its_own(
+    street: Street,
+) -> None:
+    case = street.report()
+    made = {}
+    with street.database.begin() as conn:
+        for unit, duty in (("u-office", "dispatch"), ("u-line", "rectify")):
+            create_unit(conn, unit, "department", unit, parent="u-street", by=None, at=street.at)
+            made[unit] = register_person(conn, f"{unit}演示", by=None, at=street.at)
+            grant_post(conn, made[unit], unit, "岗位", [duty], reason="到任", by=None, at=street.at)
+    with street.database.begin() as conn:
+        state, people = read_case(conn, case), directory(conn)
+    assert may_see(state, people, By(made["u-office"]), street.at)
+    assert not may_see(state, people, By(made["u-line"]), street.at)
+    assert "u-micro-1" in places_seen(people, By(made["u-office"]), street.at)
+    assert "u-micro-1" not in places_seen(people, By(made["u-line"]), street.at)
