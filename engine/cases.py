@@ -216,9 +216,10 @@ def _authority(desk: Desk, task: OpenTask, by: By) -> Authority:
         return found
     absent = None if by.person == task.holder else task.holder
     found = people.authority(by.person, task.duty, units, desk.at, absent)
-    if found is None and absent is None:
-        # Given to this person by name, whose post sits elsewhere (an acceptor lent by the street).
-        found = people.authority(by.person, task.duty, None, desk.at, by.on_behalf_of)
+    if found is None:
+        # Given by name to somebody whose post sits elsewhere (an acceptor lent by the district):
+        # they may do it, and so may whoever stands in for them.
+        found = people.authority(by.person, task.duty, None, desk.at, absent or by.on_behalf_of)
     if found is None or (absent and found.on_behalf_of != absent):
         name = people.name(task.holder)
         raise NotYourTask(

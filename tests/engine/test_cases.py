@@ -19,7 +19,7 @@ from engine.holding import (
     reassign_task,
     release_task,
 )
-from engine.people import By, name_substitute
+from engine.people import By, create_unit, grant_post, name_substitute, register_person
 from engine.process import StepNotOpen
 from tests.conftest import Street, photo
 
@@ -220,3 +220,26 @@ def test_two_people_at_once_one_wins_and_the_other_reads_a_sentence(street: Stre
             racer.join()
     assert outcomes.count("won") == 8
     assert outcomes.count("StepNotOpen") == 8
+
+
+def test_who_stands_in_for_an_acceptor_lent_from_elsewhere_may_accept(street: Street) -> None:
+    with street.database.begin() as conn:
+        create_unit(
+            conn, "u-lender", "department", "区消防（演示）", parent="u-district", by=None,
+            at=street.at,
+        )  # fmt: skip
+        lent = register_person(conn, "外援演示", by=None, at=street.at)
+        grant_post(conn, lent, "u-lender", "验收", ["accept"], reason="借调", by=None, at=street.at)
+    case = street.report()
+    big = {"kind": "metal", "pieces": 900, "rechecker": lent}  # so that the lot falls for certain
+    street.complete(case, "prepare#1", "head", big)
+    street.complete(case, "make#1", "grid", {"what": "拆除"}, evidence=[photo()])
+    street.complete(case, "check_size#1", "accept", {"passed": True})
+    street.complete(case, "check_look#1", "accept2", {"passed": True})
+    street.do(
+        name_substitute, lent, street.person["leader"], end=street.at + timedelta(days=9),
+        reason="出差", by=By(lent),
+    )  # fmt: skip
+    street.complete(case, "recheck#1", "leader", {"passed": True})
+    done = next(e for e in reversed(street.entries(case)) if e.type == "task.completed")
+    assert done.actor["on_behalf_of"] == lent
