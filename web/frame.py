@@ -18,7 +18,7 @@ from engine.rights import watches
 from web import moments
 from web.quantities import ZONE
 from web.texts import either, language, say, say_html
-from web.visit import at, fresh_key, reads, settings
+from web.visit import at, fresh_key, here, reads, settings
 from web.wording import PURPOSES, category_words, level_words
 
 SCALES: Final = ("120", "140", "160")
@@ -71,7 +71,8 @@ def context() -> dict[str, Any]:
         "language": language(),
         "scale": session.get("scale", ""),
         "theme": session.get("theme", ""),
-        "here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
+        # What was refused cannot be opened as a page again.
+        "here": here() if request.method == "GET" else url_for("inbox.home"),
         "frame": frame(),
     }
 

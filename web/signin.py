@@ -16,7 +16,7 @@ from engine import accounts
 from engine.accounts import SignedIn, SignInRefused
 from engine.people import By
 from web.texts import refusal
-from web.visit import at, by, house, local_path, reads, see_other, writes
+from web.visit import at, by, here, house, local_path, reads, see_other, writes
 
 pages = Blueprint("signin", __name__)
 
@@ -65,7 +65,7 @@ def load(token: str) -> User | None:
 
 def ask() -> Response:
     """Send whoever is not signed in to the sign-in page, and back here afterwards."""
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    wanted = here() if request.method == "GET" else None
     return redirect(url_for("signin.form", next=wanted), 303)
 
 

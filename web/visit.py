@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import current_app, g, redirect, request, url_for
 from flask_login import current_user
@@ -88,6 +88,12 @@ def key() -> str:
 def see_other(endpoint: str, **values: Any) -> Response:
     """Send the browser to a page after an act, so that reloading does not repeat it."""
     return redirect(url_for(endpoint, **values), 303)
+
+
+def here() -> str:
+    """The address of this page on this server, quoted: the # of a step's key is no fragment."""
+    query = request.query_string.decode("ascii", "replace")
+    return quote(request.path) + (f"?{query}" if query else "")
 
 
 def local_path(target: str | None, default: str) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from tests.conftest import Street
 from tests.web.conftest import PASSWORD, Visitor
+from tests.web.paths import reported
 from web.app import create_app
 from web.config import Settings
 
@@ -19,6 +20,15 @@ def test_somebody_who_is_not_signed_in_is_asked_to_and_comes_back(visitor: Visit
     assert asked.location == "/sign-in?next=/cases?status%3Dopen"
     entered = visitor.post(asked.location, {"name": "watch", "password": PASSWORD})
     assert entered.location == "/cases?status=open"
+
+
+def test_a_link_to_a_step_survives_signing_in(visitor: Visitor, web_street: Street) -> None:
+    case = reported(web_street)
+    path = f"/cases/{case}/tasks/confirm%231"
+    asked = visitor.get(path).location
+    assert asked is not None
+    assert visitor.post(asked, {"name": "head", "password": PASSWORD}).location == path
+    assert "提交确认" in visitor.text(path)
 
 
 @pytest.mark.parametrize("name", ["head", "nobody"])
