@@ -5,7 +5,7 @@ from typing import Final
 
 from flask import Flask, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -29,6 +29,7 @@ TITLES: Final = {
     413: later("文件太大，没有收下"),
     429: later("请求太密，请稍等"),
     500: later("出了差错"),
+    503: later("现在写不进去"),
 }
 ADVICE: Final = {
     400: later("收到的内容不完整。请返回上一页，刷新后重新提交。"),
@@ -49,6 +50,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(ForkRefused, outrun)
     app.register_error_handler(IntegrityError, outrun)
     app.register_error_handler(ClockBehind, clock_behind)
+    app.register_error_handler(OperationalError, no_writing)
     app.register_error_handler(NotCanonical, damaged)
 
 
@@ -89,6 +91,16 @@ def clock_behind(error: ClockBehind) -> tuple[str, int]:
     """The server's clock stands before the last record; only its administrator can help."""
     logging.getLogger("shaoji").error("the clock stands behind the log: %s", error)
     return card(say("服务器时钟早于最后一条记录，没有生效。请管理员先校准服务器时间。"), 409)
+
+
+def no_writing(error: OperationalError) -> tuple[str, int]:
+    """The database takes nothing now: its disk is full, it is locked, or it cannot be reached."""
+    logging.getLogger("shaoji").error("the database cannot be written: %s", error.orig)
+    told = say(
+        "数据库现在写不进去，多半是磁盘已满。您这次没有生效，已有的记录都还在。"
+        "请把填写的内容先留着，请管理员腾出空间后再提交。"
+    )
+    return card(told, 503)
 
 
 def damaged(error: NotCanonical) -> tuple[str, int]:
