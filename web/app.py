@@ -23,7 +23,7 @@ from web import (
     tasks,
 )
 from web.config import Settings
-from web.visit import EXTENSION, SESSION_LENGTH, House, utc_now
+from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
 
 # Eight photos of 15 MB and a document; each file has its own limit in engine.uploads.
 LARGEST_REQUEST = 150 * 1024 * 1024
@@ -39,7 +39,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=settings.cookie_secure,
-        PERMANENT_SESSION_LIFETIME=SESSION_LENGTH,
+        PERMANENT_SESSION_LIFETIME=COOKIE_LENGTH,
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
         # A long form may lie open over lunch: its token lives as long as the session does.
         WTF_CSRF_TIME_LIMIT=None,

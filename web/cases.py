@@ -37,7 +37,7 @@ from web.records import CaseFile, five_cells, names, read_file
 from web.reporting import PROCESS
 from web.rows import task_rows
 from web.texts import either, language, say
-from web.visit import at, by, house, key, reads, see_other, writes
+from web.visit import at, by, done_before, house, key, reads, see_other, writes
 
 pages = Blueprint("cases", __name__)
 
@@ -185,6 +185,8 @@ def reopen(case_id: str) -> AnyResponse:
 @login_required  # type: ignore[untyped-decorator]
 def dispute(case_id: str) -> Any:
     """The reporter does not accept the result, with the form drawn for it."""
+    if request.method == "POST" and done_before():
+        return see_other("cases.page", case_id=case_id)
     with reads() as conn:
         desk = desk_of(conn, case_id)
     message = waiting_message(desk, "dispute")

@@ -19,6 +19,7 @@ CHOICES = {"language": LANGUAGES, "scale": SCALES, "theme": THEMES}
 @pages.post("/display")
 def choose() -> Response:
     """Keep a choice in this browser's session; an unknown value goes back to the usual."""
+    session.permanent = True
     for name, values in CHOICES.items():
         if name in request.form:
             value = request.form[name]

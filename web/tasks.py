@@ -28,7 +28,7 @@ from web.rows import told_clock, verb
 from web.so_far import so_far
 from web.texts import say
 from web.uploads import asked_purposes, receive, uploads
-from web.visit import at, by, fresh_key, key, reads, see_other, writes
+from web.visit import at, by, done_before, fresh_key, key, reads, see_other, writes
 
 pages = Blueprint("tasks", __name__)
 PATH: Final = "/cases/<case_id>/tasks/<task>"
@@ -48,6 +48,8 @@ def page(case_id: str, task: str) -> str:
 @login_required  # type: ignore[untyped-decorator]
 def complete(case_id: str, task: str) -> Any:
     """Do the step with its form; faults are shown beside what was typed."""
+    if done_before():
+        return see_other("inbox.mine")
     with reads() as conn:
         desk = desk_of(conn, case_id)
         open_ = open_task(desk, task)
@@ -127,6 +129,8 @@ def reassign(case_id: str, task: str) -> Response:
 @login_required  # type: ignore[untyped-decorator]
 def objection(case_id: str, task: str) -> Any:
     """异议: say why a step is not one's own, with the form drawn for it."""
+    if request.method == "POST" and done_before():
+        return see_other("cases.page", case_id=case_id)
     with reads() as conn:
         desk = desk_of(conn, case_id)
         message = acts_on(desk, open_task(desk, task), by()).objection

@@ -13,6 +13,7 @@ from flask_login import current_user
 from sqlalchemy import Connection, Engine
 from werkzeug.wrappers import Response
 
+from engine.casework import answered
 from engine.database import reading
 from engine.people import By
 from web.config import Settings
@@ -85,6 +86,12 @@ def key() -> str:
     return f"{by().person}:{sent[:100] or fresh_key()}"
 
 
+def done_before() -> bool:
+    """Whether the act of this very form was done already: sent twice, it is answered once more."""
+    with reads() as conn:
+        return answered(conn, key()) is not None
+
+
 def see_other(endpoint: str, **values: Any) -> Response:
     """Send the browser to a page after an act, so that reloading does not repeat it."""
     return redirect(url_for(endpoint, **values), 303)
@@ -105,4 +112,5 @@ def local_path(target: str | None, default: str) -> str:
     return target or default
 
 
-SESSION_LENGTH: Final = timedelta(hours=12)
+# How long a browser keeps its choices; how long a session lasts is decided by the server.
+COOKIE_LENGTH: Final = timedelta(days=180)

@@ -69,7 +69,7 @@ def test_a_key_sent_twice_is_done_once(signed_in: Enter, web_street: Street) -> 
     who = signed_in("head")
     for _ in range(2):
         answer = who.post(path(case, "confirm#1", "/completion"), {**CONFIRM, "key": "same"})
-        assert answer.status_code in (303, 409)
+        assert answer.location == "/inbox"
     assert web_street.types(case).count("task.completed") == 1
 
 

@@ -3,11 +3,12 @@
 "use strict";
 (async () => {
   const box = document.getElementById("diagram");
+  const frame = box.parentElement;
   const canvas = document.getElementById("canvas");
   const facts = JSON.parse(document.getElementById("diagram-facts").textContent);
   const answer = await fetch(facts.source, { credentials: "same-origin" });
   if (!answer.ok || !window.BpmnJS) return;
-  const scale = box.clientWidth < 700 ? 0.72 : 0.8;
+  const scale = box.clientWidth < 700 ? 0.85 : 1;
 
   // The box scrolls by itself: dragging and the wheel belong to the page.
   const still = { moveCanvas: ["value", {}], zoomScroll: ["value", {}], touch: ["value", {}] };
@@ -41,6 +42,8 @@
     label.textContent = flag.text;
     overlays.add(id, { position: { top: -14, left: 0 }, html: label, show: { minZoom: 0 } });
   }
+  // The mark of bpmn.io has to stay in sight (its licence), and the drawing is larger than its box.
+  frame.append(canvas.querySelector(".bjs-powered-by"));
   box.classList.add("bpmn--drawn");
 
   // Begin where the case stands.
