@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from audit.encoding import instant, timestamp
 from audit.entries import ENGINE, Draft, Entry
-from engine.calendar import Calendar, used, working_minutes_per_day
+from engine.calendar import Calendar, named, used, working_minutes_per_day
 from engine.clocks import set_deadline
 from engine.definitions import Definition, Lane, UserTask
 from engine.errors import Refusal
@@ -180,12 +180,8 @@ def _advanced(
         "timers": [_told_timer(opened) for opened in steps if isinstance(opened, OpenTimer)],
         "ends": step.ends,
     }
-    start = {"path": step.path, "calendar": _calendar(context)}
+    start = {"path": step.path, "calendar": named(context.calendar)}
     return start | {name: value for name, value in told.items() if value}
-
-
-def _calendar(context: Context) -> dict[str, Any]:
-    return {"version": context.calendar.version, "sha256": context.calendar.sha256}
 
 
 def _told_task(task: OpenTask) -> dict[str, Any]:
@@ -244,10 +240,11 @@ def measure(task: OpenTask, at: datetime, calendar: Calendar) -> dict[str, Any]:
     clock = task.clock
     assert clock is not None  # noqa: S101 - callers ask only of tasks with a clock
     if task.pause is not None:
-        spent = task.pause.used
+        # A stopped clock stands where it was stopped, and that may be behind its limit already.
+        at, spent = instant(task.pause.since), task.pause.used
     else:
         spent = clock.used + used(calendar, clock.kind, instant(clock.start), at)
-    in_time = task.pause is not None or at <= instant(clock.due)
+    in_time = at <= instant(clock.due)
     return {
         "clock": clock.kind,
         "class": clock.deadline_class,

@@ -72,6 +72,11 @@ def read_calendar(toml: bytes, *, version: int = 0) -> Calendar:
     return Calendar(version, _read_zone(content.get("zone")), office, days, published, digest)
 
 
+def named(cal: Calendar) -> dict[str, Any]:
+    """How an event names the calendar it was computed with: {version, sha256}."""
+    return {"version": cal.version, "sha256": cal.sha256}
+
+
 def working_minutes_per_day(cal: Calendar) -> int:
     """Office minutes of one working day: what "1 个工作日" means in minutes."""
     return _office_time(cal) // MINUTE

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from audit.encoding import instant, timestamp
-from engine.calendar import Calendar, due, used, working_minutes_per_day
+from engine.calendar import Calendar, due, named, used, working_minutes_per_day
 from engine.deadline_classes import DeadlineClass, Span
 
 _NATURAL: Final = {"minutes": 1, "hours": 60, "days": 24 * 60}
@@ -56,7 +56,7 @@ def set_deadline(
         "due": timestamp(limit.at),
         "warn": [timestamp(at) for at in warn],
         "escalate": timestamp(escalate[0]),
-        "calendar": {"version": cal.version, "sha256": cal.sha256},
+        "calendar": named(cal),
         "unpublished": limit.unpublished or escalate[1],
     }
     told = {"predecessor": predecessor, "reason": reason, "approver": approver}

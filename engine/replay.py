@@ -129,8 +129,9 @@ def _pinned(cause: Entry) -> str:
 
 
 def _named_calendar(cause: Entry, facts: list[Entry], books: Library) -> Calendar | None:
-    """The calendar the facts after an act were computed with; most acts need none."""
-    named = next((fact.data["calendar"] for fact in facts if "calendar" in fact.data), None)
+    """The calendar an act, or the facts after it, were computed with; most acts need none."""
+    naming = (entry.data["calendar"] for entry in (cause, *facts) if "calendar" in entry.data)
+    named = next(naming, None)
     if named is None:
         return None
     try:

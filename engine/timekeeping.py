@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from audit.encoding import instant, timestamp
 from audit.entries import Draft
+from engine.calendar import named
 from engine.cases import NotYourTask, may_do, open_task
 from engine.casework import Desk, Done, Work, change
 from engine.directory import Authority
@@ -277,6 +278,9 @@ def _decide(
             )
         authority = _approver(desk, open_, by, duty)
         data: dict[str, Any] = {"task": task, "request": request.seq, "reason": reasoned(reason)}
+        if (kind, outcome) == ("pause", "granted"):
+            # No fact follows that would name the calendar by which the minutes used are counted.
+            data["calendar"] = named(desk.context.calendar)
         who = actor(authority, "approve", channel=by.channel)
         return [Draft(f"{kind}.{outcome}", data, who, at)]
 

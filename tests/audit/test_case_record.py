@@ -243,7 +243,7 @@ def test_a_pause_tells_for_whom_by_whom_and_when_the_clock_ran_on() -> None:
     ask = {"task": "rectify#1", "counterparty": "供电公司", "resume_by": until, "reason": "等停电"}
     item = {"sha256": "e" * 64, "bytes": 9, "media": "application/pdf", "purpose": "call"}
     request = case.write("pause.requested", ask, "fixer", evidence=({**item, "declared": True},))
-    yes = {"task": "rectify#1", "request": request.seq, "reason": "有凭据"}
+    yes = {"task": "rectify#1", "request": request.seq, "reason": "有凭据", "calendar": CALENDAR}
     case.write("pause.granted", yes, "dispatcher")
     assert case.record().now[0].timing.state == "paused"
     case.later(60)
