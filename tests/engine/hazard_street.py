@@ -1,6 +1,7 @@
 """The hazard process on the test street: its offices, people, and an answer to every step."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from audit.encoding import instant
@@ -124,6 +125,11 @@ class Hazard:
         """Run a command on the case."""
         self.street.later(minutes=1)
         done: Done = self.street.do(command, self.case, *args, by=self.street.by(by), **more)
+        return done
+
+    def act_at(self, at: datetime, command: Any, *args: Any, by: str, **more: Any) -> Done:
+        """Run a command on the case at an instant, whatever the street's clock says."""
+        done: Done = self.street.do(command, self.case, *args, by=self.street.by(by), at=at, **more)
         return done
 
     def dispute(self, by: str = "reporter", reason: str = "还在原处", **form: Any) -> "Hazard":
