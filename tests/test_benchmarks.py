@@ -1,0 +1,18 @@
+"""The benchmarks run and print what they promise; how fast is no business of a test."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_step_benchmark_measures_ours_and_the_floor_in_one_run() -> None:
+    command = [sys.executable, "benchmarks/steps.py", "--cases", "1", "--rounds", "16", "--json"]
+    ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    told = json.loads(ran.stdout)
+    assert {"step_ratio_to_floor", "rework_ratio", "replay_cases_per_s"} <= set(told)
+    assert told["steps"] == 10
+    # Round 16 writes what round 2 wrote, but for numbers that have grown a digit.
+    assert told["bytes_last_round"] <= told["bytes_round_2"] * 1.02
