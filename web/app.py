@@ -1,7 +1,7 @@
 """Puts the pages together: settings, database, subjects, refusals, headers."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
@@ -43,7 +43,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
         # A long form may lie open over lunch: its token lives as long as the session does.
         WTF_CSRF_TIME_LIMIT=None,
-        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions[EXTENSION] = House(settings, open_database(settings.database_url), clock)

@@ -1,8 +1,11 @@
 """What stands around every page: who is here, where they can go, how they want to see it."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask, request, session, url_for
@@ -63,6 +66,20 @@ def init_app(app: Flask) -> None:
         instant=instant,
     )
     app.context_processor(context)
+
+    @app.url_defaults
+    def name_the_version(endpoint: str, values: dict[str, Any]) -> None:
+        # Browsers keep these files for a year: a new release asks for them by another address.
+        if endpoint == "static" and app.static_folder:
+            values["v"] = digest(Path(app.static_folder) / values["filename"])
+
+
+@cache
+def digest(path: Path) -> str:
+    """The beginning of a file's SHA-256; "" for one that is not there."""
+    if not path.is_file():
+        return ""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
 
 
 def context() -> dict[str, Any]:

@@ -154,5 +154,14 @@ def test_only_paths_of_this_server_are_followed(target: str | None, kept: str) -
     assert local_path(target, "/") == kept
 
 
+def test_files_kept_for_a_year_are_asked_for_by_their_content(visitor: Visitor) -> None:
+    page = visitor.text("/receipt")
+    sheet = re.search(r'href="(/static/shaoji\.css\?v=[0-9a-f]{10})"', page)
+    assert sheet
+    with visitor.get(sheet[1]) as answer:
+        assert answer.status_code == 200
+        assert "max-age=31536000" in answer.headers["Cache-Control"]
+
+
 def test_the_page_on_checking_names_the_log(visitor: Visitor) -> None:
     assert "log.tinglan.example" in visitor.text("/checking")

@@ -32,7 +32,7 @@ SMALL = """least => [...document.querySelectorAll(
     "a, button, select, summary, textarea, input:not([type=hidden]):not([type=radio])" +
     ":not([type=checkbox]):not([type=file]), .pick label, .upload, .trace__pick")]
   .filter(e => e.checkVisibility({visibilityProperty: true}))
-  .filter(e => getComputedStyle(e).display !== "inline" && !e.closest(".vh, .skip, .bpmn"))
+  .filter(e => getComputedStyle(e).display !== "inline" && !e.closest(".vh, .skip, .bpmn__frame"))
   .map(e => [e.getBoundingClientRect(), e.outerHTML.slice(0, 90)])
   .filter(([box]) => box.width > 1 && (box.height < least - .5 || box.width < 44 - .5))
   .map(([box, what]) => `${Math.round(box.width)}x${Math.round(box.height)} ${what}`)"""
