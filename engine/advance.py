@@ -153,7 +153,7 @@ def _message(case: CaseState, cause: Entry, context: Context) -> Effect:
 def _step(case: CaseState, step: Step, cause: Entry, context: Context) -> Effect:
     """Turn one move of the process into facts: what closed, what opened, whose clocks run."""
     closed = [_closing(case, key, cause, context) for key in step.closed]
-    case = _without(case, step, context.definition)
+    case = _without(case, step, cause, context.definition)
     openings = [_opening(case, waiting, cause, context) for waiting in step.opened]
     data = _advanced(step, context, closed, openings)
     if case.ended:
@@ -199,7 +199,7 @@ def _told_timer(timer: OpenTimer) -> dict[str, Any]:
     return {"timer": timer.key, "element": timer.element}
 
 
-def _without(case: CaseState, step: Step, definition: Definition) -> CaseState:
+def _without(case: CaseState, step: Step, cause: Entry, definition: Definition) -> CaseState:
     """The case after a move, without what closed; `outcome` = the last end that says one.
 
     A side branch may end last (a review, a ratification): it does not say how the case came out.
@@ -216,6 +216,7 @@ def _without(case: CaseState, step: Step, definition: Definition) -> CaseState:
         messages={key: name for key, name in case.messages.items() if key not in gone},
         outcome=outcome,
         ended=(outcome or step.ends[-1]) if step.finished else None,
+        ended_at=timestamp(cause.at) if step.finished else None,
     )
 
 

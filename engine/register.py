@@ -158,6 +158,6 @@ def _changing(case: CaseState) -> dict[str, Any]:
         "level": level,
         "status": case.ended or "open",
         "last_at": case.at,
-        "ended_at": case.at if case.ended else None,
+        "ended_at": case.ended_at,
         "alarm": next_alarm(case),
     }

@@ -115,6 +115,7 @@ class CaseState:
     orders: dict[str, str] = field(default_factory=dict)
     outcome: str | None = None
     ended: str | None = None
+    ended_at: str | None = None
 
     @property
     def place(self) -> tuple[str, ...]:
