@@ -131,6 +131,18 @@ def _trace_row(record: CaseRecord, row: TimelineRow, called: Names, known: set[s
     )
 
 
+def folded(
+    days: list[tuple[str, list[TraceRow]]], longest: int
+) -> tuple[list[tuple[str, list[TraceRow]]], list[tuple[str, list[TraceRow]]]]:
+    """The days of a long story in two: the earlier ones, and the last ones worth reading first."""
+    shown = 0
+    for index in range(len(days) - 1, -1, -1):
+        shown += len(days[index][1])
+        if shown >= longest:
+            return days[:index], days[index:]
+    return [], days
+
+
 # --- diagram ------------------------------------------------------------------------------------
 
 

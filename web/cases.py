@@ -27,7 +27,7 @@ from engine.search import STATUSES, Query, search
 from engine.verification import verify
 from web.case_acts import case_acts, waiting_message
 from web.case_rows import case_rows
-from web.case_view import diagram_facts, steps_of, table_rows, trace_days
+from web.case_view import diagram_facts, folded, steps_of, table_rows, trace_days
 from web.desk import desk_of, unit_groups
 from web.drawn import fill_in
 from web.exporting import export_case_report
@@ -41,6 +41,8 @@ from web.visit import at, by, done_before, house, key, reads, see_other, writes
 
 pages = Blueprint("cases", __name__)
 
+# So many records of a story stand open; the earlier ones are folded.
+LONG_STORY: Final = 40
 LEVELS: Final = ("general", "larger", "major")
 
 
@@ -91,6 +93,7 @@ def page(case_id: str) -> str:
         version = version_of(conn, desk.case.definition)
         verdict = verify(conn, case=case_id) if "verify" in request.args else None
     late = any(line.timing.state == "overdue" for line in file.record.now)
+    earlier, days = folded(trace_days(file.record, called), LONG_STORY)
     return render_template(
         "case.html",
         case=desk.case,
@@ -100,7 +103,8 @@ def page(case_id: str) -> str:
         steps=steps if shown is None else [],
         standing=steps_of(file.record, called),
         table=table_rows(file.record, called),
-        days=trace_days(file.record, called),
+        earlier=earlier,
+        days=days,
         diagram=diagram_facts(file, called),
         machine_rows=sum(row.kind == "machine" for row in file.record.timeline),
         alike=alike,

@@ -79,7 +79,7 @@ def claimable() -> str:
 @pages.get("/inbox/overdue")
 @login_required  # type: ignore[untyped-decorator]
 def overdue() -> str:
-    """The overdue steps of the places this person sees."""
+    """The overdue steps of the places this person sees, and their own."""
     with reads() as conn:
         people, lists = _lists(conn)
         return _tasks(conn, people, lists, lists.overdue, "inbox.overdue")
@@ -109,7 +109,11 @@ def done() -> str:
 def _lists(conn: Connection) -> tuple[Directory, Lists]:
     people, who = directory(conn), by()
     places = places_seen(people, who, at())
-    late = [step for step in overdue_steps(conn, timestamp(at())) if step.unit in places]
+    late = [
+        step
+        for step in overdue_steps(conn, timestamp(at()))
+        if step.unit in places or step.holder == who.person
+    ]
     return people, Lists(
         mine=tuple(_held(conn, people, who)),
         claimable=tuple(claimable_by(conn, people, who.person, at())),
@@ -188,12 +192,12 @@ def _cases(
 def _late(step: LateStep) -> str:
     """逾期：听澜-隐-2026-00001“签收”，超 21 分钟。本人说明：“……”."""
     locale, line = language(), step.line
-    told = say(
-        "逾期：{number}“{step}”，超 {late}。",
-        number=step.number,
-        step=element_name(step.record, line.element, locale),
-        late=duration(line.timing.late, line.timing.clock, locale),
-    )
+    named = {"number": step.number, "step": element_name(step.record, line.element, locale)}
+    if line.timing.late:
+        late = duration(line.timing.late, line.timing.clock, locale)
+        told = say("逾期：{number}“{step}”，超 {late}。", late=late, **named)
+    else:
+        told = say("逾期：{number}“{step}”，曾超过原定时限。", **named)
     return told + (say("本人说明：“{note}”", note=line.note) if line.note else "")
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from markupsafe import Markup
 from sqlalchemy import text
 
 from audit.bundle import check_bundle
@@ -13,6 +14,7 @@ from audit.entries import Entry
 from tests.conftest import Street
 from tests.web.conftest import Visitor
 from tests.web.paths import accepted, assigned, closed, confirmed, rectified, reported, signed_for
+from web.case_view import TraceRow, folded
 
 Enter = Callable[[str], Visitor]
 
@@ -49,6 +51,13 @@ def test_the_timeline_tells_every_record_in_a_sentence(
     assert re.findall(r'<li id="e(\d+)"', page) == [str(n) for n in range(1, count + 1)]
     assert "3月2日 星期一" in page
     assert f"按记录时间，共 {count} 条" in page
+
+
+def test_a_long_story_is_folded_with_nothing_left_out() -> None:
+    row = TraceRow(1, "", "", "", Markup(""), ())
+    days = [("一", [row] * 30), ("二", [row] * 30), ("三", [row] * 15)]
+    assert folded(days, 40) == (days[:1], days[1:])
+    assert folded(days, 100) == ([], days)
 
 
 def test_not_verified_is_not_suspicion_and_verified_is_computed_now(

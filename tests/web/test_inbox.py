@@ -71,6 +71,15 @@ def test_the_overdue_list_shows_what_is_late_where_one_has_duties(
     assert "已逾期 0 件" in signed_in("other").text("/inbox/overdue")
 
 
+def test_the_overdue_list_holds_the_own_late_steps_too(
+    signed_in: Enter, web_street: Street
+) -> None:
+    assigned(web_street)
+    web_street.later(days=2)
+    assert "已逾期 1 件" in signed_in("fixer").text("/inbox/overdue")
+    assert "已逾期 0 件" in signed_in("fixer2").text("/inbox/overdue")
+
+
 def test_a_substitute_finds_the_steps_of_the_absent_person(
     signed_in: Enter, web_street: Street
 ) -> None:
