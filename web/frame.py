@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Flask, request, session, url_for
+from flask import Flask, g, request, session, url_for
 from flask_login import current_user
 from sqlalchemy import Connection
+from werkzeug.local import LocalProxy
 
 from audit.encoding import instant
 from audit.reports.facts import CaseRecord
@@ -90,12 +91,21 @@ def context() -> dict[str, Any]:
         "theme": session.get("theme", ""),
         # What was refused cannot be opened as a page again.
         "here": here() if request.method == "GET" else url_for("inbox.home"),
-        "frame": frame(),
+        # Only what stands in a frame reads the database for one: a page that says the database
+        # cannot be reached must not need it.
+        "frame": LocalProxy(frame),
     }
 
 
 def frame() -> Frame:
-    """The frame of this page for whoever looks at it."""
+    """The frame of this page for whoever looks at it; made once per request."""
+    if "frame" not in g:
+        g.frame = _frame()
+    made: Frame = g.frame
+    return made
+
+
+def _frame() -> Frame:
     with reads() as conn:
         people = directory(conn)
         if not current_user.is_authenticated:

@@ -78,6 +78,9 @@ def failed(error: HTTPException) -> tuple[str, int] | Response:
     code = error.code or 500
     if code < 400:
         return error.get_response()
+    if code in TORN:
+        told = say(ADVICE[500])
+        return render_template("torn.html", title=say(TITLES[500]), told=told), code
     return card(say(ADVICE.get(code, ADVICE[400])), code)
 
 

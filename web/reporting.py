@@ -15,6 +15,7 @@ from engine.cases import Place, Report, open_case
 from engine.definition_sets import latest
 from engine.definitions import OPENING_FORM, Definition
 from engine.directory import Directory, valid
+from engine.errors import NotAllowed
 from engine.evidence import Evidence
 from engine.forms import FieldError, FormRefused
 from engine.people import By, directory
@@ -59,6 +60,12 @@ def report() -> Any:
     """Open a case; faults are shown beside what was typed."""
     with reads() as conn:
         blank = _blank(conn)
+    if not blank.places:
+        # Before a file is kept: an account without a post must not fill the disk.
+        raise NotAllowed(
+            "您现在没有任何岗位，不能上报。请联系管理员。",
+            "You hold no post now and cannot report. Ask the administrator.",
+        )
     asked = blank.definition.forms[OPENING_FORM]
     values, errors = read_answers(asked, request.form, now=at())
     received, unfit = receive(_purposes(blank), at=at())
@@ -98,7 +105,7 @@ def _blank(conn: Connection) -> Blank:
 
 def place_groups(people: Directory, who: By, now: datetime) -> Groups:
     """Communities and grids of the streets this person works in, by community, own ones first."""
-    own = [post.unit for post in people.posts_of(who.person, now)]
+    own = [held.unit for held in people.capacities(who.person, now)]
     streets = {path[-1] for path in map(people.path, own)}
     grounds = [
         unit for street in sorted(streets) for unit in people.subtree(street)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from audit.log import ClockBehind, ForkRefused
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
@@ -126,6 +127,21 @@ def test_a_crash_tells_nothing_of_the_inside(app: Flask) -> None:
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert "没有留下半截记录" in answer.text
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_the_same_look(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.testing = False
+
+    def gone() -> None:
+        raise OperationalError("SELECT 1", {}, Exception("unable to open database file"))
+
+    monkeypatch.setattr("web.frame.reads", gone)
+    answer = app.test_client().get("/checking")
+    assert answer.status_code == 500
+    assert "出了差错" in answer.text
+    assert "unable to open" not in answer.text
 
 
 def test_a_request_too_large_is_refused_with_the_limit(

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 
-from engine.people import end_post
+from engine.people import By, directory, end_post
 from tests.conftest import Street
 from tests.web.conftest import Visitor, photo
 from tests.web.paths import REPORT
+from web.config import Settings
 
 Enter = Callable[[str], Visitor]
 TOLD = {**REPORT, "place_unit": "u-micro-1"}
@@ -102,27 +103,20 @@ def test_a_key_of_somebody_else_is_not_answered_with_their_case(
     assert first.location != second.location
 
 
-def test_without_a_post_nobody_reports(signed_in: Enter, web_street: Street) -> None:
-    from engine.people import directory
-
-    admin = next(
-        post.person for post in web_street.do(_directory).posts.values()
-        if "administer" in post.duties
-    )  # fmt: skip
-    from engine.people import By
-
+def test_without_a_post_nobody_reports_nor_fills_the_disk(
+    signed_in: Enter, web_street: Street, settings: Settings
+) -> None:
     with web_street.database.begin() as conn:
-        post = directory(conn).posts_of(web_street.person["grid"], web_street.at)[0].id
+        people = directory(conn)
+    post = people.posts_of(web_street.person["grid"], web_street.at)[0].id
+    admin = next(one.person for one in people.posts.values() if "administer" in one.duties)
     web_street.do(end_post, post, reason="离任", by=By(admin))
-    answer = signed_in("grid").post("/reports", TOLD)
-    assert answer.status_code in (403, 422)
+    told = {**TOLD, "evidence_before": (BytesIO(photo()), "p.jpg")}
+    answer = signed_in("grid").post("/reports", told)
+    assert answer.status_code == 403
+    assert "没有任何岗位" in answer.text
     assert web_street.types("hazard-2026-00001") == []
-
-
-def _directory(conn: object, **_more: object) -> object:
-    from engine.people import directory
-
-    return directory(conn)  # type: ignore[arg-type]
+    assert not settings.evidence_dir.exists()
 
 
 def test_a_stranger_does_not_see_the_receipt_page_of_a_case(
