@@ -3,6 +3,7 @@
 A version never changes: a deadline names the version it was computed with, and that one stays.
 """
 
+import hashlib
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from audit import log
 from audit.entries import Draft
 from engine.calendar import Calendar, read_calendar
-from engine.errors import Conflict, NotFound
+from engine.errors import Conflict, NotFound, Refusal
 from engine.people import By, administrator
 
 CALENDAR: Final = "@calendar"
@@ -38,6 +39,10 @@ calendar_table = Table(
 
 class NoCalendar(NotFound):
     """No calendar was published yet, or not in this version."""
+
+
+class CalendarDamaged(Refusal):
+    """What is stored under a version is not what was published."""
 
 
 class AlreadyPublished(Conflict):
@@ -107,8 +112,14 @@ def _read(conn: Connection, which: Select[Any]) -> Calendar:
     known = _calendars.get((named.version, named.sha256))
     if known is None:
         content = select(calendar_table.c.bytes).where(calendar_table.c.version == named.version)
-        known = read_calendar(bytes(conn.execute(content).scalar_one()), version=named.version)
-        _calendars[named.version, named.sha256] = known
+        toml = bytes(conn.execute(content).scalar_one())
+        # Before it is read: changed bytes need not be a calendar at all.
+        if hashlib.sha256(toml).hexdigest() != named.sha256:
+            raise CalendarDamaged(
+                f"第 {named.version} 版工作日历的内容已被改动，不能使用。",
+                f"Calendar {named.version} was changed after it was published; it is not used.",
+            )
+        known = _calendars[named.version, named.sha256] = read_calendar(toml, version=named.version)
     return known
 
 

@@ -120,7 +120,7 @@ def project(
     """Bring the open steps of a case up to date: gone, new and changed ones."""
     old = before.tasks if before else {}
     gone = [{"c": after.case, "k": key} for key in old if key not in after.tasks]
-    new = [_row(after, task) for key, task in after.tasks.items() if key not in old]
+    new = [row_of(after, task) for key, task in after.tasks.items() if key not in old]
     moved = [
         _moved(after, task) for key, task in after.tasks.items() if key in old and old[key] != task
     ]
@@ -205,7 +205,8 @@ def _at(text: str | None) -> datetime | None:
     return None if text is None else instant(text)
 
 
-def _row(case: CaseState, task: OpenTask) -> dict[str, Any]:
+def row_of(case: CaseState, task: OpenTask) -> dict[str, Any]:
+    """What the inbox shows of an open step."""
     fixed = {
         "case": case.case,
         "task": task.key,

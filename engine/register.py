@@ -100,12 +100,12 @@ def enter(conn: Connection, case: CaseState, entries: Iterable[Entry]) -> None:
         "source": opened["source"],
         "opened_at": timestamp(told[0].at),
     }
-    conn.execute(_INSERT, fixed | _changing(case))
+    conn.execute(_INSERT, fixed | row_of(case))
 
 
 def refresh(conn: Connection, case: CaseState) -> None:
     """Write what changed of a case in the register."""
-    changing = {f"v_{name}": value for name, value in _changing(case).items()}
+    changing = {f"v_{name}": value for name, value in row_of(case).items()}
     _UPDATE.run(conn, {"c": case.case} | changing)
 
 
@@ -150,7 +150,8 @@ def alarmed(conn: Connection, at: datetime, *, limit: int = 100) -> list[str]:
     return list(conn.execute(query).scalars())
 
 
-def _changing(case: CaseState) -> dict[str, Any]:
+def row_of(case: CaseState) -> dict[str, Any]:
+    """What the register shows of a case that changes as it goes on."""
     level = case.variables.get("grade", {}).get("level")
     return {
         "seq": case.seq,

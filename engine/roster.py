@@ -6,6 +6,7 @@ It can be thrown away and rebuilt, all but the names: those are nowhere else.
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -169,34 +170,58 @@ def _until(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one event does to the tables: a new row, or other values in the row with this id."""
+
+    table: Table
+    id: str
+    values: dict[str, Any]
+    new: bool = False
+
+
 def apply(conn: Connection, entry: Entry) -> None:
     """Bring the projections up to one event: the same for a command and for a rebuild."""
+    change = change_of(entry)
+    if change is None:
+        return
+    if change.new:
+        conn.execute(insert(change.table), {"id": change.id, **change.values})
+    else:
+        conn.execute(
+            update(change.table).where(change.table.c.id == change.id).values(change.values)
+        )
+
+
+def change_of(entry: Entry) -> Change | None:
+    """What an event of `@units` or `@people` does to the tables, or None."""
     data = entry.data
     period = {"since": data.get("from"), "until": data.get("to")}
     ended = {"until": data.get("to")}
     match entry.type:
         case "unit.created":
-            row = _pick(data, "kind", "name", "parent")
-            conn.execute(insert(unit_table), {"id": data["unit"], **row, **period})
+            row = _pick(data, "kind", "name", "parent") | period
+            return Change(unit_table, data["unit"], row, new=True)
         case "unit.renamed":
-            _change(conn, unit_table, data["unit"], {"name": data["name"]})
+            return Change(unit_table, data["unit"], {"name": data["name"]})
         case "unit.closed":
-            _change(conn, unit_table, data["unit"], ended)
+            return Change(unit_table, data["unit"], ended)
         case "person.registered":
             row = {"registered_at": timestamp(entry.at), "commitment": data["name_commitment"]}
-            conn.execute(insert(person_table), {"id": data["person"], **row})
+            return Change(person_table, data["person"], row, new=True)
         case "person.name_corrected":
-            _change(conn, person_table, data["person"], {"commitment": data["name_commitment"]})
+            return Change(person_table, data["person"], {"commitment": data["name_commitment"]})
         case "post.granted":
-            row = _pick(data, "person", "unit", "title", "duties")
-            conn.execute(insert(post_table), {"id": data["post"], **row, **period})
+            row = _pick(data, "person", "unit", "title", "duties") | period
+            return Change(post_table, data["post"], row, new=True)
         case "post.ended":
-            _change(conn, post_table, data["post"], ended)
+            return Change(post_table, data["post"], ended)
         case "substitute.named":
-            row = _pick(data, "absent", "substitute", "posts", "reason")
-            conn.execute(insert(substitution_table), {"id": data["substitution"], **row, **period})
+            row = _pick(data, "absent", "substitute", "posts", "reason") | period
+            return Change(substitution_table, data["substitution"], row, new=True)
         case "substitute.ended":
-            _change(conn, substitution_table, data["substitution"], ended)
+            return Change(substitution_table, data["substitution"], ended)
+    return None
 
 
 def _row(conn: Connection, table: Table, key: str) -> Row[Any] | None:
@@ -205,10 +230,6 @@ def _row(conn: Connection, table: Table, key: str) -> Row[Any] | None:
 
 def _pick(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: data.get(key) for key in keys}
-
-
-def _change(conn: Connection, table: Table, key: str, values: dict[str, Any]) -> None:
-    conn.execute(update(table).where(table.c.id == key).values(values))
 
 
 def name_commitment(salt: bytes, name: str) -> str:
