@@ -6,7 +6,6 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from audit.encoding import instant
 from audit.entries import ENGINE, Entry
@@ -17,6 +16,7 @@ from engine.evidence import Evidence
 from engine.holding import claim_task, reassign_task, release_task
 from engine.oversight import NoSuchOrder, UnknownClass, answer_supervision, supervise, urge
 from engine.people import By, name_substitute
+from engine.process import KERNEL
 from engine.register import alarmed
 from engine.timekeeping import (
     NoClock,
@@ -37,7 +37,7 @@ from engine.timekeeping import (
 from engine.worker import ring_due
 from tests.conftest import ROOT, Street, photo
 from tests.engine.hazard_street import Hazard, hazard
-from tests.engine.tampering import beneath, forget_live_states, remove_case
+from tests.engine.tampering import beneath, forget_live_states
 
 CALL = (photo("call", "函.jpg"),)
 DAY = timedelta(days=1)
@@ -607,21 +607,28 @@ def test_one_case_that_cannot_go_on_does_not_keep_the_others_from_ringing(h: Haz
     h.report()
     good = h.case
     h.street.later(days=30)
-    damage(h.street, damaged)
+    mend = damage(h.street, damaged)
     recorded, refused = ring_due(h.street.database, at=h.street.at)
     assert recorded == 4
     assert [line.split(":")[0] for line in refused] == [damaged]
     assert [entry.type for entry in h.street.entries(good)].count("deadline.escalated") == 1
-    remove_case(h.street, damaged)
+    mend()
 
 
-def damage(street: Street, case: str) -> None:
-    """Damage a case beneath the triggers, so that it can be neither read nor replayed."""
-    beneath(street, "UPDATE event SET body = :b WHERE stream = :c AND seq = 2", b=b"{", c=case)
-    with street.database.begin() as conn:
-        changed = "UPDATE case_register SET kernel = 'old' WHERE \"case\" = :c"
-        conn.execute(text(changed), {"c": case})
+def damage(street: Street, case: str) -> Callable[[], None]:
+    """Damage a case so that it can be neither read nor replayed; returns what mends it."""
+    kept = street.entries(case)[1].body
+    body = "UPDATE event SET body = :b WHERE stream = :c AND seq = 2"
+    state = 'UPDATE case_register SET kernel = :k WHERE "case" = :c'
+    beneath(street, body, b=b"{", c=case)
+    beneath(street, state, k="other", c=case)
     forget_live_states()
+
+    def mend() -> None:
+        beneath(street, body, b=kept, c=case)
+        beneath(street, state, k=KERNEL, c=case)
+
+    return mend
 
 
 def test_a_hundred_cases_that_cannot_go_on_do_not_hide_the_others(h: Hazard) -> None:
@@ -630,15 +637,14 @@ def test_a_hundred_cases_that_cannot_go_on_do_not_hide_the_others(h: Hazard) -> 
         h.report()
         cases.append(h.case)
     h.street.later(days=30)
-    for case in cases[:5]:
-        damage(h.street, case)
+    mend = [damage(h.street, case) for case in cases[:5]]
     recorded, refused = ring_due(h.street.database, at=h.street.at, limit=2)
     assert recorded == 4
     assert len(refused) == 5
     with h.street.database.begin() as conn:
         assert cases[5] not in alarmed(conn, h.street.at)
-    for case in cases[:5]:
-        remove_case(h.street, case)
+    for again in mend:
+        again()
 
 
 # --- calendars ------------------------------------------------------------------------------------
