@@ -80,7 +80,12 @@ class Hand:
         self.page.wait_for_url("**/inbox")
 
     def submit(self, words: str) -> None:
-        self.page.get_by_role("button", name=words, exact=True).click()
+        with self.page.expect_event("load"):
+            self.page.get_by_role("button", name=words, exact=True).click()
+
+    def follow(self, words: str) -> None:
+        with self.page.expect_event("load"):
+            self.page.get_by_role("link", name=words, exact=True).first.click()
 
     def check_layout(self, least: int = 44) -> None:
         page = self.page
@@ -132,7 +137,7 @@ def test_a_hazard_from_report_to_closing_on_a_phone(
     sit: Sit, web_street: Street, shots: dict[str, Path]
 ) -> None:
     grid = sit("grid")
-    grid.page.get_by_role("link", name="上报", exact=True).click()
+    grid.follow("上报")
     grid.check_layout()
     page = grid.page
     page.select_option("#f-place_unit", "u-micro-1")
@@ -151,9 +156,9 @@ def test_a_hazard_from_report_to_closing_on_a_phone(
     head = sit("head")
     head.check_layout()
     page = head.page
-    page.get_by_role("link", name="看看可认领的 1 件").click()
+    head.follow("看看可认领的 1 件")
     head.check_layout()
-    page.get_by_role("link", name="车棚飞线充电").click()
+    head.follow("车棚飞线充电")
     head.submit("认领")
     assert "现在在您手里" in page.inner_text("[role=status]")
     assert not page.is_visible("#f-object")
@@ -171,7 +176,7 @@ def test_a_hazard_from_report_to_closing_on_a_phone(
     dispatch = sit("dispatch")
     dispatch.open("/inbox/claimable")
     page = dispatch.page
-    page.get_by_role("link", name="车棚飞线充电").click()
+    dispatch.follow("车棚飞线充电")
     dispatch.check_layout()
     page.select_option("#f-unit", "u-property")
     page.select_option("#f-person", web_street.person["fixer"])
@@ -183,11 +188,11 @@ def test_a_hazard_from_report_to_closing_on_a_phone(
     web_street.later(minutes=20)
     fixer = sit("fixer")
     page = fixer.page
-    page.get_by_role("link", name="车棚飞线充电").click()
+    fixer.follow("车棚飞线充电")
     page.fill("#f-in_charge", "工程主管")
     fixer.submit("提交签收")
     web_street.later(minutes=90)
-    page.get_by_role("link", name="车棚飞线充电").click()
+    fixer.follow("车棚飞线充电")
     fixer.check_layout()
     page.fill("#f-done", "拆除 6 处飞线。")
     page.fill("input[name='done_at.time']", "11:20")
@@ -199,7 +204,7 @@ def test_a_hazard_from_report_to_closing_on_a_phone(
     web_street.later(hours=1)
     accept = sit("accept")
     page = accept.page
-    page.get_by_role("link", name="车棚飞线充电").click()
+    accept.follow("车棚飞线充电")
     accept.check_layout()
     assert "拆除 6 处飞线。" in page.inner_text("main")
     page.fill("input[name='visited_at.time']", "12:20")
@@ -213,7 +218,7 @@ def test_a_hazard_from_report_to_closing_on_a_phone(
     close = sit("close")
     close.open("/inbox/claimable")
     page = close.page
-    page.get_by_role("link", name="车棚飞线充电").click()
+    close.follow("车棚飞线充电")
     close.check_layout()
     for box in page.locator("#f-verified label").all():
         box.click()
@@ -229,11 +234,11 @@ def test_a_hazard_from_report_to_closing_on_a_phone(
 
     watch = sit("watch")
     page = watch.page
-    page.get_by_role("link", name="案件", exact=True).click()
+    watch.follow("案件")
     watch.check_layout()
-    page.get_by_role("link", name="车棚飞线充电").click()
+    watch.follow("车棚飞线充电")
     page.wait_for_selector(".bpmn--drawn")
-    page.get_by_role("link", name="现在校验这一案").click()
+    watch.follow("现在校验这一案")
     page.wait_for_selector(".bpmn--drawn")
     assert page.locator(".badge--ok").count() == 2
     watch.check_layout()
@@ -291,7 +296,7 @@ def test_without_scripts_everything_but_the_drawing_works(
     web_street.later(hours=3)
     fixer = sit("fixer", java_script_enabled=False)
     page = fixer.page
-    page.get_by_role("link", name="车棚飞线充电").click()
+    fixer.follow("车棚飞线充电")
     page.fill("#f-done", "拆除 6 处飞线。")
     page.set_input_files("input[name=evidence_before] >> nth=-1", shots["grey"])
     page.set_input_files("input[name=evidence_after] >> nth=-1", shots["green"])
