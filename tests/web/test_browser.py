@@ -167,6 +167,7 @@ def test_a_hazard_from_report_to_closing_on_a_phone(
     page.fill("#f-reason", "现场看到 6 处飞线。")
     head.submit("提交确认")
     assert "还有 1 处要改" in page.inner_text("#errors")
+    assert page.evaluate("document.activeElement.id") == "errors"
     head.check_layout()
     page.fill("#f-object", "3 幢北侧车棚")
     head.submit("提交确认")
@@ -287,6 +288,11 @@ def test_large_type_fits_a_phone_and_a_thumb(sit: Sit, web_street: Street, scale
         hand.open(path)
         hand.check_layout(60)
     assert hand.page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") >= 21
+    hand.open("/me")
+    hand.submit("退出登录")
+    for path in ("/sign-in", "/receipt", "/checking"):
+        hand.open(path)
+        hand.check_layout(60)
 
 
 def test_without_scripts_everything_but_the_drawing_works(
