@@ -20,7 +20,7 @@ from engine.directory import Directory
 from engine.exports import element_facts, record_export
 from engine.people import By, directory
 from web.pdf import Issue, render_case_report
-from web.wording import Names
+from web.records import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def export_case_report(
         organisation=_organisation(people, entries[0].data["place"]["path"][-1]),
     )
     bodies = [entry.body for entry in entries]
-    printed = render_case_report(record, issue, names=called(people), bodies=bodies, locale=locale)
+    printed = render_case_report(record, issue, names=names(people), bodies=bodies, locale=locale)
     sha256 = hashlib.sha256(printed.data).hexdigest()
     with engine.begin() as conn:
         record_export(
@@ -62,15 +62,6 @@ def export_case_report(
             pages=printed.pages, by=by, at=at,
         )  # fmt: skip
     return Exported(printed.data, sha256, printed.pages)
-
-
-def called(people: Directory) -> Names:
-    """The names of everybody and everything, as they are today."""
-    return Names(
-        people.names,
-        {unit.id: unit.name for unit in people.units.values()},
-        {post.id: post.title for post in people.posts.values()},
-    )
 
 
 def _made_by(people: Directory, by: By | None, at: datetime, locale: str) -> str:
