@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, insert, select, update
+from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, select, text, update
 
 from audit.entries import ENGINE, Draft
 from audit.log import metadata
@@ -46,6 +46,9 @@ _LAST = (
     select(number_table.c.last)
     .where(number_table.c.process == bindparam("p"), number_table.c.year == bindparam("y"))
     .with_for_update()
+)
+_FIRST = text(
+    "INSERT INTO case_number (process, year, last) VALUES (:p, :y, 0) ON CONFLICT DO NOTHING"
 )
 
 
@@ -92,6 +95,8 @@ def open_case(
     by: None only for imports, which whoever operates the server may bring in.
     Raises FormRefused, UnknownUnit, NotAllowed for a person without any post.
     """
+    year, last = _lock_numbers(conn, report.process, at)
+    # Behind the lock: of two equal reports sent at once one waits here for the other's answer.
     known = answered(conn, key)
     if known:
         return known
@@ -100,7 +105,7 @@ def open_case(
     path = people.path(report.place.unit)
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
     who = _reporter(people, by, report, at)
-    year, number = _next_number(conn, definition, at)
+    number = _take_number(conn, definition.key, year, last + 1)
     case_id = f"{definition.key}-{year}-{number:05d}"
     street = people.unit(path[-1])
     data = {
@@ -356,18 +361,25 @@ def _short(name: str) -> str:
     return name.removesuffix("街道")
 
 
-def _next_number(conn: Connection, definition: Definition, at: datetime) -> tuple[int, int]:
+def _lock_numbers(conn: Connection, process: str, at: datetime) -> tuple[int, int]:
+    """The year and the last number given out in it, held until the transaction ends."""
     year = at.astimezone(ZoneInfo(calendar(conn).zone)).year
-    last = conn.execute(_LAST, {"p": definition.key, "y": year}).scalar()
+    asked = {"p": process, "y": year}
+    last = conn.execute(_LAST, asked).scalar()
     if last is None:
-        conn.execute(insert(number_table), {"process": definition.key, "year": year, "last": 1})
-        return year, 1
+        # The first of a year: of two at once one makes the row and the other waits for it.
+        conn.execute(_FIRST, asked)
+        last = conn.execute(_LAST, asked).scalar_one()
+    return year, last
+
+
+def _take_number(conn: Connection, process: str, year: int, number: int) -> int:
     conn.execute(
         update(number_table)
-        .where(number_table.c.process == definition.key, number_table.c.year == year)
-        .values(last=last + 1)
+        .where(number_table.c.process == process, number_table.c.year == year)
+        .values(last=number)
     )
-    return year, last + 1
+    return number
 
 
 def holders_named(case: CaseState) -> set[str]:
