@@ -88,6 +88,7 @@ _TAKE_HEAD = Statement(
         of=head_table
     )
 )
+_LOCK_NAME = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("s"), 0)))
 _SELECT_BODIES = (
     select(event_table.c.body)
     .where(event_table.c.stream == bindparam("s"), event_table.c.seq > bindparam("after"))
@@ -141,10 +142,14 @@ def origin(conn: Connection) -> str:
 def take(conn: Connection, stream: str) -> Head:
     """Lock the end of a stream until the transaction ends; an empty stream has seq 0.
 
-    PostgreSQL locks the head row (an empty stream has none: there the primary key decides between
-    two first writers); SQLite has locked the whole database at BEGIN IMMEDIATE.
+    PostgreSQL locks the head row, or the name of a stream that has none yet; SQLite has locked the
+    whole database at BEGIN IMMEDIATE.
     """
     row = _TAKE_HEAD.run(conn, {"s": stream}).first()
+    if row is None and conn.dialect.name == "postgresql":
+        # Of two first writers one waits here, and then finds the head the other has made.
+        conn.execute(_LOCK_NAME, {"s": stream})
+        row = _TAKE_HEAD.run(conn, {"s": stream}).first()
     if row is None:
         return Head(origin(conn), stream, 0, b"", "")
     return Head(row.origin, stream, row.seq, bytes(row.hash), row.at)
