@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final, Protocol, cast
 
 from jsonschema import Draft202012Validator
@@ -429,6 +430,8 @@ FAULTS: Final[dict[str, Callable[[Field, Any], Iterator[FieldError]]]] = {
 # --- reading a form -----------------------------------------------------------------------------
 
 
+# Lint and parser read the same forms of a set, one after the other; checking a schema costs 2 ms.
+@lru_cache(maxsize=128)
 def read_form(document: bytes) -> Form:
     """Read a form of at most 200 kB; raises BadForm."""
     schema = _json(document)
