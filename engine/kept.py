@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from audit.chain import Problem
 from audit.encoding import timestamp
 from audit.entries import Entry
+from audit.statements import Statement
 from engine import inbox, register
 from engine.calendar_versions import calendar_table
 from engine.cases import number_table
@@ -31,6 +32,9 @@ from engine.roster import (
 )
 from engine.state import CaseState
 
+_REGISTER = Statement(select(register_table).where(register_table.c.case == bindparam("c")))
+_INBOX = Statement(select(open_task_table).where(open_task_table.c.case == bindparam("c")))
+
 
 def check_register(conn: Connection, stream: str, entries: Sequence[Entry]) -> Iterator[Problem]:
     """What the tables behind a register stream hold that its events did not record."""
@@ -46,8 +50,7 @@ def check_projection(conn: Connection, case: CaseState) -> Problem | None:
 
 
 def _register_differs(conn: Connection, case: CaseState) -> str | None:
-    query = select(register_table).where(register_table.c.case == case.case)
-    row = conn.execute(query).mappings().first()
+    row = _REGISTER.run(conn, {"c": case.case}).mappings().first()
     if row is None:
         return "the register has nothing of it"
     if (row["seq"], row["kernel"]) != (case.seq, KERNEL):
@@ -60,8 +63,7 @@ def _register_differs(conn: Connection, case: CaseState) -> str | None:
 
 
 def _inbox_differs(conn: Connection, case: CaseState) -> str | None:
-    query = select(open_task_table).where(open_task_table.c.case == case.case)
-    shown = {row["task"]: dict(row) for row in conn.execute(query).mappings()}
+    shown = {row["task"]: dict(row) for row in _INBOX.run(conn, {"c": case.case}).mappings()}
     wanted = {key: inbox.row_of(case, task) for key, task in case.tasks.items()}
     return None if shown == wanted else "the inbox shows other open steps than the log"
 

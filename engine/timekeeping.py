@@ -44,7 +44,7 @@ class RequestPending(Conflict):
 
 
 class OwnRequest(NotAllowed):
-    """Whoever asked, or their unit, does not decide."""
+    """Whoever asked, or is asked for, does not decide: not as a substitute either."""
 
 
 def request_extension(
