@@ -1,8 +1,9 @@
 """What one human step costs, against the floor: the same rows written without an engine.
 
-Ours and the floor run in turn, case by case, in one process on one machine, SQLite with
+Ours and the floor run in turn, step by step, in one process on one machine, SQLite with
 synchronous=FULL on both sides. The floor replays, through plain sqlite3, exactly the INSERT, UPDATE
-and DELETE statements our step sent, one transaction a step, into a copy of the same database.
+and DELETE statements our step sends, one transaction a step, into a copy of the same database. To
+learn them the same step is done once more, unmeasured, on a second copy that is listened to.
 
     python benchmarks/steps.py [--cases 60] [--rounds 750] [--json]
 """
@@ -66,6 +67,7 @@ class Bench:
     """A street to measure on: our database, the floor's copy of it, and what ours wrote last."""
 
     engine: Engine
+    heard: Engine
     floor: sqlite3.Connection
     person: dict[str, str]
     at: datetime = START
@@ -75,9 +77,16 @@ class Bench:
         """One human step of ours, in ms, and then the same rows on the floor: (see `floor_ms`)."""
         self.at += timedelta(seconds=1)
         self.written.clear()
+        spent = self._complete(self.engine, case, task, who, form, purposes)
+        self._complete(self.heard, case, task, who, form, purposes)
+        return spent
+
+    def _complete(
+        self, engine: Engine, case: str, task: str, who: str, form: dict[str, Any], purposes: Any
+    ) -> float:
         evidence = [photo(purpose) for purpose in purposes]
         begun = time.perf_counter()
-        with self.engine.begin() as conn:
+        with engine.begin() as conn:
             complete_task(
                 conn, case, task, form, by=By(self.person[who]), at=self.at, evidence=evidence,
                 key=f"{case} {task}",
@@ -104,8 +113,9 @@ class Bench:
         form = {"title": "车棚飞线充电", "category": "charging", "address": "3 幢",
                 "description": "有人从楼上拉线充电"}  # fmt: skip
         report = Report("hazard", "charging", "车棚飞线充电", Place("u-grid", "3 幢"), form)
-        with self.engine.begin() as conn:
-            case = open_case(conn, report, by=By(self.person["report"]), at=self.at).case
+        for engine in (self.engine, self.heard):
+            with engine.begin() as conn:
+                case = open_case(conn, report, by=By(self.person["report"]), at=self.at).case
         self.floor_ms()
         return case
 
@@ -147,7 +157,7 @@ def steps_of_a_case(bench: Bench) -> list[tuple[str, str, dict[str, Any], tuple[
 
 
 def found(folder: Path) -> Bench:
-    """Two equal databases: ours, and the floor's."""
+    """Three equal databases: ours, the one that is listened to, and the floor's."""
     ours = folder / "ours.db"
     engine = open_database(f"sqlite:///{ours}")
     create_schema(engine)
@@ -163,12 +173,14 @@ def found(folder: Path) -> Bench:
             person[duty] = register_person(conn, f"{duty}演示", by=None, at=START)
             grant_post(conn, person[duty], unit, duty, [duty], reason="到任", by=None, at=START)
     engine.dispose()
+    shutil.copy(ours, folder / "heard.db")
     shutil.copy(ours, folder / "floor.db")
     floor = sqlite3.connect(folder / "floor.db", isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "recursive_triggers=ON"):
         floor.execute(f"PRAGMA {pragma}")
-    bench = Bench(open_database(f"sqlite:///{ours}"), floor, person)
-    event.listen(bench.engine, "before_cursor_execute", _remember(bench))
+    heard = open_database(f"sqlite:///{folder / 'heard.db'}")
+    bench = Bench(open_database(f"sqlite:///{ours}"), heard, floor, person)
+    event.listen(heard, "before_cursor_execute", _remember(bench))
     return bench
 
 

@@ -392,6 +392,8 @@ def _walk(root: Task) -> Iterator[Task]:
 
 
 def _run(task: Task, script: _Script) -> None:
+    if not task._children:  # one that was restored: its children are made when they are needed
+        task.task_spec._predict_hook(task)
     task.run()
     spec = task.task_spec
     element = getattr(spec, "bpmn_id", None)
@@ -519,10 +521,6 @@ def _restore(top_spec: Any, sub_specs: Any, marking: Marking) -> BpmnWorkflow:
             top.subprocesses[holder.id] = flow
             flow.completed_event.connect(holder.task_spec._on_subworkflow_completed, holder)
         made.append(_restore_tasks(flow, rows))
-    for tasks in made:
-        for task in tasks:
-            if not task._state & TaskState.FINISHED_MASK:
-                task.task_spec._predict(task, mask=TaskState.NOT_FINISHED_MASK)
     return top
 
 
