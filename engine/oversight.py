@@ -5,19 +5,26 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from audit.encoding import instant
 from audit.entries import Draft
-from engine.cases import open_task
+from engine.cases import may_do, open_task
 from engine.casework import Desk, Done, change
-from engine.errors import BadInput, NotAllowed, NotFound
+from engine.clocks import set_deadline
+from engine.errors import BadInput, Conflict, NotFound
 from engine.holding import overseer
 from engine.people import By, actor
 from engine.reasons import reasoned
+from engine.state import OpenTask
 
 URGING = ("supervise", "dispatch", "approve")
 
 
 class UnknownClass(BadInput):
     """The process has no such deadline class."""
+
+
+class NotShorter(Conflict):
+    """An order would give more time than the running clock has."""
 
 
 class NoSuchOrder(NotFound):
@@ -51,7 +58,7 @@ def supervise(
 ) -> Done:
     """督办: order a case to be done, with a new deadline for one step if a class is named.
 
-    Raises NotYourTask (only supervising posts), StepNotOpen, UnknownClass, NoReason.
+    Raises NotYourTask (only supervising posts), StepNotOpen, UnknownClass, NotShorter, NoReason.
     """
 
     def decide(desk: Desk) -> list[Draft]:
@@ -65,7 +72,8 @@ def supervise(
                     "督办要改时限，须指明步骤和流程中已有的时限类别。",
                     "An order that sets a deadline names a step and a class the process has.",
                 )
-            data |= {"task": open_task(desk, task).key, "deadline_class": deadline_class}
+            _check_not_longer(desk, open_task(desk, task), deadline_class)
+            data |= {"task": task, "deadline_class": deadline_class}
         return [
             Draft("case.supervised", data, actor(authority, "supervise", channel=by.channel), at)
         ]
@@ -94,15 +102,23 @@ def answer_supervision(
                 f"没有编号为 {order} 的待答复督办。", f"There is no open order number {order}."
             )
         held = [task for task in desk.case.tasks.values() if task.holder == by.person]
-        duty = held[0].duty if held else "dispatch"
-        authority = desk.directory.authority(by.person, duty, None, desk.at, by.on_behalf_of)
-        if authority is None:
-            raise NotAllowed(
-                "督办由正在办理的人或指派岗位答复。",
-                "An order is answered by whoever holds a step, or by the dispatching post.",
-            )
+        authority = may_do(desk, held[0], by) if held else overseer(desk, by, ("dispatch",))
         data = {"order": order, "text": reasoned(text, what="答复内容")}
         who = actor(authority, held[0].capacity if held else "dispatch", channel=by.channel)
         return [Draft("supervision.answered", data, who, at)]
 
     return change(conn, case_id, decide, at=at, key=key)
+
+
+def _check_not_longer(desk: Desk, task: OpenTask, deadline_class: str) -> None:
+    """An order may shorten a running clock, or set one anew that has run out; never give time."""
+    clock = task.clock
+    if clock is None or desk.at > instant(clock.due):
+        return
+    wanted = desk.context.definition.classes[deadline_class]
+    told = set_deadline(desk.context.calendar, wanted, task=task.key, start=desk.at)
+    if told["due"] > clock.due:
+        raise NotShorter(
+            "督办只能缩短还在走的时限。要延长的，请由承办人申请延期。",
+            "An order can only shorten a running limit; more time is asked for by the holder.",
+        )

@@ -4,7 +4,7 @@ Every change is a new deadline beside the old one, with who asked, who allowed a
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -25,6 +25,7 @@ from engine.state import OpenTask
 # processes.md H8x: at most two, then the standing list. Configuration of the product, not law.
 MOST_EXTENSIONS = 2
 LONGEST_EXTENSION = 365
+LONGEST_PAUSE = timedelta(days=180)
 
 
 class NoClock(Conflict):
@@ -149,6 +150,11 @@ def request_pause(
             )
         if resume_by <= at:
             raise BadInput("恢复日期应在今后。", "The date to resume must lie ahead.")
+        if resume_by > at + LONGEST_PAUSE:
+            raise BadInput(
+                f"一次最多暂停 {LONGEST_PAUSE.days} 天。等得更久的，请审批人列入挂账。",
+                f"A pause lasts {LONGEST_PAUSE.days} days at most; then ask for the standing list.",
+            )
         if not evidence:
             raise BadInput(
                 "暂停计时须附与对方联系的凭据（来往函件、通话记录等）。",

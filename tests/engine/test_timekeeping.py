@@ -14,7 +14,14 @@ from engine.cases import NotYourTask
 from engine.errors import BadInput, Refusal
 from engine.evidence import Evidence
 from engine.holding import claim_task, reassign_task, release_task
-from engine.oversight import NoSuchOrder, UnknownClass, answer_supervision, supervise, urge
+from engine.oversight import (
+    NoSuchOrder,
+    NotShorter,
+    UnknownClass,
+    answer_supervision,
+    supervise,
+    urge,
+)
 from engine.people import By, name_substitute
 from engine.process import KERNEL
 from engine.register import alarmed
@@ -753,3 +760,21 @@ def test_a_deadline_class_warns_at_its_own_shares(street: Street) -> None:
     assert [entry.data["percent"] for entry in rung] == [25, 60, 90]
     assert street.entries(case)[-1].data["duty"] == "approve"
     street.check()
+
+
+def test_an_order_never_gives_more_time_than_the_running_clock_has(h: Hazard) -> None:
+    rectifying(h)
+    before = deadlines(h)
+    with pytest.raises(NotShorter, match="缩短"):
+        h.act(supervise, "限期", by="inspector", task="rectify#1", deadline_class="MAJ365")
+    assert deadlines(h) == before
+    h.street.later(days=30)
+    h.act(supervise, "逾期的，另限两日", by="inspector", task="rectify#1", deadline_class="RW2")
+    assert clock(h).deadline_class == "RW2"
+
+
+def test_a_pause_has_an_end_that_somebody_will_live_to_see(h: Hazard) -> None:
+    rectifying(h)
+    with pytest.raises(BadInput, match="挂账"):
+        ask_pause(h, days=181)
+    ask_pause(h, days=180)
