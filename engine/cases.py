@@ -22,7 +22,7 @@ from engine.forms import FormRefused
 from engine.people import By, actor, directory
 from engine.process import KERNEL, StepNotOpen
 from engine.separation import barred_by
-from engine.state import CaseState, Doer, OpenTask
+from engine.state import Doer, OpenTask
 
 # The numbers given out so far, one row per process and year.
 number_table = Table(
@@ -105,13 +105,26 @@ def open_case(
     path = people.path(report.place.unit)
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
     who = _reporter(people, by, report, at)
-    number = _take_number(conn, definition.key, year, last + 1)
-    case_id = f"{definition.key}-{year}-{number:05d}"
+    number = f"{year}-{_take_number(conn, definition.key, year, last + 1):05d}"
     street = people.unit(path[-1])
+    data = _opening(report, definition, values, path) | {
+        "number": f"{_short(street.name)}-{definition.number_label}-{number}",
+        "similar": register.alike(conn, report.category, path, report.place.address, at),
+    }
+    draft = Draft(
+        "case.opened", data, who, at, _items(report.evidence), claimed_at=report.claimed_at
+    )
+    context = context_for(conn, definition, path[-1], at)
+    return begin(conn, f"{definition.key}-{number}", draft, context, key=key)
+
+
+def _opening(
+    report: Report, definition: Definition, values: dict[str, Any], path: Sequence[str]
+) -> dict[str, Any]:
+    """What `case.opened` takes over from the report; path: its unit and those above, upwards."""
     data = {
         "process": definition.key,
         "kernel": KERNEL,
-        "number": f"{_short(street.name)}-{definition.number_label}-{year}-{number:05d}",
         "title": report.title,
         "category": report.category,
         "place": {
@@ -122,17 +135,12 @@ def open_case(
         "form": values,
         "source": report.source,
         "definition": {"key": definition.key, "sha256": definition.digest},
-        "similar": register.alike(conn, report.category, path, report.place.address, at),
     }
     if report.spoken_by:
         data["spoken_by"] = report.spoken_by
     if report.imported:
         data["imported"] = dict(report.imported)
-    draft = Draft(
-        "case.opened", data, who, at, _items(report.evidence), claimed_at=report.claimed_at
-    )
-    context = context_for(conn, definition, path[-1], at)
-    return begin(conn, case_id, draft, context, key=key)
+    return data
 
 
 def complete_task(
@@ -380,9 +388,3 @@ def _take_number(conn: Connection, process: str, year: int, number: int) -> int:
         .values(last=number)
     )
     return number
-
-
-def holders_named(case: CaseState) -> set[str]:
-    """Everybody who holds a step of the case or has done one."""
-    done = {doer.person for doers in case.doers.values() for doer in doers}
-    return done | {task.holder for task in case.tasks.values() if task.holder}

@@ -75,9 +75,6 @@ _UPDATE = Statement(
     )
 )
 _INSERT = insert(register_table)
-_STATE = select(register_table.c.seq, register_table.c.kernel, register_table.c.state).where(
-    register_table.c.case == bindparam("c")
-)
 
 
 def enter(conn: Connection, case: CaseState, entries: Iterable[Entry]) -> None:
@@ -107,12 +104,6 @@ def refresh(conn: Connection, case: CaseState) -> None:
     """Write what changed of a case in the register."""
     changing = {f"v_{name}": value for name, value in row_of(case).items()}
     _UPDATE.run(conn, {"c": case.case} | changing)
-
-
-def stored_state(conn: Connection, case: str) -> tuple[int, str, bytes] | None:
-    """The stored state of a case with its event number and kernel, or None."""
-    row = conn.execute(_STATE, {"c": case}).first()
-    return None if row is None else (row.seq, row.kernel, bytes(row.state))
 
 
 def alike(

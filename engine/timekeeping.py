@@ -20,7 +20,7 @@ from engine.evidence import Evidence
 from engine.holding import overseer
 from engine.people import By, actor
 from engine.reasons import reasoned
-from engine.state import OpenTask
+from engine.state import Clock, OpenTask
 
 # processes.md H8x: at most two, then the standing list. Configuration of the product, not law.
 MOST_EXTENSIONS = 2
@@ -144,22 +144,7 @@ def request_pause(
     def decide(desk: Desk) -> list[Draft]:
         open_, authority = _own(desk, task, by)
         clock = _running(open_)
-        if at > instant(clock.due):
-            raise TooLate(
-                "时限已过，不能再暂停计时。", "The limit has passed; the clock can no longer stop."
-            )
-        if resume_by <= at:
-            raise BadInput("恢复日期应在今后。", "The date to resume must lie ahead.")
-        if resume_by > at + LONGEST_PAUSE:
-            raise BadInput(
-                f"一次最多暂停 {LONGEST_PAUSE.days} 天。等得更久的，请审批人列入挂账。",
-                f"A pause lasts {LONGEST_PAUSE.days} days at most; then ask for the standing list.",
-            )
-        if not evidence:
-            raise BadInput(
-                "暂停计时须附与对方联系的凭据（来往函件、通话记录等）。",
-                "A pause needs proof that the other party was contacted.",
-            )
+        _check_pause(clock, resume_by, evidence, at)
         data = {
             "task": task,
             "counterparty": reasoned(counterparty, what="等待的对方", english="whom you wait for"),
@@ -171,6 +156,27 @@ def request_pause(
         return [Draft("pause.requested", data, who, at, items)]
 
     return change(conn, case_id, decide, at=at, key=key)
+
+
+def _check_pause(
+    clock: Clock, resume_by: datetime, evidence: tuple[Evidence, ...], at: datetime
+) -> None:
+    if at > instant(clock.due):
+        raise TooLate(
+            "时限已过，不能再暂停计时。", "The limit has passed; the clock can no longer stop."
+        )
+    if resume_by <= at:
+        raise BadInput("恢复日期应在今后。", "The date to resume must lie ahead.")
+    if resume_by > at + LONGEST_PAUSE:
+        raise BadInput(
+            f"一次最多暂停 {LONGEST_PAUSE.days} 天。等得更久的，请审批人列入挂账。",
+            f"A pause lasts {LONGEST_PAUSE.days} days at most; then ask for the standing list.",
+        )
+    if not evidence:
+        raise BadInput(
+            "暂停计时须附与对方联系的凭据（来往函件、通话记录等）。",
+            "A pause needs proof that the other party was contacted.",
+        )
 
 
 def grant_pause(
@@ -316,7 +322,7 @@ def _own(desk: Desk, task: str, by: By) -> tuple[OpenTask, Authority]:
     return open_, may_do(desk, open_, by)
 
 
-def _running(task: OpenTask) -> Any:
+def _running(task: OpenTask) -> Clock:
     if task.clock is None or task.pause is not None:
         raise NoClock("这一步现在没有在走的时限。", "No clock is running for this step now.")
     return task.clock
