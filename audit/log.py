@@ -253,6 +253,12 @@ def read(conn: Connection, stream: str, *, after: int = 0) -> list[Entry]:
     return [unseal(bytes(body)) for body in bodies]
 
 
+def stream_of(conn: Connection, hash_: bytes) -> str | None:
+    """The stream in which the entry with this hash stands, or None."""
+    query = select(event_table.c.stream).where(event_table.c.hash == hash_)
+    return conn.execute(query).scalar()
+
+
 def check(conn: Connection, stream: str, *, log: str) -> Iterator[Entry | Problem]:
     """Check one stream's stored rows (audit.chain), and that its head names its last event."""
     last: Entry | None = None

@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 from audit.encoding import instant
 from audit.entries import ENGINE, Entry
 
-# act: a person does it. alarm: a clock that ran out. fact: what a machine computed from its cause.
+# act: a person does it. alarm: a clock that ran out, or what came in from another case.
+# fact: what a machine computed from its cause.
 # either: a person, or else a clock (resume), or the installation itself, which stands for whoever
 # operates the server.
 Cause = Literal["act", "alarm", "fact", "either"]
@@ -88,7 +89,9 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
 
 # Objects with fields of their own.
 RECORDS: Final[Mapping[str, str]] = {
-    "place": "unit:unit path:[unit] address:words",
+    "place": "unit:unit path:[unit] address:words district?:unit",
+    "origin": "case?:text seq?:seq hash:hash",
+    "proof": "case:text seq:seq code:text salt:hash",
     "pinned": "key:text sha256:hash version?:count",
     "calendar": "version:count sha256:hash",
     "gateway": "gateway:element flow:element",
@@ -136,7 +139,7 @@ _TYPES: Final = (
          "task:key to:person reason:text"),
         ("task.completed", "办完一步",
          "A person completes a step with its form; `note` is their own remark",
-         "task:key form:form note?:text"),
+         "task:key form:form note?:text proof?:proof"),
         ("task.returned", "退回",
          "A step is sent back along the drawn path",
          "task:key message:key reason:text"),
@@ -152,6 +155,24 @@ _TYPES: Final = (
         ("case.reopened", "重开",
          "A supervisor finds that the closing does not hold",
          "message:key reason:text form?:form"),
+        ("case.recalled", "撤销",
+         "Whoever opened it takes the whole case back, while the process waits for that",
+         "message:key reason:text form?:form"),
+        ("recusal.demanded", "要求回避",
+         "A complainant wants somebody kept out of the case",
+         "message:key form:form"),
+        ("retaliation.reported", "反映打击报复",
+         "A complainant says that they were retaliated against",
+         "message:key form:form"),
+        ("party.added", "加签",
+         "One more party is asked, in a case of its own",
+         "group:element party:text reason:text"),
+        ("party.removed", "减签",
+         "A party is taken off; `child` is the number of what opened its case",
+         "child:seq reason:text"),
+        ("code.shown", "出示现场码",
+         "A code was shown on the spot; whoever comes proves by it that both were there",
+         "commitment:hash"),
         ("extension.requested", "申请延期",
          "The holder asks for more days of the step's own clock",
          "task:key days:count reason:text interim:text"),
@@ -182,6 +203,29 @@ _TYPES: Final = (
         ("supervision.answered", "答复督办",
          "The order with this number is answered",
          "order:seq text:text"),
+        ("content.read", "阅看密封内容",
+         "The holder of a step read sealed content; each field with the entry it stands in",
+         "fields:[text]"),
+        ("mailbox.written", "匿名信箱留言",
+         ("A message in the mailbox of a complaint, from `staff` or `complainant`; its text lies"
+          " sealed in the vault"),
+         "from:text field:text commitment:hash subject:text"),
+        ("unseal.requested", "申请查看身份",
+         "Whoever investigates asks for parts of the complainant's identity, and says what for",
+         "fields:[text] purpose:text"),
+        ("unseal.granted", "同意查看身份",
+         "The keeper of identities allows it until an instant; `request` = number of the asking",
+         "request:seq until:time reason:text"),
+        ("unseal.denied", "不同意查看身份",
+         "The keeper of identities refuses it",
+         "request:seq reason:text"),
+        ("identity.viewed", "查看身份",
+         "Whoever asked looked at these parts of the identity",
+         "request:seq fields:[text]"),
+        ("accusation.handed_over", "移交检举控告",
+         ("An accusation was sealed for the body that may handle it and destroyed here; `key_id` ="
+          " SHA-256 of that body's public key, `sha256` and `bytes` those of the sealed file"),
+         "class:text body:text key_id:hash sha256:hash bytes:number date:text"),
     )),
     *_types(CASE, "either", (
         ("report.exported", "导出报告",
@@ -190,10 +234,15 @@ _TYPES: Final = (
         ("clock.resumed", "恢复计时",
          "A stopped clock runs on, by a person or (reason `auto`, with `due`) on its date",
          "task:key reason:text due?:time"),
+        ("sealed.destroyed", "销毁密封内容",
+         ("The key of what was sealed under this subject is destroyed, its values unreadable for"
+          " ever; `retention` = how long after its end the case kept them"),
+         "subject:text reason:text retention?:text"),
         ("case.opened", "上报，立案",
          "Somebody reports; the case begins and pins its definition",
          ("process:text kernel:text number:text title:text category:text place:place form:form"
-         " source:text definition:pinned similar:[text] spoken_by?:text imported?:import")),
+         " source:text definition:pinned similar:[text] spoken_by?:text imported?:import"
+          " origin?:origin party?:text")),
     )),
     *_types(CASE, "alarm", (
         ("deadline.warned", "时限已用过半或八成",
@@ -208,6 +257,19 @@ _TYPES: Final = (
         ("timer.fired", "流程计时到时",
          "A clock drawn in the process ran out",
          "timer:key due:time"),
+        ("message.received", "收到另一案件的消息",
+         ("Another case told something; `origin` is its `message.sent`, `key` what waited for it,"
+          " `child` the number of what opened that case, if this one did"),
+         "message:text origin:origin form:form key?:key child?:seq"),
+        ("join.met", "各方都已办完",
+         "No child of the group runs any more; what waited for that goes on",
+         "join:key due:time"),
+        ("answers.revealed", "启封答复",
+         "What was sealed at a step is opened: the answers, and the salts of their commitments",
+         "task:key form:form salts:form"),
+        ("extract.attached", "调取另一案件的记录",
+         "The record of a case as it then stood: so many entries, the last hash, the file's hash",
+         "case:text count:count head:hash sha256:hash"),
     )),
     *_types(CASE, "fact", (
         ("case.advanced", "流程走了一步",
@@ -223,6 +285,10 @@ _TYPES: Final = (
         ("receipt.issued", "出具回执",
          "The reporter's receipt",
          "receipt:text"),
+        ("message.sent", "告知另一案件",
+         ("What is told to another case: `opens:<process>`, `parent`, `child:<seq>`, `case:<id>`,"
+          " `reply:<seq>` or `self`; `send` is the element that says it"),
+         "message:text to:text form:form send?:element party?:text"),
     )),
     *_types("@units", "either", (
         ("unit.created", "设立单位",

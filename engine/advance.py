@@ -15,13 +15,14 @@ from audit.encoding import instant, timestamp
 from audit.entries import ENGINE, Draft, Entry
 from engine.calendar import Calendar, named, used, working_minutes_per_day
 from engine.clocks import set_deadline
-from engine.definitions import Definition, Lane, UserTask
+from engine.definitions import Definition, Lane, Send, UserTask
 from engine.errors import Refusal
 from engine.forms import routing
-from engine.process import Marking, Run, Step, Waiting, draw
+from engine.process import Marking, Run, Sending, Step, Waiting, draw, say_to_party
 from engine.separation import barred_by
 from engine.state import (
     CaseState,
+    Child,
     Clock,
     Doer,
     OpenTask,
@@ -32,7 +33,12 @@ from engine.state import (
     with_task,
 )
 
-FACTS: Final = frozenset({"case.advanced", "deadline.set", "deadline.stopped", "receipt.issued"})
+FACTS: Final = frozenset(
+    {"case.advanced", "deadline.set", "deadline.stopped", "receipt.issued", "message.sent"}
+)
+# What a case says when it has ended, and by what another case orders something (督办).
+ENDED: Final = "case.ended"
+ORDERED: Final = "supervision.ordered"
 # Without 0 O 1 I: a receipt is read out over the telephone.
 _RECEIPT_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -65,16 +71,11 @@ class Effect:
 def open_case(cause: Entry, context: Context) -> Effect:
     """The case that `case.opened` begins, with its receipt, first steps and their clocks."""
     data = cause.data
-    start = {
-        **routing(context.definition.forms["report"], data["form"]),
-        "source": data["source"],
-        "category": data["category"],
-        "concluded": bool(data.get("imported", {}).get("concluded")),
-    }
+    start = _start(data, context.definition)
     case = CaseState(
         case=cause.stream, seq=cause.seq, at=timestamp(cause.at), process=data["process"],
         number=data["number"], title=data["title"], definition=data["definition"]["sha256"],
-        opened={"place": data["place"], "source": data["source"]},
+        opened=_kept_of_opening(data, context.definition),
         marking=Marking([], {}), variables={"case": start},
     )  # fmt: skip
     if "person" in cause.actor:
@@ -83,7 +84,30 @@ def open_case(cause: Entry, context: Context) -> Effect:
         step = run.begin(case.variables, seed=cause.hash)
     effect = _step(case, step, cause, context)
     receipt = _fact(cause, "receipt.issued", {"receipt": receipt_number(cause.hash)})
-    return _sealed(replace(effect, facts=(*effect.facts, receipt)), cause)
+    return _sealed(replace(effect, facts=(*effect.facts, receipt)), cause, context)
+
+
+def _kept_of_opening(data: dict[str, Any], definition: Definition) -> dict[str, Any]:
+    names = ("place", "source", "category", "origin", "party")
+    kept = {name: data[name] for name in names if name in data}
+    return kept | ({"confidential": True} if definition.confidential else {})
+
+
+def _start(data: dict[str, Any], definition: Definition) -> dict[str, Any]:
+    """What reads as `case.…`: the routing answers of the opening form, and where the case is."""
+    place = data["place"]
+    street = place["path"][-1]
+    facts = {
+        "source": data["source"],
+        "category": data["category"],
+        "concluded": bool(data.get("imported", {}).get("concluded")),
+        "party": data.get("party"),
+        "place": place["unit"],
+        "street": street,
+        # Where nothing stands above the street, what goes up to the district ends at the street.
+        "district": place.get("district", street),
+    }
+    return {**routing(definition.forms["report"], data["form"]), **facts}
 
 
 def advance(case: CaseState, cause: Entry, context: Context) -> Effect:
@@ -94,7 +118,7 @@ def advance(case: CaseState, cause: Entry, context: Context) -> Effect:
     """
     handler = _HANDLERS.get(cause.type)
     effect = handler(case, cause, context) if handler else Effect(case, ())
-    return _sealed(effect, cause)
+    return _sealed(effect, cause, context)
 
 
 def receipt_number(seed: bytes) -> str:
@@ -103,9 +127,19 @@ def receipt_number(seed: bytes) -> str:
     return f"R-{''.join(letters[:4])}-{''.join(letters[4:])}"
 
 
-def _sealed(effect: Effect, cause: Entry) -> Effect:
-    seq = cause.seq + len(effect.facts)
-    return replace(effect, case=replace(effect.case, seq=seq, at=timestamp(cause.at)))
+def _sealed(effect: Effect, cause: Entry, context: Context) -> Effect:
+    case, seq = effect.case, cause.seq + len(effect.facts)
+    kept_out = _kept_out(case, context.definition)
+    return replace(effect, case=replace(case, seq=seq, at=timestamp(cause.at), kept_out=kept_out))
+
+
+def _kept_out(case: CaseState, definition: Definition) -> tuple[str, ...]:
+    """The units and persons named so far as those the case is about."""
+    named: list[str] = []
+    for expression in definition.excluded:
+        value = expression.evaluate(case.variables)
+        named += value if isinstance(value, list) else [value] if value else []
+    return tuple(dict.fromkeys(named))
 
 
 def _doer(cause: Entry) -> Doer:
@@ -142,12 +176,103 @@ def _timer_fired(case: CaseState, cause: Entry, context: Context) -> Effect:
 
 def _message(case: CaseState, cause: Entry, context: Context) -> Effect:
     """A verb the process has drawn as a message: 退回 撤回 异议 重开 and the reporter's dispute."""
-    key = cause.data["message"]
+    return _told(cause.data["message"], case, cause, context)
+
+
+def _told(key: str, case: CaseState, cause: Entry, context: Context) -> Effect:
     element = case.messages[key]
     form = context.definition.messages[element].form
     told = routing(context.definition.forms[form], cause.data.get("form", {})) if form else {}
     known = {**case.variables, element: {**told, "by": cause.actor.get("person")}}
     return _fired(key, replace(case, variables=known), cause, context)
+
+
+def _received(case: CaseState, cause: Entry, context: Context) -> Effect:
+    """What another case told. `key` = the message that waited for it; without one, a note only."""
+    data = cause.data
+    if data.get("key") != awaiting(case, context.definition, data["message"]):
+        raise ValueError(f"{data['message']} was not taken by what waited for it")
+    case = _child_told(case, data)
+    if data["message"] == ORDERED:
+        case = replace(case, orders={**case.orders, str(cause.seq): "case"})
+    return _told(data["key"], case, cause, context) if "key" in data else Effect(case, ())
+
+
+def awaiting(case: CaseState, definition: Definition, message: str) -> str | None:
+    """The open message of the case that takes what another case tells, or None."""
+    waiting = (k for k, e in case.messages.items() if definition.messages[e].message == message)
+    return next(waiting, None)
+
+
+def _child_told(case: CaseState, data: dict[str, Any]) -> CaseState:
+    """A child that has ended runs no more: noted in `children` and in what expressions read."""
+    child = case.children.get(str(data.get("child")))
+    if child is None or data["message"] != ENDED or not child.open:
+        return case
+    done = replace(child, open=False, outcome=data["form"].get("outcome"))
+    counts = case.variables.get(child.group, {"count": 1, "open": 1})
+    fewer = {**counts, "open": counts["open"] - 1}
+    return replace(
+        case,
+        children={**case.children, str(data["child"]): done},
+        variables={**case.variables, child.group: fewer},
+    )
+
+
+def _join_met(case: CaseState, cause: Entry, context: Context) -> Effect:
+    return _fired(cause.data["join"], case, cause, context)
+
+
+def _party_added(case: CaseState, cause: Entry, context: Context) -> Effect:
+    """加签: one more party of a group, told what the others were told, from what is known now."""
+    group, party = cause.data["group"], cause.data["party"]
+    sending, counts = say_to_party(context.definition, group, party, case.variables)
+    case = replace(case, variables={**case.variables, group: counts})
+    return _told_others(case, [sending], cause, context, cause.seq + 1)
+
+
+def _party_removed(case: CaseState, cause: Entry, context: Context) -> Effect:
+    """减签: the party's own case is told, and counts until it has ended."""
+    seq = str(cause.data["child"])
+    child = replace(case.children[seq], removed=True)
+    told = {
+        "message": "party.removed",
+        "to": f"child:{seq}",
+        "form": {"reason": cause.data["reason"]},
+    }
+    case = replace(case, children={**case.children, seq: child})
+    return Effect(case, (_fact(cause, "message.sent", told),))
+
+
+def _told_others(
+    case: CaseState, sendings: list[Sending], cause: Entry, context: Context, seq: int
+) -> Effect:
+    """The `message.sent` facts of some sendings, the first numbered `seq`, and the case with them.
+
+    Nothing is said to a parent that is not there, nor to a case nobody named.
+    """
+    facts: list[Draft] = []
+    children = dict(case.children)
+    for sending in sendings:
+        drawn = context.definition.sends[sending.send]
+        for to in _addresses(case, drawn, sending):
+            if drawn.opens:
+                children[str(seq + len(facts))] = Child(sending.send, sending.party)
+            data = {"send": drawn.id, "message": drawn.message, "to": to, "form": sending.form}
+            data |= {"party": sending.party} if sending.party else {}
+            facts.append(_fact(cause, "message.sent", data))
+    return Effect(replace(case, children=children), tuple(facts))
+
+
+def _addresses(case: CaseState, drawn: Send, sending: Sending) -> list[str]:
+    if drawn.to == "parent":
+        return ["parent"] if "origin" in case.opened else []
+    if drawn.to == "case":
+        return [f"case:{sending.case}"] if sending.case else []
+    group = drawn.to.removeprefix("children:")
+    if group == drawn.to:
+        return [drawn.to]
+    return [f"child:{s}" for s, c in case.children.items() if c.group == group and c.open]
 
 
 def _step(case: CaseState, step: Step, cause: Entry, context: Context) -> Effect:
@@ -164,7 +289,17 @@ def _step(case: CaseState, step: Step, cause: Entry, context: Context) -> Effect
         opened, more = _place(opening, cause, context, cause.seq + 1 + len(facts))
         placed.append(opened)
         facts.extend(more)
-    return Effect(_with(case, placed), tuple(facts))
+    case = _with(case, placed, context.definition)
+    told = _told_others(case, step.sends, cause, context, cause.seq + 1 + len(facts))
+    return Effect(told.case, (*facts, *told.facts, *_ending(told.case, cause)))
+
+
+def _ending(case: CaseState, cause: Entry) -> list[Draft]:
+    """A case that ends tells the one that opened it, so that no path can forget to."""
+    if not case.ended or "origin" not in case.opened:
+        return []
+    data = {"message": ENDED, "to": "parent", "form": {"outcome": case.ended}}
+    return [_fact(cause, "message.sent", data)]
 
 
 def _advanced(
@@ -214,6 +349,7 @@ def _without(case: CaseState, step: Step, cause: Entry, definition: Definition) 
         tasks={key: task for key, task in case.tasks.items() if key not in gone},
         timers={key: timer for key, timer in case.timers.items() if key not in gone},
         messages={key: name for key, name in case.messages.items() if key not in gone},
+        joins={key: group for key, group in case.joins.items() if key not in gone},
         outcome=outcome,
         ended=(outcome or step.ends[-1]) if step.finished else None,
         ended_at=timestamp(cause.at) if step.finished else None,
@@ -362,9 +498,12 @@ def _place(
     return replace(step, clock=clock_of(data, seq)), [fact]
 
 
-def _with(case: CaseState, placed: list[OpenTask | OpenTimer | Waiting]) -> CaseState:
+def _with(
+    case: CaseState, placed: list[OpenTask | OpenTimer | Waiting], definition: Definition
+) -> CaseState:
     """The case with what has opened."""
     tasks, timers, messages = dict(case.tasks), dict(case.timers), dict(case.messages)
+    joins = dict(case.joins)
     for opened in placed:
         if isinstance(opened, OpenTask):
             tasks[opened.key] = opened
@@ -372,7 +511,10 @@ def _with(case: CaseState, placed: list[OpenTask | OpenTimer | Waiting]) -> Case
             timers[opened.key] = opened
         else:
             messages[opened.key] = opened.element
-    return replace(case, tasks=tasks, timers=timers, messages=messages)
+            join = definition.messages[opened.element].join
+            if join is not None:
+                joins[opened.key] = join
+    return replace(case, tasks=tasks, timers=timers, messages=messages, joins=joins)
 
 
 def clock_of(data: dict[str, Any], seq: int, extended: int = 0) -> Clock:
@@ -468,8 +610,17 @@ def _supervised(case: CaseState, cause: Entry, context: Context) -> Effect:
 
 def _answered(case: CaseState, cause: Entry, context: Context) -> Effect:
     order = str(cause.data["order"])
+    given = case.orders.get(order)
     orders = {seq: person for seq, person in case.orders.items() if seq != order}
-    return Effect(replace(case, orders=orders), ())
+    case = replace(case, orders=orders)
+    if given != "case":
+        return Effect(case, ())
+    told = {
+        "message": "supervision.answered",
+        "to": f"reply:{order}",
+        "form": {"text": cause.data["text"]},
+    }
+    return Effect(case, (_fact(cause, "message.sent", told),))
 
 
 def _new_class(
@@ -528,6 +679,13 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "objection.raised": _message,
     "result.disputed": _message,
     "case.reopened": _message,
+    "case.recalled": _message,
+    "recusal.demanded": _message,
+    "retaliation.reported": _message,
+    "message.received": _received,
+    "join.met": _join_met,
+    "party.added": _party_added,
+    "party.removed": _party_removed,
     "task.claimed": _held_by(lambda cause: str(cause.actor["person"])),
     "task.released": _held_by(lambda cause: None),
     "task.reassigned": _held_by(lambda cause: str(cause.data["to"])),

@@ -20,8 +20,11 @@ ALARMS = frozenset(
         "deadline.escalated",
         "timer.fired",
         "clock.resumed",
+        "join.met",
     }
 )
+
+_NAMED = {"timer.fired": "timer", "join.met": "join"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,7 +57,7 @@ def first_due(case: CaseState, at: datetime) -> Alarm | None:
 def alarm_draft(case: CaseState, definition: Definition, alarm: Alarm, at: datetime) -> Draft:
     """The event that records an alarm: its own instant in `due`, the recording instant in `at`."""
     data: dict[str, Any] = {"due": alarm.due}
-    data["timer" if alarm.type == "timer.fired" else "task"] = alarm.key
+    data[_NAMED.get(alarm.type, "task")] = alarm.key
     task = case.tasks.get(alarm.key)
     drawn = definition.classes[task.clock.deadline_class] if task and task.clock else None
     if drawn and alarm.type == "deadline.warned":
@@ -73,6 +76,18 @@ def _alarms(case: CaseState) -> Iterator[Alarm]:
         due = _timer_due(case, timer)
         if due is not None:
             yield Alarm(due, timer.key, "timer.fired")
+    for key in joins_met(case):
+        # Met by the last event: nothing may be recorded between it and what it brought about.
+        yield Alarm(case.at, key, "join.met")
+
+
+def joins_met(case: CaseState) -> list[str]:
+    """The open messages that wait for children of whom none runs any more."""
+    return [
+        key
+        for key, group in case.joins.items()
+        if not any(child.open and child.group == group for child in case.children.values())
+    ]
 
 
 def _task_alarm(task: OpenTask) -> Iterator[Alarm]:

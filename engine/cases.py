@@ -10,19 +10,22 @@ from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, sele
 
 from audit.entries import ENGINE, Draft
 from audit.log import metadata
-from engine import forms, register
+from engine import forms, register, site_codes
 from engine.calendar_versions import calendar
 from engine.casework import Desk, Done, answered, begin, change, context_for
 from engine.definition_sets import latest
 from engine.definitions import OPENING_FORM, Definition, UserTask
-from engine.directory import Authority, Directory
+from engine.directory import DUTIES, Authority, Directory
 from engine.errors import NotAllowed
 from engine.evidence import Evidence
+from engine.exclusion import check_not_excluded, is_excluded
 from engine.forms import FormRefused
 from engine.people import By, actor, directory
 from engine.process import KERNEL, StepNotOpen
+from engine.sealed_answers import clear_failed_opening, sealed
 from engine.separation import barred_by
 from engine.state import Doer, OpenTask
+from engine.vault import Vault
 
 # The numbers given out so far, one row per process and year.
 number_table = Table(
@@ -70,9 +73,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What somebody reports. source: staff, proxy (代录), resident or import.
+    """What somebody reports. source: staff, proxy (代录), resident, import or case.
 
-    spoken_by: for a proxy entry, in whose words. claimed_at: when they say they found it.
+    spoken_by: for a proxy entry, in whose words. claimed_at: when they say they found it. origin:
+    the message of another case that this follows from, party: for whom. actor: who reports, where
+    that is nobody on the register: a complainant, or whoever caused the message.
     """
 
     process: str
@@ -85,15 +90,25 @@ class Report:
     claimed_at: datetime | None = None
     evidence: Sequence[Evidence] = ()
     imported: Mapping[str, Any] | None = None
+    origin: Mapping[str, Any] | None = None
+    party: str | None = None
+    actor: Mapping[str, Any] | None = None
 
 
 def open_case(
-    conn: Connection, report: Report, *, by: By | None, at: datetime, key: str | None = None
+    conn: Connection,
+    report: Report,
+    *,
+    by: By | None,
+    at: datetime,
+    vault: Vault | None = None,
+    key: str | None = None,
 ) -> Done:
     """Open a case from a report; returns it with its first events.
 
-    by: None only for imports, which whoever operates the server may bring in.
-    Raises FormRefused, UnknownUnit, NotAllowed for a person without any post.
+    by: None for imports, which whoever operates the server may bring in, for complainants, and for
+    what another case opens. Raises FormRefused, UnknownUnit, NoVault, NotAllowed for a person
+    without a post, or without the one it takes.
     """
     year, last = _lock_numbers(conn, report.process, at)
     # Behind the lock: of two equal reports sent at once one waits here for the other's answer.
@@ -104,43 +119,53 @@ def open_case(
     people = directory(conn)
     path = people.path(report.place.unit)
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
-    who = _reporter(people, by, report, at)
+    who = _reporter(people, by, report, definition, at)
     number = f"{year}-{_take_number(conn, definition.key, year, last + 1):05d}"
     street = people.unit(path[-1])
-    data = _opening(report, definition, values, path) | {
+    case_id = f"{definition.key}-{number}"
+    if vault is not None:
+        clear_failed_opening(conn, vault, case_id)
+    values = sealed(definition.forms[OPENING_FORM], values, case_id, vault, at=at)
+    data = _opening(report, definition, values, people) | {
         "number": f"{_short(street.name)}-{definition.number_label}-{number}",
-        "similar": register.alike(conn, report.category, path, report.place.address, at),
+        "similar": register.alike(
+            conn, definition.key, report.category, path, report.place.address, at
+        ),
     }
     draft = Draft(
         "case.opened", data, who, at, _items(report.evidence), claimed_at=report.claimed_at
     )
     context = context_for(conn, definition, path[-1], at)
-    return begin(conn, f"{definition.key}-{number}", draft, context, key=key)
+    return begin(conn, case_id, draft, context, key=key)
 
 
 def _opening(
-    report: Report, definition: Definition, values: dict[str, Any], path: Sequence[str]
+    report: Report, definition: Definition, values: dict[str, Any], people: Directory
 ) -> dict[str, Any]:
-    """What `case.opened` takes over from the report; path: its unit and those above, upwards."""
-    data = {
+    """What `case.opened` takes over from the report."""
+    data: dict[str, Any] = {
         "process": definition.key,
         "kernel": KERNEL,
         "title": report.title,
         "category": report.category,
-        "place": {
-            "unit": report.place.unit,
-            "path": list(path),
-            "address": report.place.address,
-        },
+        "place": _place(report.place, people),
         "form": values,
         "source": report.source,
         "definition": {"key": definition.key, "sha256": definition.digest},
     }
     if report.spoken_by:
         data["spoken_by"] = report.spoken_by
-    if report.imported:
-        data["imported"] = dict(report.imported)
-    return data
+    told = {"imported": report.imported, "origin": report.origin}
+    data |= {name: dict(value) for name, value in told.items() if value}
+    return data | ({"party": report.party} if report.party else {})
+
+
+def _place(place: Place, people: Directory) -> dict[str, Any]:
+    """The place with the units above it up to its street, and the district above that, if any."""
+    path = people.path(place.unit)
+    above = people.ancestors(path[-1])
+    told = {"unit": place.unit, "path": list(path), "address": place.address}
+    return told | ({"district": above[0]} if above else {})
 
 
 def complete_task(
@@ -153,11 +178,14 @@ def complete_task(
     at: datetime,
     evidence: Sequence[Evidence] = (),
     note: str = "",
+    code: str = "",
+    vault: Vault | None = None,
     key: str | None = None,
 ) -> Done:
     """Complete an open step with its form; a free step is claimed by doing it.
 
-    Raises StepNotOpen, NotYourTask, Separated, FormRefused and what the process refuses.
+    code: what was shown on the spot, for a step that takes such a proof. Raises StepNotOpen,
+    NotYourTask, Separated, FormRefused, WrongCode, NoVault and what the process refuses.
     """
 
     def decide(desk: Desk) -> list[Draft]:
@@ -170,7 +198,12 @@ def complete_task(
         drafts = []
         if open_.holder is None:
             drafts.append(Draft("task.claimed", {"task": task}, who, at))
-        data = {"task": task, "form": values} | ({"note": note} if note else {})
+        proof = site_codes.proven(conn, case_id, code, at=at) if drawn.proof else None
+        # Last of all checks: the vault commits for itself.
+        values = sealed(desk.context.definition.forms[drawn.form], values, case_id, vault, at=at)
+        data: dict[str, Any] = {"task": task, "form": values}
+        data |= {"note": note} if note else {}
+        data |= {"proof": proof} if proof else {}
         return [*drafts, Draft("task.completed", data, who, at, _items(evidence))]
 
     return change(conn, case_id, decide, at=at, key=key)
@@ -194,6 +227,7 @@ def may_do(desk: Desk, task: OpenTask, by: By) -> Authority:
     in one of its units. Raises NotYourTask, Separated.
     """
     authority = _authority(desk, task, by)
+    check_not_excluded(desk.case, desk.directory, by.person, desk.at)
     drawn = desk.context.definition.tasks[task.element]
     barred = kept_apart(desk, drawn, authority.person, authority.on_behalf_of)
     if barred:
@@ -326,7 +360,8 @@ def _unfit(
                 f"{name}现在没有“{step.name}”的岗位，请另选。",
                 f"{name} holds no post for “{english}”; choose somebody else.",
             )
-        if kept_apart(desk, step, person) or _will_be_apart(desk, step, person, known):
+        out = is_excluded(desk.case, people, person, desk.at)
+        if out or kept_apart(desk, step, person) or _will_be_apart(desk, step, person, known):
             return forms.FieldError(
                 field,
                 f"{name}办过本案须与“{step.name}”分开的步骤，或属于其承办单位，请另选。",
@@ -346,9 +381,13 @@ def _will_be_apart(desk: Desk, step: UserTask, person: str, known: Mapping[str, 
     return bool(given & _units_of(desk, person))
 
 
-def _reporter(people: Directory, by: By | None, report: Report, at: datetime) -> dict[str, Any]:
+def _reporter(
+    people: Directory, by: By | None, report: Report, definition: Definition, at: datetime
+) -> dict[str, Any]:
     if by is None and report.imported:
         return dict(ENGINE)
+    if report.actor and (report.origin or definition.started_by_complainant):
+        return dict(report.actor)
     if by is None:
         raise NotAllowed("上报须有上报人。", "A report needs somebody who reports.")
     held = people.capacities(by.person, at)
@@ -357,8 +396,21 @@ def _reporter(people: Directory, by: By | None, report: Report, at: datetime) ->
             "您现在没有任何岗位，不能上报。请联系管理员。",
             "You hold no post now and cannot report. Ask the administrator.",
         )
+    if definition.opened_by:
+        return _opener(people, by, definition.opened_by, at)
     own = next((authority for authority in held if authority.on_behalf_of is None), held[0])
     return actor(replace(own, duty="report"), "report", channel=by.channel)
+
+
+def _opener(people: Directory, by: By, duty: str, at: datetime) -> dict[str, Any]:
+    found = people.authority(by.person, duty, None, at, by.on_behalf_of)
+    if found is None:
+        chinese, english = DUTIES[duty]
+        raise NotAllowed(
+            f"只有“{chinese}”岗位可以发起，您现在没有这个岗位。",
+            f"It takes a post with the duty “{english}” to begin this; you hold none now.",
+        )
+    return actor(found, "report", channel=by.channel)
 
 
 def _items(evidence: Sequence[Evidence]) -> tuple[dict[str, Any], ...]:

@@ -19,9 +19,9 @@ from audit.encoding import timestamp
 from audit.entries import Draft, Entry
 from audit.log import Head, metadata
 from audit.statements import Statement
-from engine import inbox, register
+from engine import inbox, outbox, register
 from engine.advance import Context, Effect, advance, open_case
-from engine.alarms import alarm_draft, first_due
+from engine.alarms import alarm_draft, first_due, joins_met
 from engine.calendar_versions import calendar
 from engine.definition_sets import load
 from engine.definitions import Definition
@@ -118,6 +118,7 @@ def change(
     work.ring()
     for draft in decide(work.desk()):
         work.record(draft)
+    work.ring_if_joined()
     work.finish()
     _remember(conn, key, work)
     return Done(case_id, work.case.seq, tuple(work.entries))
@@ -133,7 +134,9 @@ def begin(
     work = Work(conn, start, draft.at, None, context, directory(conn))
     work.entries, work.end = [entry], head
     work.take_facts(effect)
+    work.ring_if_joined()
     log.write(conn, work.head, work.entries)
+    outbox.keep(conn, work.entries)
     register.enter(conn, work.case, work.entries)
     inbox.project(conn, None, work.case, context.definition)
     _remember(conn, key, work)
@@ -240,6 +243,11 @@ class Work:
                 )
         return rung
 
+    def ring_if_joined(self) -> None:
+        """What waited for children of whom none runs goes on within the same command."""
+        if joins_met(self.case):
+            self.ring()
+
     def record(self, draft: Draft) -> None:
         """Place an act behind what is there, and the facts that follow from it."""
         entry, self.end = log.place(self.end, draft)
@@ -258,6 +266,7 @@ class Work:
         if not self.entries:
             return
         log.write(self.conn, self.head, self.entries)
+        outbox.keep(self.conn, self.entries)
         register.refresh(self.conn, self.case)
         inbox.project(self.conn, self.before, self.case, self.context.definition)
         _live.pop(self.head.hash, None)

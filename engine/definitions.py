@@ -84,7 +84,11 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class UserTask:
-    """A step that a person does; `form` is a key of the definition's forms."""
+    """A step that a person does; `form` is a key of the definition's forms.
+
+    proof: `site_code` where completing it takes the code shown on the spot. reads: whoever holds it
+    may read what is sealed as content.
+    """
 
     id: str
     name: str
@@ -99,6 +103,8 @@ class UserTask:
     separate_from: Expression | None
     separate_unit_from: Expression | None
     duty5: str | None
+    proof: str | None = None
+    reads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +120,10 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A verb the process waits for; `message` is the command's name.
+    """A verb the process waits for; `message` is the command's name, or has a dot in it.
 
-    by: element whose last completer may send it. window: deadline class, from the task's opening.
+    One with a dot comes from another case. by: element whose last completer may send it. window:
+    deadline class, from the task's opening. join: the send whose children have all to have ended.
     """
 
     id: str
@@ -127,6 +134,31 @@ class Message:
     by: str | None
     window: str | None
     form: str | None
+    join: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A machine step that tells other cases something, or opens them.
+
+    to: `opens:<process>`, `parent`, `children:<send>`, `case` (with `case` giving its id), `self`.
+    each: gives the parties, one child for each. payload: what is told, by name. joinable: the duty
+    by which parties are added and removed while some are open.
+    """
+
+    id: str
+    name: str
+    message: str
+    to: str
+    case: Expression | None
+    each: Expression | None
+    payload: Mapping[str, Expression]
+    joinable: str | None
+
+    @property
+    def opens(self) -> str | None:
+        """The process of which this opens cases, or None."""
+        return self.to.removeprefix("opens:") if self.to.startswith("opens:") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +181,33 @@ class Definition:
     gateways: Mapping[str, Gateway]
     rules: Mapping[str, Decision]
     lots: Mapping[str, Expression]
+    sends: Mapping[str, Send]
     classes: Mapping[str, DeadlineClass]
     forms: Mapping[str, Form]
     texts: Mapping[str, Mapping[str, str]]
     properties: Mapping[str, str]
     bpmn: bytes
     files: Mapping[str, bytes]
+
+    @property
+    def confidential(self) -> bool:
+        """Whether only those named on a case see it."""
+        return self.properties.get("confidential") == "true"
+
+    @property
+    def started_by_complainant(self) -> bool:
+        """Whether somebody who is nobody on the register may open a case."""
+        return self.properties.get("startedBy") == "complainant"
+
+    @property
+    def opened_by(self) -> str | None:
+        """The duty it takes to open a case, or None: any post."""
+        return self.properties.get("openedBy")
+
+    @property
+    def excluded(self) -> tuple[Expression, ...]:
+        """What names the units and persons kept out of a case."""
+        return tuple(map(compile_expression, self.properties.get("exclude", "").split()))
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -232,6 +285,7 @@ def parse(files: Mapping[str, bytes]) -> Definition:
         ),
         rules=MappingProxyType(_rules(diagram, decisions)),
         lots=MappingProxyType(_lots(diagram)),
+        sends=_by_id(_send(n) for n in diagram.nodes if n.kind == "sendTask"),
         classes=MappingProxyType(read_deadlines(files.get("deadlines.toml", b"version = 1"))),
         forms=MappingProxyType(forms),
         texts=MappingProxyType(read_texts(files)),
@@ -350,6 +404,8 @@ def _task(node: Node, forms: Mapping[str, Form]) -> UserTask:
         separate_from=_compiled(told.get("separateFrom")),
         separate_unit_from=_compiled(told.get("separateUnitFrom")),
         duty5=told.get("duty5"),
+        proof=told.get("proof"),
+        reads=told.get("reads") == "true",
     )
 
 
@@ -379,7 +435,32 @@ def _message(node: Node, forms: Mapping[str, Form]) -> Message:
         by=told.get("by"),
         window=told.get("window"),
         form=_form(node, forms) if "formJsonSchemaFilename" in told else None,
+        join=told.get("join"),
     )
+
+
+def _send(node: Node) -> Send:
+    told = node.properties
+    to, _, case = told.get("to", "").partition("case:")
+    return Send(
+        id=node.id,
+        name=node.name,
+        message=told.get("message", ""),
+        to=to or "case",
+        case=_compiled(case),
+        each=_compiled(told.get("each")),
+        payload=MappingProxyType(
+            {name: compile_expression(text) for name, text in read_payload(told)}
+        ),
+        joinable=told.get("joinable"),
+    )
+
+
+def read_payload(properties: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The `payload` of a send, `name = expression; …`, as pairs; a part without `=` is unnamed."""
+    parts = filter(None, map(str.strip, properties.get("payload", "").split(";")))
+    pairs = (part.partition("=") for part in parts)
+    return [(name.strip(), text.strip()) for name, _, text in pairs]
 
 
 def _rules(diagram: Diagram, decisions: Mapping[str, Decision]) -> dict[str, Decision]:

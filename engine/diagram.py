@@ -27,6 +27,7 @@ NODES = frozenset(
         "userTask",
         "businessRuleTask",
         "serviceTask",
+        "sendTask",
         "exclusiveGateway",
         "parallelGateway",
         "subProcess",

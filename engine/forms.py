@@ -3,7 +3,9 @@
 A form is one object of flat fields: text, whole numbers, yes/no, and lists of words; the keywords
 allowed are those that can be explained to the person who fills it in. Ours: `x-en`, `x-routing`
 (the answer may steer the process), `x-widget`, `x-hint`, `x-hint-en`, `x-when` (asked only if this
-expression over earlier fields holds), and at the root `x-evidence`, `x-required-when-shown`.
+expression over earlier fields holds), `x-seal` (the answer never reaches the log: it lies in the
+vault as `content` or `identity` of a complaint, or as an `answer` opened later), and at the root
+`x-evidence`, `x-required-when-shown`.
 """
 
 import json
@@ -49,6 +51,9 @@ WIDGETS: Final = frozenset(
         "checklist",
         "photos",
         "place",
+        "units",
+        "persons",
+        "case",
     }
 )
 PURPOSES: Final = frozenset({"before", "during", "after", "doc", "call", "site"})
@@ -81,8 +86,13 @@ COMMON_WORDS: Final = frozenset(
         "x-hint",
         "x-hint-en",
         "x-when",
+        "x-seal",
     }
 )
+SEALS: Final = frozenset({"content", "identity", "answer"})
+# Widgets whose answer is one id, or a list of ids, of what the street has.
+WIDGET_TYPES: Final = {"person": "string", "unit": "string", "case": "string",
+                       "units": "array", "persons": "array"}  # fmt: skip
 TYPE_WORDS: Final = {
     "string": {"enum", "oneOf", "minLength", "maxLength", "pattern", "format"},
     "integer": {"minimum", "maximum"},
@@ -127,6 +137,7 @@ class Field:
     """One question; type is string, integer, boolean or array (of strings, from `choices` if any).
 
     required: always; required_when_shown: whenever `when` holds. Lengths in characters.
+    seal: content, identity, answer, or None for what is recorded in clear.
     """
 
     name: str
@@ -151,6 +162,7 @@ class Field:
     max_items: int
     unique: bool
     default: Any
+    seal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -554,9 +566,24 @@ def _read_field(
         max_items=min(words.get("maxItems", MAX_ITEMS), MAX_ITEMS),
         unique=words.get("uniqueItems", bool(items.get("oneOf") or items.get("enum"))),
         default=words.get("default"),
+        seal=_read_seal(name, words),
     )
     _check_default(field)
     return field
+
+
+def _read_seal(name: str, words: Mapping[str, Any]) -> str | None:
+    seal = words.get("x-seal")
+    if seal is None:
+        return None
+    if seal not in SEALS:
+        raise _bad(f"{name} 的 x-seal 不认识", f"{name} has an unknown x-seal")
+    if words.get("x-routing") or "default" in words:
+        raise _bad(
+            f"{name} 是密封的，不能用于走向，也不能有默认值",
+            f"{name} is sealed: it can neither steer the process nor have a default",
+        )
+    return str(seal)
 
 
 def _check_default(field: Field) -> None:
@@ -574,7 +601,7 @@ def _flag(words: Mapping[str, Any], word: str, name: str) -> bool:
 def _read_widget(name: str, words: Mapping[str, Any]) -> str:
     usual = {"integer": "number", "boolean": "checkbox", "array": "checklist"}
     widget = words.get("x-widget", usual.get(words["type"], "text"))
-    if widget in WIDGETS:
+    if widget in WIDGETS and WIDGET_TYPES.get(widget, words["type"]) == words["type"]:
         return cast("str", widget)
     raise _bad(f"{name} 的控件 {widget} 不认识", f"{name} has an unknown widget {widget}")
 

@@ -9,6 +9,7 @@ from engine.cases import NotYourTask, kept_apart, may_do, open_task, separated
 from engine.casework import Desk, Done, change
 from engine.directory import Authority
 from engine.errors import Conflict, NotAllowed
+from engine.exclusion import check_not_excluded, is_excluded
 from engine.people import By, actor
 from engine.reasons import reasoned
 from engine.state import OpenTask
@@ -119,6 +120,7 @@ def reassign_task(
 def overseer(desk: Desk, by: By, duties: tuple[str, ...]) -> Authority:
     """The post by which this person oversees the case: one of the duties, over its place."""
     people = desk.directory
+    check_not_excluded(desk.case, people, by.person, desk.at)
     above = people.offices((*desk.case.place, *people.ancestors(desk.case.place[-1])))
     for duty in duties:
         found = people.authority(by.person, duty, above, desk.at, by.on_behalf_of)
@@ -139,6 +141,10 @@ def _holder(desk: Desk, task: OpenTask, by: By) -> Authority:
 def _check_fit(desk: Desk, task: OpenTask, to: str) -> None:
     people = desk.directory
     name = people.name(to)
+    if is_excluded(desk.case, people, to, desk.at):
+        raise NotFit(
+            f"{name}须回避本案，请另选。", f"{name} is kept out of this case; choose somebody else."
+        )
     if to == task.holder:
         raise NotFit(f"这一步已经在{name}手里。", f"{name} holds this step already.")
     found = people.authority(to, task.duty, people.offices(task.units), desk.at)

@@ -20,6 +20,7 @@ STAGES: Final[tuple[tuple[Callable[[Facts], Iterator[Finding]], ...], ...]] = (
         lint_drawing.names,
         lint_drawing.properties,
         lint_drawing.services,
+        lint_drawing.sends,
         lint_drawing.events,
         lint_drawing.picture,
         lint_flow.gateways,
@@ -33,6 +34,7 @@ STAGES: Final[tuple[tuple[Callable[[Facts], Iterator[Finding]], ...], ...]] = (
         lint_rules.decisions,
         lint_rules.names,
         lint_rules.outcomes,
+        lint_rules.confidentiality,
     ),
 )
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from engine.definitions import read_payload
 from engine.diagram import Node
 from engine.directory import DUTIES
 from engine.findings import Finding
@@ -16,7 +17,15 @@ ID: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 ISO_DURATION: Final = re.compile(r"$|[-+]?P[0-9T]")  # BPMN's own way, or nothing at all
 RESERVED: Final = frozenset({"case", "lot"})  # roots of expressions that are no elements
 DUTIES_OF_FIVE: Final = frozenset({"report", "confirm", "assign", "rectify", "accept"})
-MESSAGES: Final = frozenset({"return", "withdraw", "object", "reopen", "dispute"})
+MESSAGES: Final = frozenset(
+    {"return", "withdraw", "object", "reopen", "dispute", "recall", "recusal", "retaliation"}
+)
+# What another case tells: a word, a dot, a word. The second one passes when all children ended.
+TOLD: Final = re.compile(r"[a-z][a-z_]{0,29}\.[a-z][a-z_]{0,29}")
+ALL_ENDED: Final = "children.ended"
+ADDRESS: Final = re.compile(
+    r"parent|self|case:.+|children:[a-z][a-z0-9_]{0,59}|opens:[a-z][a-z0-9_]{0,59}"
+)
 
 PROPERTIES: Final = {
     "userTask": {
@@ -30,11 +39,24 @@ PROPERTIES: Final = {
         "separateFrom",
         "separateUnitFrom",
         "duty5",
+        "proof",
+        "reads",
     },
+    "sendTask": {"nameEn", "message", "to", "each", "payload", "joinable"},
     "serviceTask": {"nameEn", "operation", "perMille"},
     "endEvent": {"nameEn", "outcome"},
     "boundaryEvent": {"nameEn", "by", "window", "formJsonSchemaFilename"},
-    "intermediateCatchEvent": {"nameEn", "by", "window", "formJsonSchemaFilename"},
+    "intermediateCatchEvent": {"nameEn", "by", "window", "formJsonSchemaFilename", "join"},
+}
+
+PROCESS_PROPERTIES: Final = {
+    "title",
+    "titleEn",
+    "numberLabel",
+    "openedBy",
+    "startedBy",
+    "confidential",
+    "exclude",
 }
 
 WORDS: Final = {
@@ -64,7 +86,6 @@ WORDS: Final = {
     "intermediateThrowEvent": "抛出事件",
     "manualTask": "手工任务（请用用户任务）",
     "receiveTask": "接收任务",
-    "sendTask": "发送任务",
     "task": "未定类型的任务（请用用户任务）",
     "messageFlow": "消息流",
     "childLaneSet": "嵌套泳道",
@@ -200,6 +221,11 @@ def tasks(facts: Facts) -> Iterator[Finding]:
             yield finding(node, "task_facts", "capacity 应为小写英文", "has an unreadable capacity")
         if "duty5" in told and told["duty5"] not in DUTIES_OF_FIVE:
             yield finding(node, "task_facts", "五责 duty5 不认识", "has an unknown duty5")
+        if told.get("proof", "site_code") != "site_code" or told.get("reads", "true") != "true":
+            yield finding(
+                node, "task_facts", "proof 只能是 site_code，reads 只能是 true",
+                "proof can only be site_code, reads only true",
+            )  # fmt: skip
         if not form_of(node):
             yield finding(node, "no_form", "用户任务没有表单", "the task has no form")
         yield from form_exists(facts, node)
@@ -220,6 +246,7 @@ def names(facts: Facts) -> Iterator[Finding]:
         "userTask",
         "businessRuleTask",
         "serviceTask",
+        "sendTask",
         "boundaryEvent",
         "intermediateCatchEvent",
     )
@@ -235,7 +262,7 @@ def properties(facts: Facts) -> Iterator[Finding]:
     ]
     holders += [(n.id, n.properties, {"nameEn", "duty", "scope"}) for n in facts.diagram.lanes]
     drawn = facts.diagram
-    holders.append((drawn.key, drawn.properties, {"title", "titleEn", "numberLabel"}))
+    holders.append((drawn.key, drawn.properties, PROCESS_PROPERTIES))
     for id_, told, allowed in holders:
         for name in sorted(set(told) - allowed):
             yield finding(
@@ -255,6 +282,46 @@ def services(facts: Facts) -> Iterator[Finding]:
             )
         elif not node.properties.get("perMille"):
             yield finding(node, "service", "抽签没有写千分比 perMille", "the lot lacks perMille")
+
+
+def sends(facts: Facts) -> Iterator[Finding]:
+    """What is told has a name and an address, and only what opens cases has parties."""
+    for node in facts.nodes("sendTask"):
+        told = node.properties
+        to = told.get("to", "")
+        if not TOLD.fullmatch(told.get("message", "")):
+            yield finding(
+                node, "send", "消息名应写成 词.词", "needs a message of the form word.word"
+            )
+        if not ADDRESS.fullmatch(to):
+            yield finding(node, "send", f"消息的去处 {to} 不认识", f"has an unknown address {to}")
+        yield from _parties(facts, node, to)
+        for name, text in read_payload(told):
+            if not ID.fullmatch(name) or not text:
+                yield finding(
+                    node, "send", f"payload 里的 {name} 应写成 名 = 表达式",
+                    f"has a payload part {name} that is not name = expression",
+                )  # fmt: skip
+
+
+def _parties(facts: Facts, node: Node, to: str) -> Iterator[Finding]:
+    told = node.properties
+    if not to.startswith("opens:") and {"each", "joinable"} & set(told):
+        yield finding(
+            node, "send", "只有开案的发送才有 each 和 joinable",
+            "only a send that opens cases has each and joinable",
+        )  # fmt: skip
+    if told.get("joinable", "report") not in DUTIES:
+        yield finding(node, "send", "joinable 的职责不认识", "joinable names an unknown duty")
+    if to.startswith("children:") and not _opens(facts, to.removeprefix("children:")):
+        yield finding(
+            node, "send", "children 应指向开案的发送", "children names no send that opens"
+        )
+
+
+def _opens(facts: Facts, id_: str | None) -> bool:
+    node = facts.node(id_)
+    return node is not None and node.properties.get("to", "").startswith("opens:")
 
 
 def events(facts: Facts) -> Iterator[Finding]:
@@ -314,13 +381,19 @@ def _time(facts: Facts, node: Node) -> Iterator[Finding]:
 
 def _message(facts: Facts, node: Node) -> Iterator[Finding]:
     by = facts.node(node.properties.get("by"))
-    if node.message not in MESSAGES:
+    if node.message not in MESSAGES and not TOLD.fullmatch(node.message or ""):
         yield finding(
             node,
             "message",
-            f"消息名应为 {'、'.join(sorted(MESSAGES))} 之一",
-            f"waits for a message other than {', '.join(sorted(MESSAGES))}",
+            f"消息名应为 {'、'.join(sorted(MESSAGES))} 之一，或另一案件所发的 词.词",
+            f"waits for a message other than {', '.join(sorted(MESSAGES))} or word.word",
         )
+    elif (node.message == ALL_ENDED) is not ("join" in node.properties):
+        yield finding(
+            node, "message", f"join 与 {ALL_ENDED} 须同时写", f"{ALL_ENDED} goes with join"
+        )
+    elif "join" in node.properties and not _opens(facts, node.properties["join"]):
+        yield finding(node, "message", "join 应指向开案的发送", "join names no send that opens")
     elif node.message == "withdraw" and (by is None or by.kind != "userTask"):
         yield finding(
             node,

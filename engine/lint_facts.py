@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from engine.deadline_classes import DeadlineClass, read_deadlines
 from engine.decisions import Decision, read_decision
-from engine.definitions import OPENING_FORM, form_key, process_file, read_texts
+from engine.definitions import OPENING_FORM, form_key, process_file, read_payload, read_texts
 from engine.diagram import Arrow, Diagram, Node, read_diagram
 from engine.errors import BadInput
 from engine.expressions import BadExpression, Expression, Path, compile_expression
@@ -17,7 +17,17 @@ from engine.findings import Finding
 from engine.forms import Form, read_form
 
 # What is known of a case besides the routing fields of its opening form.
-CASE_FACTS: Final = {"source": "string", "category": "string", "concluded": "boolean"}
+CASE_FACTS: Final = {
+    "source": "string",
+    "category": "string",
+    "concluded": "boolean",
+    "party": "string",
+    "street": "string",
+    "district": "string",
+    "place": "string",
+}
+EACH: Final = ("each",)  # in a send to many, what each is sent for
+COUNTS: Final = frozenset({"count", "open"})  # what is known of the children a send has opened
 
 
 FILE_NAME: Final = re.compile(
@@ -132,6 +142,7 @@ EXPRESSION_PROPERTIES: Final = {
     "separateFrom": "userTask",
     "separateUnitFrom": "userTask",
     "perMille": "serviceTask",
+    "each": "sendTask",
 }
 
 
@@ -145,6 +156,10 @@ def written(facts: Facts) -> Iterator[Written]:
         for name, kind in EXPRESSION_PROPERTIES.items():
             if node.kind == kind and name in node.properties:
                 yield Written(node.id, name, node.properties[name])
+        if node.kind == "sendTask":
+            _, _, case = node.properties.get("to", "").partition("case:")
+            texts = [text for _, text in read_payload(node.properties)]
+            yield from (Written(node.id, "payload", text) for text in filter(None, [case, *texts]))
         for time, text in node.times:
             if time == "timeDuration" and text != "overdue":
                 yield Written(node.id, "timer", text)
@@ -163,6 +178,8 @@ def compiled(text: str) -> Expression | None:
 
 def known(facts: Facts, path: Path) -> Known | None:
     """What stands at `element.name`, or None if nothing ever does."""
+    if path == EACH:
+        return Known("string", None, True, True)
     if len(path) != 2:
         return None
     owner, name = path
@@ -175,6 +192,8 @@ def known(facts: Facts, path: Path) -> Known | None:
         return _known_output(facts.decisions.get(node.decision or ""), name)
     if node.kind == "serviceTask":
         return Known("boolean", None, True, True) if name == "drawn" else None
+    if node.kind == "sendTask":
+        return Known("integer", None, False, True) if name in COUNTS else None
     if node.kind == "userTask" or node.event == "message":
         return _known_answer(facts, node, name)
     return None

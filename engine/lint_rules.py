@@ -10,6 +10,7 @@ from engine.directory import DUTIES
 from engine.expressions import BadExpression, Expression, Read, Scalar, compile_expression
 from engine.findings import Finding
 from engine.lint_facts import (
+    EACH,
     Facts,
     Known,
     Written,
@@ -28,6 +29,8 @@ USES: Final = {
     "unit": "泳道单位",
     "timer": "计时",
     "condition": "条件",
+    "each": "各方",
+    "payload": "消息内容",
 }
 
 
@@ -62,7 +65,7 @@ def _names(facts: Facts, element: str, expression: Expression) -> Iterator[Findi
     for path in sorted(expression.paths):
         shown = ".".join(path)
         if facts.alone:
-            if path[0] != "case" and facts.node(path[0]) is None:
+            if path[0] not in ("case", *EACH) and facts.node(path[0]) is None:
                 yield _unknown(element, shown)
             continue
         found = known(facts, path)
@@ -119,6 +122,7 @@ def outcomes(facts: Facts) -> Iterator[Finding]:
         "holder": _word,
         "unit": _word,
         "perMille": _per_mille,
+        "each": _many,
         "separateFrom": _elements,
         "separateUnitFrom": _elements,
     }
@@ -184,6 +188,17 @@ def _word(facts: Facts, one: Written, expression: Expression) -> Iterator[Findin
             return
 
 
+def _many(facts: Facts, one: Written, expression: Expression) -> Iterator[Finding]:
+    for outcome in expression.outcomes or (0,):
+        found = known(facts, outcome.path) if isinstance(outcome, Read) else None
+        if not isinstance(outcome, Read) or (found is not None and found.type != "array"):
+            yield finding(
+                one.element, "outcome", "each 应取自某一步所填的名单",
+                "each must be a list that some step names",
+            )  # fmt: skip
+            return
+
+
 def _per_mille(facts: Facts, one: Written, expression: Expression) -> Iterator[Finding]:
     for outcome in expression.outcomes or (-1,):
         for value in _values(facts, outcome):
@@ -209,6 +224,32 @@ def _elements(facts: Facts, one: Written, expression: Expression) -> Iterator[Fi
                     f"{USES[one.use]}里的 {name} 不是用户任务",
                     f"{one.use} names {name}, which is no user task",
                 )
+
+
+def confidentiality(facts: Facts) -> Iterator[Finding]:
+    """Who may open a case has a duty that exists, and exclusions are read from what is written."""
+    told = facts.diagram.properties
+    if told.get("openedBy", "report") not in DUTIES:
+        yield finding(
+            facts.diagram.key, "process_duty", "openedBy 的职责不认识", "openedBy names no duty"
+        )
+    words = {"startedBy": "complainant", "confidential": "true"}
+    for name, only in words.items():
+        if told.get(name, only) != only:
+            key = facts.diagram.key
+            yield finding(
+                key, "process_duty", f"{name} 只能是 {only}", f"{name} can only be {only}"
+            )
+    for text in told.get("exclude", "").split():
+        expression = compiled(text)
+        path = tuple(text.split("."))
+        if expression is None or len(path) != 2 or expression.paths != {path}:
+            yield finding(
+                facts.diagram.key, "exclude", f"exclude 里的 {text} 应是 步骤.项",
+                f"exclude needs step.field, not {text}",
+            )  # fmt: skip
+        else:
+            yield from _names(facts, facts.diagram.key, expression)
 
 
 # --- files ------------------------------

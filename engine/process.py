@@ -185,11 +185,22 @@ class Step:
     closed: list[str]
     ends: list[str]
     finished: bool
+    sends: list["Sending"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a send says: for which party, what, and to which case where it names one."""
+
+    send: str
+    party: str | None
+    form: dict[str, Any]
+    case: str | None
 
 
 @dataclass(slots=True)
 class _Script:
-    """What SpiffWorkflow asks while it runs: conditions, rules, lots. Collects the facts."""
+    """What SpiffWorkflow asks while it runs: conditions, rules, lots, sends. Collects the facts."""
 
     definition: Definition
     variables: dict[str, dict[str, Any]]
@@ -199,6 +210,7 @@ class _Script:
     rules: list[dict[str, Any]] = field(default_factory=list)
     lots: list[dict[str, Any]] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
+    sends: list["Sending"] = field(default_factory=list)
 
     def evaluate(self, task: Task, expression: str, external_context: Any = None) -> Any:
         return compile_expression(expression).holds(self.variables)
@@ -206,9 +218,26 @@ class _Script:
     def execute(self, task: Task, script: str, external_context: Any = None) -> bool:
         if script in self.definition.rules:
             self._rule(script)
+        elif script in self.definition.sends:
+            self._send(script)
         else:
             self._lot(script)
         return True
+
+    def _send(self, element: str) -> None:
+        """What is told, and for whom: one telling for each party, or one for nobody in particular.
+
+        Who the children are, and where a case is, is not known here: engine.advance addresses it.
+        """
+        drawn = self.definition.sends[element]
+        parties = drawn.each.evaluate(self.variables) if drawn.each else [None]
+        if drawn.opens:
+            self.variables.setdefault(element, {"count": 0, "open": 0})
+        for party in dict.fromkeys(parties or ()):
+            sending, counts = say_to_party(self.definition, element, party, self.variables)
+            self.sends.append(sending)
+            if drawn.opens:
+                self.variables[element] = counts
 
     def _rule(self, element: str) -> None:
         rule = self.definition.rules[element]
@@ -231,6 +260,20 @@ class _Script:
         drawn = draw(self.seed, element, 1000) < per_mille
         self.variables[element] = {"drawn": drawn}
         self.lots.append({"lot": element, "per_mille": per_mille, "drawn": drawn})
+
+
+def say_to_party(
+    definition: Definition, element: str, party: str | None, variables: Mapping[str, Any]
+) -> tuple[Sending, dict[str, int]]:
+    """What a send says to one party, and its counts with one child more: {count, open}."""
+    drawn = definition.sends[element]
+    names = {**variables, "each": party}
+    told = {name: text.evaluate(names) for name, text in drawn.payload.items()}
+    form = {name: value for name, value in told.items() if value is not None}
+    case = drawn.case.evaluate(names) if drawn.case else None
+    before = variables.get(element, {"count": 0, "open": 0})
+    counts = {"count": before["count"] + 1, "open": before["open"] + 1}
+    return Sending(element, party, form, case), counts
 
 
 def draw(seed: bytes, purpose: str, sides: int) -> int:
@@ -323,7 +366,7 @@ class Run:
         closed = [key for key in before if key not in still]
         return Step(
             self.marking(), variables, script.path, script.gateways, script.rules, script.lots,
-            opened, closed, script.ends, bool(self._flow.completed),
+            opened, closed, script.ends, bool(self._flow.completed), script.sends,
         )  # fmt: skip
 
     def _number(self, task: Task) -> Waiting:
@@ -551,7 +594,7 @@ def _specs(definition: Definition) -> tuple[Any, Any]:
 def _executable(bpmn: bytes) -> Any:
     """The drawing as SpiffWorkflow may see it: no extensions, and machine steps as hooks of ours.
 
-    A business rule or lot becomes a script task whose script is its own id; `_Script.execute`
+    A business rule, lot or send becomes a script task whose script is its own id; `_Script.execute`
     knows what to do with it. Nothing in the file is ever run as Python.
     """
     root = hardened_xml(bpmn)
@@ -559,7 +602,7 @@ def _executable(bpmn: bytes) -> Any:
         above = extension.getparent()
         if above is not None:
             above.remove(extension)
-    for tag in ("businessRuleTask", "serviceTask"):
+    for tag in ("businessRuleTask", "serviceTask", "sendTask"):
         for element in root.iter(f"{_BPMN}{tag}"):
             element.tag = f"{_BPMN}scriptTask"
             etree.SubElement(element, f"{_BPMN}script").text = element.get("id")

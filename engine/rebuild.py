@@ -1,16 +1,18 @@
-"""Throws the projections away and makes them again from the log: register, inbox, imports, people.
+"""Throws the projections away and makes them again from the log.
+
+Register, inbox, imports, people, what is on its way between cases and which case opened which.
 
 What it cannot bring back is what the log does not hold: names, passwords, sessions, and which
 idempotency keys were answered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, delete, insert
 
 from audit import log
 from audit.entries import Entry
-from engine import inbox, register
+from engine import inbox, outbox, register
 from engine.cases import number_table
 from engine.definition_sets import load
 from engine.imports import imported_table
@@ -26,10 +28,12 @@ def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -
     Raises RecordDiffers at the first case whose log does not replay: then roll back, and verify.
     """
     rebuild_directory(conn)
-    for table in (open_task_table, register_table, imported_table, number_table):
+    for table in (open_task_table, register_table, imported_table, number_table, *_BETWEEN):
         conn.execute(delete(table))
     books = library(conn)
     last: dict[tuple[str, int], int] = {}
+    sent: dict[str, Entry] = {}
+    arrived: dict[str, Entry] = {}
     cases = [name for name in log.streams(conn) if not name.startswith("@")]
     for name in cases:
         entries = log.read(conn, name)
@@ -37,13 +41,29 @@ def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -
         register.enter(conn, case, entries)
         inbox.project(conn, None, case, load(conn, case.definition))
         _remember_import(conn, entries[0])
+        sent |= {e.hash.hex(): e for e in entries if e.type == "message.sent"}
+        arrived |= {e.data["origin"]["hash"]: e for e in entries if "origin" in e.data}
         process, year, number = _numbered(name)
         last[process, year] = max(number, last.get((process, year), 0))
         seen(name)
     rows = [{"process": p, "year": y, "last": n} for (p, y), n in last.items()]
     if rows:
         conn.execute(insert(number_table), rows)
+    _remember_messages(conn, sent, arrived)
     return len(cases)
+
+
+_BETWEEN = (outbox.message_table, outbox.link_table)
+
+
+def _remember_messages(
+    conn: Connection, sent: Mapping[str, Entry], arrived: Mapping[str, Entry]
+) -> None:
+    """What is on its way is what was sent and has arrived nowhere; links are openings that did."""
+    outbox.keep(conn, [entry for hash_, entry in sent.items() if hash_ not in arrived])
+    for hash_, entry in arrived.items():
+        if entry.type == "case.opened":
+            outbox.link(conn, entry.stream, sent[hash_].stream, sent[hash_].seq)
 
 
 def _numbered(case: str) -> tuple[str, int, int]:

@@ -54,6 +54,8 @@ register_table = Table(
     Column("last_at", Text, nullable=False),
     Column("ended_at", Text),
     Column("alarm", Text),
+    # 1: only those named on it see it; no list, search or suggestion shows it to others.
+    Column("confidential", Integer, nullable=False, server_default="0"),
     Index("case_register_by_alarm", "alarm"),
     Index("case_register_by_time", "opened_at"),
     Index("case_register_by_community", "community", "status", "opened_at"),
@@ -66,6 +68,7 @@ _UPDATE = Statement(
     .where(register_table.c.case == bindparam("c"))
     .values(
         seq=bindparam("v_seq"),
+        kernel=bindparam("v_kernel"),
         state=bindparam("v_state"),
         level=bindparam("v_level"),
         status=bindparam("v_status"),
@@ -85,12 +88,12 @@ def enter(conn: Connection, case: CaseState, entries: Iterable[Entry]) -> None:
     receipt = next(entry.data["receipt"] for entry in told if entry.type == "receipt.issued")
     fixed = {
         "case": case.case,
-        "kernel": KERNEL,
         "process": case.process,
         "number": case.number,
         "receipt": receipt,
         "title": case.title,
         "category": opened["category"],
+        "confidential": int(case.confidential),
         "unit": place["unit"],
         "community": place["path"][-2] if len(place["path"]) > 1 else place["unit"],
         "address": place.get("address", ""),
@@ -107,9 +110,14 @@ def refresh(conn: Connection, case: CaseState) -> None:
 
 
 def alike(
-    conn: Connection, category: str, path: Sequence[str], address: str, at: datetime
+    conn: Connection,
+    process: str,
+    category: str,
+    path: Sequence[str],
+    address: str,
+    at: datetime,
 ) -> list[str]:
-    """Cases that may be about the same thing: same category and unit or address.
+    """Cases of a process that may be about the same thing: same category and unit or address.
 
     Those still open, however old, and those that ended within 30 days.
     A suggestion for people; at most five, newest first.
@@ -119,7 +127,7 @@ def alike(
     )
     query = (
         select(register_table.c.case)
-        .where(register_table.c.category == category, near)
+        .where(register_table.c.process == process, register_table.c.category == category, near)
         .where(
             register_table.c.ended_at.is_(None)
             | (register_table.c.ended_at >= timestamp(at - ALIKE_FOR))
@@ -146,6 +154,7 @@ def row_of(case: CaseState) -> dict[str, Any]:
     level = case.variables.get("grade", {}).get("level")
     return {
         "seq": case.seq,
+        "kernel": KERNEL,
         "state": to_json(case),
         "level": level,
         "status": case.ended or "open",

@@ -11,13 +11,20 @@ from typing import Final
 
 from engine.directory import Authority, Directory
 from engine.errors import NotAllowed
+from engine.exclusion import is_excluded
 from engine.people import By
 from engine.state import CaseState
 
 # Duties that open no case by themselves.
 BLIND: Final = frozenset({"administer"})
+# Duties that open only the cases they have a part in or are waited for in.
+OWN_ONLY: Final = frozenset(
+    {"intake", "custody", "investigate", "verify", "revisit", "publish", "receive"}
+)
 # What a street does by its offices; a department that only rectifies looks over its own alone.
-STREET_DUTIES: Final = frozenset({"review", "dispatch", "accept", "close", "approve", "supervise"})
+STREET_DUTIES: Final = frozenset(
+    {"review", "dispatch", "accept", "close", "approve", "supervise", "command", "direct"}
+)
 # Duties that may ask who held a post on a day.
 WATCHING: Final = frozenset({"supervise", "administer"})
 
@@ -34,10 +41,18 @@ class NotYoursToSee(NotAllowed):
 
 
 def may_see(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
-    """Whether this person may see the case at this instant, in person or as a substitute."""
+    """Whether this person may see the case at this instant, in person or as a substitute.
+
+    A confidential case is seen by those named on it and those whose duty it waits for; nobody sees
+    what they are kept out of.
+    """
+    if is_excluded(case, people, by.person, at):
+        return False
     if by.person in participants(case):
         return True
     seeing = tuple(_seeing(people, by, at))
+    if case.confidential:
+        return any(_is_part_of(case, held) or _is_wanted(case, people, held) for held in seeing)
     return any(
         _is_over(case, people, held) or _is_part_of(case, held) or _is_wanted(case, people, held)
         for held in seeing
@@ -74,7 +89,8 @@ def participants(case: CaseState) -> frozenset[str]:
 
 def places_seen(people: Directory, by: By, at: datetime) -> frozenset[str]:
     """All units whose cases this person may see by a post: those of the posts, and below them."""
-    units = {_overlooked(people, held) for held in _seeing(people, by, at)}
+    seeing = (held for held in _seeing(people, by, at) if held.duty not in OWN_ONLY)
+    units = {_overlooked(people, held) for held in seeing}
     return frozenset(below for unit in units for below in people.subtree(unit))
 
 
@@ -94,6 +110,8 @@ def _is_part_of(case: CaseState, held: Authority) -> bool:
 
 def _is_over(case: CaseState, people: Directory, held: Authority) -> bool:
     """A duty in the case's unit or above it, or in an office by which the street acts."""
+    if held.duty in OWN_ONLY:
+        return False
     street = case.place[-1]
     if held.unit in case.place or held.unit in people.ancestors(street):
         return True
@@ -113,4 +131,5 @@ def _is_wanted(case: CaseState, people: Directory, held: Authority) -> bool:
     return any(
         held.duty == task.duty and held.unit in people.offices(task.units)
         for task in case.tasks.values()
+        if task.holder is None or not case.confidential
     )

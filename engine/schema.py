@@ -16,10 +16,13 @@ from engine import (
     definition_sets,
     imports,
     inbox,
+    outbox,
     register,
     roster,
+    site_codes,
 )
 from engine.errors import Refusal
+from engine.rebuild import rebuild
 
 # Every module that brings tables: named here so that the schema test sees them all.
 TABLES = (
@@ -30,8 +33,10 @@ TABLES = (
     definition_sets,
     imports,
     inbox,
+    outbox,
     register,
     roster,
+    site_codes,
 )
 
 
@@ -46,9 +51,12 @@ def create_schema(engine: Engine) -> None:
     """
     config = _config()
     with engine.begin() as conn:
-        _check_ours(conn)
+        before = _check_ours(conn)
         config.attributes["connection"] = conn
         command.upgrade(config, "head")
+        if before not in (None, _scripts().get_current_head()):
+            # Stored states are those of the older release; the log is what they are made from.
+            rebuild(conn)
 
 
 def check_schema(engine: Engine) -> None:

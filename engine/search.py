@@ -99,7 +99,8 @@ def search(
     places: engine.rights.places_seen. below: the units `query.unit` stands for. after: `Page.after`
     of the page before; an unreadable one begins anew.
     """
-    seen = or_(_CASE.unit.in_(places), takes_part(person))
+    over = and_(_CASE.unit.in_(places), _CASE.confidential == 0)
+    seen = or_(over, takes_part(person))
     return _page(conn, and_(seen, _asked(query, below, at)), after, limit)
 
 

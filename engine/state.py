@@ -94,8 +94,27 @@ class Doer:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """A case this one opened: by which send, for whom, whether it still runs, and how it came out.
+
+    removed: a person took the party off (减签); it counts until its own case has ended.
+    """
+
+    group: str
+    party: str | None
+    open: bool = True
+    removed: bool = False
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CaseState:
-    """A case as its log leaves it; `seq`, `at` = its last event."""
+    """A case as its log leaves it; `seq`, `at` = its last event.
+
+    children: by the number of the `message.sent` that opened them. joins: open message -> the send
+    whose children it waits for. kept_out: units and persons the case is about. orders: number of an
+    unanswered order -> who gave it, or the word `case` where another case did.
+    """
 
     case: str
     seq: int
@@ -113,6 +132,9 @@ class CaseState:
     doers: dict[str, tuple[Doer, ...]] = field(default_factory=dict)
     last: dict[str, Doer] = field(default_factory=dict)
     orders: dict[str, str] = field(default_factory=dict)
+    children: dict[str, Child] = field(default_factory=dict)
+    joins: dict[str, str] = field(default_factory=dict)
+    kept_out: tuple[str, ...] = ()
     outcome: str | None = None
     ended: str | None = None
     ended_at: str | None = None
@@ -121,6 +143,11 @@ class CaseState:
     def place(self) -> tuple[str, ...]:
         """The case's place: its unit and the units above it up to the street."""
         return tuple(self.opened["place"]["path"])
+
+    @property
+    def confidential(self) -> bool:
+        """Whether only those named on the case see it."""
+        return bool(self.opened.get("confidential"))
 
 
 def with_task(case: CaseState, task: OpenTask) -> CaseState:
@@ -149,6 +176,8 @@ def from_json(data: bytes) -> CaseState:
     raw["doers"] = {
         element: tuple(Doer(**doer) for doer in doers) for element, doers in raw["doers"].items()
     }
+    raw["kept_out"] = tuple(raw.get("kept_out", ()))
+    raw["children"] = {seq: Child(**child) for seq, child in raw.get("children", {}).items()}
     raw["last"] = {element: Doer(**doer) for element, doer in raw["last"].items()}
     return CaseState(**raw)
 
