@@ -28,6 +28,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     Table,
     Text,
     create_engine,
@@ -179,6 +180,16 @@ def open_vault(url: str, key: bytes) -> Vault:
     if len(key) != KEY_BYTES:
         raise WrongKey
     engine = _engine(url)
+    try:
+        root = _root(engine, key)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Vault(engine, key, root.key_id, unlock(key, bytes(root.salts), ["salts"]))
+
+
+def _root(engine: Engine, key: bytes) -> Row[Any]:
+    """What the vault is locked with, made if it is new; raises WrongKey."""
     with engine.begin() as conn:
         if conn.dialect.name == "postgresql":
             conn.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('shaoji vault', 0))"))
@@ -192,7 +203,7 @@ def open_vault(url: str, key: bytes) -> Vault:
             root = conn.execute(select(root_table)).one()
     if (root.format, root.key_id) != (FORMAT, key_id(key)):
         raise WrongKey
-    return Vault(engine, key, root.key_id, unlock(key, bytes(root.salts), ["salts"]))
+    return root
 
 
 def close_vault(vault: Vault) -> None:

@@ -1,0 +1,177 @@
+"""Receipt codes: what a complainant comes back with, and all that opens their mailbox to them.
+
+Sixteen digits look like a telephone number, can be read out and written down. The vault keeps what
+Argon2id makes of them: one derivation to find the case by, another, with another salt, to unwrap
+the key of its content. Both salts are secret, so that a stolen vault cannot even be guessed at.
+"""
+
+import hmac
+import re
+import secrets
+import unicodedata
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from argon2.low_level import Type, hash_secret_raw
+from sqlalchemy import insert, select
+
+from engine import vault as store
+from engine.errors import BadInput, NotAllowed, NotFound
+from engine.vault import KEY_BYTES, Vault, code_table
+
+DIGITS: Final = 16
+# RFC 9106 section 4, the second recommended option: for where 2 GiB per guess are too much. With
+# 10^16 codes that is what a guess costs, and there are 53 bits of them.
+PASSES: Final = 3
+MEMORY_KIB: Final = 64 * 1024
+LANES: Final = 4
+
+
+class BadCode(BadInput):
+    """These are not sixteen digits."""
+
+
+class UnknownCode(NotFound):
+    """No case has this code; the sentence does not say how near it was."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "没有找到这个查询码，请核对 16 位数字。查询码只在提交时给出一次，别处没有留存。",
+            "There is no such code; check the 16 digits. It was given once and is kept nowhere.",
+        )
+
+
+class TooManyAttempts(NotAllowed):
+    """Somebody is trying codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a code opens: the case, as whom, and the key of its content.
+
+    key: None once the content has been destroyed or handed over; the case can still be followed.
+    """
+
+    case: str
+    complainant: str
+    subject: str
+    key: bytes | None = field(repr=False)
+
+
+def new_code() -> str:
+    """A code as it is shown and read out: `1234-5678-9012-3456`."""
+    digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}d}"
+    return "-".join(digits[start : start + 4] for start in range(0, DIGITS, 4))
+
+
+def new_complainant() -> str:
+    """Who a complainant is in the log: drawn anew for each case, so that nothing links two."""
+    return f"complainant:{secrets.token_hex(8)}"
+
+
+def digits_of(code: str) -> str:
+    """The sixteen digits somebody typed, whatever spaces, dashes or full-width digits they used.
+
+    Raises BadCode.
+    """
+    told = re.sub(r"[\s\-‐-―−－]", "", unicodedata.normalize("NFKC", code[:100]))
+    if not re.fullmatch(rf"[0-9]{{{DIGITS}}}", told):
+        raise BadCode(
+            f"查询码是 {DIGITS} 位数字，请核对。", f"The code has {DIGITS} digits; check it."
+        )
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is kept of a code: where it is found, and the key it stands for."""
+
+    lookup: str
+    key: bytes = field(repr=False)
+
+
+def prepare(vault: Vault, code: str) -> Prepared:
+    """What Argon2id makes of a code, a fifth of a second: before the transaction begins.
+
+    Neither half tells anything of the other. Raises BadCode.
+    """
+    digits = digits_of(code)
+    lookup_salt, key_salt = vault.salts[:KEY_BYTES], vault.salts[KEY_BYTES:]
+    return Prepared(_argon2id(digits, lookup_salt).hex(), _argon2id(digits, key_salt))
+
+
+def register(
+    vault: Vault, code: Prepared, subject: str, case: str, *, complainant: str, at: datetime
+) -> None:
+    """Let a code open a case and the subject of its content; in the transaction that opens it.
+
+    Raises SealDestroyed.
+    """
+    inner = store.subject_key(vault, subject, at=at)
+    wrapped = store.lock(code.key, inner, ["code", code.lookup, subject, case, complainant])
+    row = {"lookup": code.lookup, "case": case, "complainant": complainant, "subject": subject}
+    with store.transaction(vault) as conn:
+        conn.execute(insert(code_table), row | {"wrapped": wrapped})
+
+
+def find(vault: Vault, code: str) -> Found:
+    """What a code opens. Raises BadCode, UnknownCode, SealDamaged; ask `Attempts` before."""
+    told = prepare(vault, code)
+    with store.transaction(vault) as conn:
+        row = conn.execute(select(code_table).where(code_table.c.lookup == told.lookup)).first()
+    if row is None:
+        raise UnknownCode
+    place = ["code", told.lookup, row.subject, row.case, row.complainant]
+    key = None if row.wrapped is None else store.unlock(told.key, bytes(row.wrapped), place)
+    return Found(row.case, row.complainant, row.subject, key)
+
+
+def _argon2id(digits: str, salt: bytes) -> bytes:
+    return hash_secret_raw(
+        digits.encode(), salt, time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES,
+        hash_len=KEY_BYTES, type=Type.ID,
+    )  # fmt: skip
+
+
+class Attempts:
+    """Limits guessing at codes without keeping who guessed: all of it is gone when the process is.
+
+    A source (an address, say) is known by an HMAC under a key drawn at start, for one hour.
+    """
+
+    def __init__(
+        self, *, most: int = 10, within: timedelta = timedelta(hours=1), remember: int = 10_000
+    ) -> None:
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self._most, self._within, self._remember = most, within, remember
+        self._failed: OrderedDict[bytes, tuple[datetime, int]] = OrderedDict()
+
+    def check(self, source: bytes, at: datetime) -> None:
+        """Raise TooManyAttempts if this source has failed too often of late."""
+        self._drop_old(at)
+        if self._failed.get(self._known(source), (at, 0))[1] >= self._most:
+            raise TooManyAttempts(
+                "输错的次数太多，请过一小时再试。", "Too many wrong codes; try again in an hour."
+            )
+
+    def failed(self, source: bytes, at: datetime) -> None:
+        """Count a wrong code of this source."""
+        self._drop_old(at)
+        known = self._known(source)
+        since, count = self._failed.get(known, (at, 0))
+        self._failed[known] = (since, count + 1)
+        if len(self._failed) > self._remember:
+            self._failed.popitem(last=False)
+
+    def _known(self, source: bytes) -> bytes:
+        return hmac.digest(self._key, source, "sha256")
+
+    def _drop_old(self, at: datetime) -> None:
+        """The oldest come first: a source keeps the place and the time of its first failure."""
+        while self._failed:
+            known, (since, _) = next(iter(self._failed.items()))
+            if since + self._within > at:
+                return
+            del self._failed[known]
