@@ -253,6 +253,16 @@ def read(conn: Connection, stream: str, *, after: int = 0) -> list[Entry]:
     return [unseal(bytes(body)) for body in bodies]
 
 
+def of_types(conn: Connection, types: Sequence[str]) -> Iterator[Entry]:
+    """All entries of these types, stream by stream, in order."""
+    query = (
+        select(event_table.c.body)
+        .where(event_table.c.type.in_(types))
+        .order_by(event_table.c.stream, event_table.c.seq)
+    )
+    return (unseal(bytes(body)) for body in conn.execute(query).scalars())
+
+
 def stream_of(conn: Connection, hash_: bytes) -> str | None:
     """The stream in which the entry with this hash stands, or None."""
     query = select(event_table.c.stream).where(event_table.c.hash == hash_)

@@ -20,7 +20,8 @@ from audit.entries import Draft
 from audit.log import metadata
 from engine import outbox
 from engine.casework import Desk, change
-from engine.errors import Conflict, NotAllowed
+from engine.errors import Conflict
+from engine.openers import opener
 from engine.people import By, actor
 
 FIELD: Final = "site_code"
@@ -55,12 +56,12 @@ class Shown:
 def show(conn: Connection, case_id: str, *, by: By, at: datetime) -> Shown:
     """Make a new code for a case, as whoever opened it or shares their duty; the last one lapses.
 
-    Raises NotAllowed for others.
+    Raises NotTheOpener.
     """
     code, salt = f"{secrets.randbelow(10**6):06d}", secrets.token_bytes(32)
 
     def decide(desk: Desk) -> list[Draft]:
-        who = _opener(desk, by)
+        who = actor(opener(desk, by), "confirm", channel=by.channel)
         return [Draft("code.shown", {"commitment": commit(FIELD, code, salt)}, who, at)]
 
     done = change(conn, case_id, decide, at=at)
@@ -104,15 +105,3 @@ def note_wrong(conn: Connection, case_id: str) -> None:
 
 def _row(conn: Connection, case: str) -> Any:
     return conn.execute(select(site_code_table).where(site_code_table.c.case == case)).first()
-
-
-def _opener(desk: Desk, by: By) -> dict[str, Any]:
-    duty = desk.context.definition.opened_by
-    place = (*desk.case.place, *desk.directory.ancestors(desk.case.place[-1]))
-    units = desk.directory.offices(place)
-    found = desk.directory.authority(by.person, duty, units, desk.at) if duty else None
-    if found is None:
-        raise NotAllowed(
-            "只有吹哨一方可以出示现场码。", "Only those who called for help show the code."
-        )
-    return actor(found, "confirm", channel=by.channel)

@@ -21,9 +21,12 @@ from engine.definitions import Message
 from engine.directory import Authority
 from engine.errors import Conflict, NotAllowed
 from engine.holding import overseer
+from engine.openers import opener
 from engine.people import By, actor
 from engine.reasons import reasoned
+from engine.sealed_answers import sealed
 from engine.state import OpenTask
+from engine.vault import Vault
 
 
 class NotDrawn(Conflict):
@@ -179,6 +182,72 @@ def reopen(
     return change(conn, case_id, decide, at=at, key=key)
 
 
+def recall(
+    conn: Connection,
+    case_id: str,
+    reason: str,
+    *,
+    by: By,
+    at: datetime,
+    key: str | None = None,
+) -> Done:
+    """撤销: take the whole case back, as whoever opened it, while the process waits for that.
+
+    Raises NotDrawn, NotTheOpener, NoReason.
+    """
+
+    def decide(desk: Desk) -> list[Draft]:
+        message = _open_message(desk, "recall")
+        who = actor(opener(desk, by), "report", channel=by.channel)
+        return [Draft("case.recalled", {"message": message, "reason": reasoned(reason)}, who, at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+def complain(
+    conn: Connection,
+    case_id: str,
+    message: str,
+    form: Mapping[str, Any],
+    *,
+    complainant: Mapping[str, Any],
+    at: datetime,
+    vault: Vault | None = None,
+    key: str | None = None,
+) -> Done:
+    """What a complainant may say to the process by their receipt code, where it is drawn.
+
+    message: dispute (the result is not accepted), recusal (somebody is to keep out of the case) or
+    retaliation. complainant: the actor that reported the case. Raises NotDrawn, FormRefused.
+    """
+
+    def decide(desk: Desk) -> list[Draft]:
+        waiting = _open_message(desk, message)
+        drawn = desk.context.definition.messages[desk.case.messages[waiting]]
+        reporters = {doer.person for doer in desk.case.doers.get("report", ())}
+        if complainant["person"] not in reporters:
+            raise NotAllowed("只有投诉人本人可以提出。", "Only the complainant may do this.")
+        answers = _form(desk, drawn, form)
+        if drawn.form:
+            asked = desk.context.definition.forms[drawn.form]
+            answers = sealed(asked, answers, case_id, vault, at=at)
+        data: dict[str, Any] = {"message": waiting, "form": answers}
+        if message == "dispute":
+            data["reason"] = WRITTEN
+        return [Draft(SAID[message], data, dict(complainant), at)]
+
+    return change(conn, case_id, decide, at=at, key=key)
+
+
+# What a complainant's message is recorded as; their words are sealed, so no reason is in clear.
+SAID = {
+    "dispute": "result.disputed",
+    "recusal": "recusal.demanded",
+    "retaliation": "retaliation.reported",
+}
+WRITTEN = "（内容密封）"
+
+
 def turns_open(desk: Desk, task: OpenTask) -> set[str]:
     """Which turns (return, withdraw, object) the process has drawn at this open step."""
     drawn = desk.context.definition.messages
@@ -218,6 +287,15 @@ _NOT_DRAWN = {
     "dispute": (
         "现在不在可以对结果提出异议的期限内。",
         "The result cannot be disputed now.",
+    ),
+    "recall": (
+        "现在不能撤销：已经有人到场，或流程没有画撤销的路。",
+        "It cannot be taken back now: somebody has come, or the process has no such path.",
+    ),
+    "recusal": ("现在不能要求回避。", "No recusal can be demanded now."),
+    "retaliation": (
+        "现在不在可以反映打击报复的期限内。请另行投诉。",
+        "Retaliation can no longer be told here; make a new complaint.",
     ),
     "reopen": (
         "本案现在不能重开：还没有销号，或已过回访期。回访期后请重新上报，并写明原案件号。",

@@ -3,9 +3,10 @@
 The steps, for each stream: (1) the checks of audit.chain on the stored rows, and that the head
 names the last event; (2) the vocabulary; for a case: (3) replay through the pinned definition and
 calendars, comparing every recorded fact; (4) the stored state equals the replayed one, and register
-and inbox show it; for a register: (5) what the tables hold of definitions,
-calendars, units, people and names is what was recorded. Then, once: (6) no number was given out to
-a case of which the log has nothing.
+and inbox show it, and answers that were opened are those that had been sealed; for a register:
+(5) what the tables hold of definitions, calendars, units, people and names is what was recorded.
+Then, once: (6) no number was given out to a case of which the log has nothing; (7) what cases told
+each other arrived once, unchanged, or is on its way, and codes typed are those that were shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,8 @@ from sqlalchemy import Connection
 from audit import log, vocabulary
 from audit.chain import Problem
 from audit.entries import Entry
-from engine import evidence, kept
+from audit.revealed import check_revealed
+from engine import between, evidence, kept
 from engine.database import open_database, reading
 from engine.errors import NotFound
 from engine.replay import Library, RecordDiffers, library, replay
@@ -109,7 +111,7 @@ def _with_registers(names: list[str]) -> list[str]:
 
 
 def _once(conn: Connection, names: list[str]) -> Verdict:
-    return Verdict(0, 0, tuple(kept.check_cases(conn, names)))
+    return Verdict(0, 0, (*kept.check_cases(conn, names), *between.check_between(conn)))
 
 
 def _verify_part(url: str, names: list[str]) -> Verdict:
@@ -139,6 +141,8 @@ def _verify_stream(conn: Connection, name: str, origin: str, books: Library) -> 
     if not is_case:
         return Verdict(0, len(entries), tuple(kept.check_register(conn, name, entries)))
     problem = _replay_problem(conn, entries, books)
+    problem = problem or next(check_revealed(entries), None)
+    problem = problem or next(between.check_proofs(conn, entries), None)
     return Verdict(1, len(entries), () if problem is None else (problem,))
 
 

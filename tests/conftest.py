@@ -18,9 +18,11 @@ from engine.casework import Done
 from engine.database import open_database
 from engine.definition_sets import deploy
 from engine.definitions import read_folder
+from engine.delivery import deliver
 from engine.evidence import Evidence
 from engine.people import By, create_unit, grant_post, register_person
 from engine.schema import create_schema
+from engine.vault import Vault, open_vault
 from engine.verification import verify
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +65,7 @@ class Street:
     database: Engine
     at: datetime = NOON
     person: dict[str, str] = field(default_factory=dict)
+    vault: Vault | None = None
 
     def by(self, name: str, **more: Any) -> By:
         return By(self.person[name], **more)
@@ -91,6 +94,12 @@ class Street:
     def complete(self, case: str, task: str, by: str, form: dict[str, Any], **more: Any) -> Done:
         done: Done = self.do(complete_task, case, task, form, by=self.by(by), **more)
         return done
+
+    def deliver(self, vault: Vault | None = None) -> int:
+        """Deliver what cases have told each other; nothing may stay behind."""
+        delivered, stuck = deliver(self.database, at=self.at, vault=vault or self.vault)
+        assert not stuck, stuck
+        return delivered
 
     def entries(self, case: str) -> list[Any]:
         with self.database.begin() as conn:
@@ -213,6 +222,13 @@ def street(request: pytest.FixtureRequest) -> Street:
     """The same street on each database: what the contract suite runs on."""
     found: Street = request.getfixturevalue(f"{request.param}_street")
     return found
+
+
+@pytest.fixture
+def vault(street: Street, tmp_path: Path) -> Vault:
+    """A vault beside the street; the street uses it from then on."""
+    street.vault = open_vault(f"sqlite:///{tmp_path}/vault.db", bytes(range(32)))
+    return street.vault
 
 
 @pytest.fixture
