@@ -129,7 +129,7 @@ def _field(field: Field) -> FieldFacts:
 
 
 def _kind(field: Field) -> str:
-    if field.widget in ("person", "unit"):
+    if field.widget in ("person", "unit", "persons", "units"):
         return field.widget
     if field.type == "array":
         return "choices"

@@ -8,6 +8,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from engine.database import open_database
+from engine.vault_key import open_kept
 from web import (
     cases,
     display,
@@ -46,7 +47,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.extensions[EXTENSION] = House(settings, open_database(settings.database_url), clock)
+    database = open_database(settings.database_url)
+    app.extensions[EXTENSION] = House(settings, database, clock, open_kept(*settings.vault))
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]

@@ -22,6 +22,8 @@ from sqlalchemy import Engine
 from engine.database import open_database, reading
 from engine.errors import Refusal
 from engine.schema import check_schema
+from engine.vault import Vault
+from engine.vault_key import open_kept
 from web import founding, listing
 from web.config import BadSettings, Settings, read_settings
 from web.demonstration import clock_of
@@ -48,6 +50,7 @@ class Shell:
     settings: Settings
     _engine: Engine | None = None
     _clock: Callable[[], datetime] | None = None
+    _vault: Vault | None = None
 
     @property
     def engine(self) -> Engine:
@@ -56,6 +59,13 @@ class Shell:
             self._engine = open_database(self.settings.database_url)
             check_schema(self._engine)
         return self._engine
+
+    @property
+    def vault(self) -> Vault:
+        """The store of what is sealed."""
+        if self._vault is None:
+            self._vault = open_kept(*self.settings.vault)
+        return self._vault
 
     def now(self) -> datetime:
         """The instant at which this command acts, by the clock of the database it acts on."""
@@ -133,17 +143,20 @@ def serve(shell: Shell, host: str, port: int, no_worker: bool) -> None:
 @click.option("--once", is_flag=True, help="记录到期的时钟后退出 / ring what is due, then stop")
 @click.pass_obj
 def worker(shell: Shell, once: bool) -> None:
-    """记录到期的时钟 / record the clocks that run out."""
+    """记录到期的时钟，送达案件间的消息 / ring clocks, deliver messages between cases."""
+    from engine.delivery import deliver
     from engine.worker import ring_due
     from web.background import run_worker
 
     if not once:
-        run_worker(shell.engine, Event(), clock=shell.now, tell=click.echo)
+        run_worker(shell.engine, Event(), clock=shell.now, vault=shell.vault, tell=click.echo)
         return
     recorded, refused = ring_due(shell.engine, at=shell.now(), limit=1_000_000)
-    for sentence in refused:
+    delivered, stuck = deliver(shell.engine, at=shell.now(), vault=shell.vault)
+    for sentence in (*refused, *stuck):
         click.echo(sentence, err=True)
     click.echo(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
+    click.echo(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
 
 
 @main.command()
@@ -383,7 +396,8 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
     database = open_database(settings.database_url)
     clock = clock_of(database, _now)
     app = create_app(settings, clock=clock)
-    stop = start_worker(database, clock) if with_worker else Event()
+    held = open_kept(*settings.vault)
+    stop = start_worker(database, clock, held) if with_worker else Event()
     gc.freeze()  # the program itself is never garbage: searching it stops every request for 50 ms
     click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
     try:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy.engine import make_url
+
 PREFIX: Final = "SHAOJI_"
 SHORTEST_KEY: Final = 32
 
@@ -24,7 +26,10 @@ class Settings:
     forge sessions; if it is lost everybody signs in anew, nothing else. origin: the name of the
     log, in every event for ever. cookie_secure: cookies travel by HTTPS only; "no" only for a
     server that is reached by plain HTTP. proxies: how many reverse proxies stand before it, whose
-    X-Forwarded headers are then believed. demo: every page says that its data are invented.
+    X-Forwarded headers are then believed. vault_url, vault_key: the store of what is sealed, and
+    the file with its key; left out, both lie beside the database. The key belongs into another
+    backup than the vault: whoever has both reads everything, and without the key nobody reads
+    anything again. demo: every page says that its data are invented.
     """
 
     secret_key: str
@@ -34,6 +39,17 @@ class Settings:
     cookie_secure: bool = True
     proxies: int = 0
     demo: bool = False
+    vault_url: str = ""
+    vault_key: Path | None = None
+
+    @property
+    def vault(self) -> tuple[str, Path]:
+        """Where the vault lies, and the file with its key."""
+        address = make_url(self.database_url)
+        is_file = address.get_backend_name() == "sqlite" and address.database
+        folder = Path(address.database or "").parent if is_file else Path("var")
+        beside = f"sqlite:///{folder / 'vault.db'}" if is_file else self.database_url
+        return self.vault_url or beside, self.vault_key or folder / "vault.key"
 
 
 def read_settings(environ: Mapping[str, str] = os.environ, *, var: Path = Path("var")) -> Settings:
@@ -128,4 +144,6 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "cookie_secure": _yes,
     "proxies": _count,
     "demo": _yes,
+    "vault_url": _words,
+    "vault_key": lambda text: Path(_words(text)),
 }

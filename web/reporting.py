@@ -24,7 +24,7 @@ from web.forms import Groups, questions, read_answers
 from web.records import names, read_file
 from web.texts import either, say
 from web.uploads import asked_purposes, receive, uploads
-from web.visit import at, by, fresh_key, key, reads, see_other, writes
+from web.visit import at, by, fresh_key, key, reads, see_other, vault, writes
 
 pages = Blueprint("reporting", __name__)
 
@@ -77,7 +77,7 @@ def report() -> Any:
             raise FormRefused([*errors, *unfit])
         told = _report(blank.definition, values, place, received)
         with writes() as conn:
-            done = open_case(conn, told, by=by(), at=at(), key=key())
+            done = open_case(conn, told, by=by(), at=at(), vault=vault(), key=key())
     except FormRefused as refused:
         return _page(blank, refused.errors, received), 422
     return see_other("reporting.receipt", case_id=done.case)

@@ -66,7 +66,9 @@ def template(row: TimelineRow, locale: str) -> str:
         keys.insert(0, f"{row.type}/waiting")
     if "predecessor" in row.data:
         keys.insert(0, f"{row.type}/again")
-    if row.actor.person is None:
+    if row.type == "case.opened" and "origin" in row.data:
+        keys.insert(0, f"{row.type}/case")
+    elif row.actor.person is None:
         keys.insert(0, f"{row.type}/machine")
     return next(TEMPLATES[key][locale] for key in keys if key in TEMPLATES)
 

@@ -7,6 +7,9 @@ from typing import Any
 from audit.reports.facts import CaseRecord, TimelineRow
 from web.quantities import days_words, limit, pick, when
 from web.wording import (
+    ADDRESSES,
+    MESSAGES,
+    PROCESSES,
     SOURCES,
     Names,
     Segment,
@@ -144,6 +147,44 @@ class Slots:
 
     def _asked(self, name: str) -> Any:
         return self.row.data.get(name) or (self.row.refers or {}).get(name)
+
+    # other cases
+
+    def _message(self) -> str:
+        told = MESSAGES.get(self.row.data["message"])
+        return pick(told, self.locale) if told else str(self.row.data["message"])
+
+    def _address(self) -> str:
+        kind, _, which = str(self.row.data["to"]).partition(":")
+        told = pick(ADDRESSES.get(kind, (kind, kind)), self.locale)
+        process = PROCESSES.get(which)
+        return f"{told}“{pick(process, self.locale)}”" if process else told
+
+    def _partyname(self) -> str:
+        party = str(self.row.data.get("party", ""))
+        known = self.names.unit(party)
+        return known if known != party else self.names.person(party, self.locale)
+
+    def _origin(self) -> list[Segment]:
+        case = (self.row.data.get("origin") or {}).get("case")
+        return [Segment(case, "num")] if case else []
+
+    def _othercase(self) -> list[Segment]:
+        return [Segment(self.row.data["case"], "num")]
+
+    def _count(self) -> str:
+        return str(self.row.data["count"])
+
+    def _child(self) -> str:
+        return str(self.row.data.get("child", ""))
+
+    def _told_form(self) -> list[Segment]:
+        form = self.row.data.get("form", {})
+        text = form.get("text") or form.get("reason") or form.get("title")
+        return quoted(text) if isinstance(text, str) else []
+
+    def _body(self) -> list[Segment]:
+        return self._quote("body")
 
     # times
 

@@ -16,6 +16,7 @@ from engine.casework import Desk, Done
 from engine.errors import BadInput
 from engine.evidence import Evidence
 from engine.forms import FieldError, Form, FormRefused
+from engine.site_codes import FIELD, WrongCode, note_wrong
 from web.acts import acts_on
 from web.clock import clock_view
 from web.desk import choosing, desk_of, inbox_row
@@ -28,7 +29,7 @@ from web.rows import told_clock, verb
 from web.so_far import so_far
 from web.texts import say
 from web.uploads import asked_purposes, receive, uploads
-from web.visit import at, by, done_before, fresh_key, key, reads, see_other, writes
+from web.visit import at, by, done_before, fresh_key, key, reads, see_other, vault, writes
 
 pages = Blueprint("tasks", __name__)
 PATH: Final = "/cases/<case_id>/tasks/<task>"
@@ -65,10 +66,15 @@ def complete(case_id: str, task: str) -> Any:
             note = request.form.get("note", "").strip()
             complete_task(
                 conn, case_id, task, values, by=by(), at=at(), evidence=received, note=note,
-                key=key(),
+                code=request.form.get(FIELD, ""), vault=vault(), key=key(),
             )  # fmt: skip
     except FormRefused as refused:
         return _page(case_id, task, errors=refused.errors, received=received), 422
+    except WrongCode as wrong:
+        with writes() as conn:
+            note_wrong(conn, case_id)
+        told = FieldError(FIELD, wrong.chinese, wrong.english)
+        return _page(case_id, task, errors=[told], received=received), 422
     flash(say("已提交：{verb}", verb=verb(desk.context.definition, open_.element)))
     return see_other("inbox.mine")
 

@@ -1,5 +1,6 @@
 """What one request knows: its instant, its person, the settings, and its one transaction."""
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +16,14 @@ from werkzeug.wrappers import Response
 
 from engine.casework import answered
 from engine.database import reading
+from engine.delivery import deliver
 from engine.people import By
+from engine.vault import Vault
 from web.config import Settings
 
 EXTENSION: Final = "shaoji"
+
+logger = logging.getLogger("shaoji.pages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class House:
     settings: Settings
     database: Engine
     clock: Callable[[], datetime]
+    vault: Vault
 
 
 def utc_now() -> datetime:
@@ -44,6 +50,11 @@ def house() -> House:
 def settings() -> Settings:
     """The settings of this server."""
     return house().settings
+
+
+def vault() -> Vault:
+    """The store of what is sealed."""
+    return house().vault
 
 
 def at() -> datetime:
@@ -69,9 +80,16 @@ def reads() -> Iterator[Connection]:
 
 @contextmanager
 def writes() -> Iterator[Connection]:
-    """The one writing transaction of a POST: committed at its end, rolled back by any refusal."""
+    """The one writing transaction of a POST: committed at its end, rolled back by any refusal.
+
+    What the act told other cases is delivered right after, each message in a transaction of its
+    own, so that whoever acted sees it there; what is left over, the worker delivers.
+    """
     with house().database.begin() as conn:
         yield conn
+    _, stuck = deliver(house().database, at=at(), vault=house().vault)
+    for sentence in stuck:
+        logger.warning(sentence)
 
 
 def fresh_key() -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -45,6 +45,38 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "proxy": ("代录", "entered for somebody"),
     "resident": ("居民", "a resident"),
     "import": ("导入", "imported"),
+    "case": ("另一案件", "another case"),
+}
+# Whom a case tells something (`message.sent`), and which kind of case it opens.
+ADDRESSES: Final[Mapping[str, tuple[str, str]]] = {
+    "opens": ("新立案件", "A new case"),
+    "parent": ("上级案件", "The case above"),
+    "child": ("下级案件", "The case below"),
+    "case": ("有关案件", "A related case"),
+    "reply": ("来问的案件", "The case that asked"),
+    "self": ("本案", "This case"),
+}
+PROCESSES: Final[Mapping[str, tuple[str, str]]] = {
+    "hazard": ("隐患整改闭环", "Hazard rectification"),
+    "whistle": ("吹哨报到", "Whistle and report"),
+    "response": ("部门报到", "Department response"),
+    "consultation": ("会商", "Consultation"),
+    "opinion": ("书面意见", "Written opinion"),
+    "hotline": ("监督热线", "Supervision hotline"),
+    "patrol_plan": ("巡查计划", "Patrol plan"),
+    "patrol": ("巡查", "Patrol"),
+    "directive": ("一键直达", "Directive"),
+    "directive_receipt": ("指令签收", "Directive receipt"),
+    "drill": ("演练", "Drill"),
+}
+MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "case.ended": ("已了结", "it has ended"),
+    "party.removed": ("减签", "taken off"),
+    "hazard.create": ("发现隐患", "a hazard was found"),
+    "supervision.ordered": ("督办", "an order"),
+    "supervision.answered": ("答复督办", "an order was answered"),
+    "reveal.answers": ("启封密封的答复", "open what was sealed"),
+    "extract.attached": ("调取记录", "draw the record"),
 }
 PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
     "before": ("整改前", "before"),
@@ -254,11 +286,20 @@ def _given(facts: ElementFacts | None, form: Mapping[str, Any]) -> Iterator[tupl
     fields = facts.fields if facts else {}
     for name, about in fields.items():
         if form.get(name) not in (None, "", []):
-            yield about, form[name]
+            sealed = is_sealed(form[name])
+            # What is sealed is no prose to be quoted: only that it was given is told.
+            yield (replace(about, kind="sealed") if sealed else about), form[name]
+
+
+def is_sealed(value: Any) -> bool:
+    """Whether an answer stands for something in the vault."""
+    return isinstance(value, dict) and "sealed" in value
 
 
 def _answer(about: FieldFacts, value: Any, names: Names, locale: str) -> str:
     comma = pick(("、", ", "), locale)
+    if is_sealed(value):
+        return _titled(about, pick(("（已密封）", "(sealed)"), locale), locale)
     match about.kind:
         case "choice":
             return _choice(about, value, locale)
@@ -268,6 +309,10 @@ def _answer(about: FieldFacts, value: Any, names: Names, locale: str) -> str:
             told = names.person(value, locale)
         case "unit":
             told = names.unit(value)
+        case "units":
+            told = comma.join(map(names.unit, value))
+        case "persons":
+            told = comma.join(names.person(one, locale) for one in value)
         case "date":
             told = day(datetime.fromisoformat(value).replace(tzinfo=ZONE), locale)
         case "moment":
