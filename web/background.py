@@ -53,8 +53,8 @@ def start_worker(
 ) -> Event:
     """Run the worker in a thread of this process; set the event returned to stop it."""
     stop = Event()
+    told = {"clock": clock, "vault": vault}
     Thread(
-        target=run_worker, args=(engine, stop), kwargs={"clock": clock, "vault": vault}, name="shaoji-worker",
-        daemon=True,
-    ).start()  # fmt: skip
+        target=run_worker, args=(engine, stop), kwargs=told, name="shaoji-worker", daemon=True
+    ).start()
     return stop
