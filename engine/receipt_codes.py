@@ -12,6 +12,7 @@ import unicodedata
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Final
 
 from argon2.low_level import Type, hash_secret_raw
@@ -147,23 +148,27 @@ class Attempts:
         self._key = secrets.token_bytes(KEY_BYTES)
         self._most, self._within, self._remember = most, within, remember
         self._failed: OrderedDict[bytes, tuple[datetime, int]] = OrderedDict()
+        self._lock = Lock()  # a server asks from several threads
 
     def check(self, source: bytes, at: datetime) -> None:
         """Raise TooManyAttempts if this source has failed too often of late."""
-        self._drop_old(at)
-        if self._failed.get(self._known(source), (at, 0))[1] >= self._most:
+        with self._lock:
+            self._drop_old(at)
+            _, count = self._failed.get(self._known(source), (at, 0))
+        if count >= self._most:
             raise TooManyAttempts(
                 "输错的次数太多，请过一小时再试。", "Too many wrong codes; try again in an hour."
             )
 
     def failed(self, source: bytes, at: datetime) -> None:
         """Count a wrong code of this source."""
-        self._drop_old(at)
         known = self._known(source)
-        since, count = self._failed.get(known, (at, 0))
-        self._failed[known] = (since, count + 1)
-        if len(self._failed) > self._remember:
-            self._failed.popitem(last=False)
+        with self._lock:
+            self._drop_old(at)
+            since, count = self._failed.get(known, (at, 0))
+            self._failed[known] = (since, count + 1)
+            if len(self._failed) > self._remember:
+                self._failed.popitem(last=False)
 
     def _known(self, source: bytes) -> bytes:
         return hmac.digest(self._key, source, "sha256")
