@@ -198,3 +198,21 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
     with pytest.raises(RuntimeError, match="power cut"):
         create_schema(empty)
     assert inspect(empty).get_table_names() == []
+
+
+# --- upgrading ------------------------------------------------------------------------------
+
+
+def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
+    street: Street,
+) -> None:
+    case = street.report()
+    with street.database.begin() as conn:
+        for table in ("case_message", "case_link", "site_code"):
+            conn.execute(text(f"DROP TABLE {table}"))
+        conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))
+        conn.execute(text("UPDATE case_register SET state = :s"), {"s": b"of the first release"})
+        conn.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    create_schema(street.database)
+    street.complete(case, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+    street.check()
