@@ -61,9 +61,9 @@ def test_what_a_person_reads_is_chinese_with_english_beside_it(drawn: Definition
         assert all(text.isascii() and text for text in english), task.id
     named = [(lane.name, lane.name_en) for lane in drawn.lanes.values()]
     named += [(one.name, one.name_en) for one in drawn.elements.values() if one.name]
-    for chinese, english in named:
-        assert CHINESE.search(chinese)
-        assert english, chinese
+    for name, name_en in named:
+        assert CHINESE.search(name)
+        assert name_en, name
 
 
 @light
