@@ -240,6 +240,27 @@ def test_measures_in_danger_run_beside_the_case_and_are_ratified_by_another(h: H
     assert h.open == ["accept"]
 
 
+def test_measures_beyond_the_community_send_a_whistle_at_once_and_once(h: Hazard) -> None:
+    h.report().do("confirm", danger_now=True)
+    h.do("first_response", whistle=True, departments=["u-heat"], why="要停热力管")
+    assert h.open == ["assign", "ratify"]
+    (told,) = h.all("message.sent")
+    assert (told.data["to"], told.data["message"]) == ("opens:whistle", "whistle.create")
+    assert told.data["form"]["departments"] == ["u-heat"]
+    assert told.data["form"]["kind"] == "emergency"
+    h.do("ratify")
+    assert h.all("message.sent") == [told]
+
+
+def test_whoever_whistles_says_why_and_whoever_does_not_is_not_asked(h: Hazard) -> None:
+    h.report().do("confirm", danger_now=True)
+    with pytest.raises(FormRefused, match="为什么社区办不了"):
+        h.do("first_response", whistle=True)
+    h.do("first_response", why="没有勾选，不记")
+    assert h.all("message.sent") == []
+    assert "why" not in h.last("task.completed").data["form"]
+
+
 def test_who_took_the_measures_does_not_ratify_them(h: Hazard) -> None:
     h.report().do("confirm", danger_now=True)
     grant_leader(h, "confirmer")

@@ -15,6 +15,7 @@ from engine.decisions import check_table
 from engine.definitions import Definition, Flow, Gateway, parse, read_decisions, read_folder
 from engine.diagram import BPMN, DI, read_diagram
 from engine.expressions import Read
+from engine.forms import read_form
 from engine.lint import lint
 from engine.process import Run, Step
 
@@ -397,6 +398,32 @@ def test_danger_starts_emergency_measures_beside_the_case() -> None:
     assert case.clock("first_response") == "E20"
     assert case.do("first_response").open() == {"ratify", "assign"}
     assert case.do("ratify").open() == {"assign"}
+
+
+def test_measures_beyond_the_community_call_the_departments_before_they_are_ratified() -> None:
+    case = Case(danger_now=True, title="车棚冒烟", address="听涛苑 3 幢")
+    case.do("confirm", **{**GENERAL, "danger_now": True})
+    told = {"why": "要断电", "departments": ["u-power"], "action": "疏散"}
+    assert case.do("first_response", whistle=True, **told).open() == {"ratify", "assign"}
+    (sending,) = case.step.sends
+    assert sending.send == "request_whistle"
+    assert sending.form == {
+        "kind": "emergency", "title": "车棚冒烟", "category": "charging",
+        "address": "听涛苑 3 幢", "why": "要断电", "departments": ["u-power"],
+        "description": "疏散",
+    }  # fmt: skip
+    alone = Case(danger_now=True).do("confirm", **{**GENERAL, "danger_now": True})
+    assert alone.do("first_response").step.sends == []
+    assert alone.open() == {"ratify", "assign"}
+
+
+def test_a_whistle_can_be_filled_from_a_hazard_and_a_hazard_from_a_message() -> None:
+    whistle = read_form((FOLDER.parent / "whistle/forms/report.json").read_bytes())
+    payload = HAZARD.sends["request_whistle"].payload
+    assert {field.name for field in whistle.fields if field.required} <= set(payload)
+    assert set(payload) <= {field.name for field in whistle.fields}
+    required = {field.name for field in HAZARD.forms["report"].fields if field.required}
+    assert required == {"title", "category", "address", "description"}
 
 
 def test_a_case_stays_open_until_its_emergency_measures_are_ratified() -> None:
