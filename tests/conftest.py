@@ -24,6 +24,12 @@ from engine.people import By, create_unit, grant_post, register_person
 from engine.schema import create_schema
 from engine.vault import Vault, open_vault
 from engine.verification import verify
+from tests import drawn
+
+# Hooks: after a whole run, what of the drawings no test has reached fails it.
+pytest_sessionstart = drawn.pytest_sessionstart
+pytest_sessionfinish = drawn.pytest_sessionfinish
+pytest_terminal_summary = drawn.pytest_terminal_summary
 
 ROOT = Path(__file__).parents[1]
 # A Monday morning in office hours, Shanghai time 09:00.
@@ -112,6 +118,7 @@ class Street:
         """Verify the whole log; what every engine test ends with."""
         with self.database.begin() as conn:
             found = verify(conn)
+            drawn.note(conn)
         assert found.problems == (), found.problems
 
 
