@@ -49,7 +49,7 @@ class NotYourMailbox(NotAllowed):
     """The code is of another case."""
 
     def __init__(self) -> None:
-        super().__init__("这个查询码不是本案的。", "This code belongs to another case.")
+        super().__init__("这个回执码不是本案的。", "This code belongs to another case.")
 
 
 class MailboxFull(Conflict):

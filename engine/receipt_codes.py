@@ -39,7 +39,7 @@ class UnknownCode(NotFound):
 
     def __init__(self) -> None:
         super().__init__(
-            "没有找到这个查询码，请核对 16 位数字。查询码只在提交时给出一次，别处没有留存。",
+            "没有找到这个回执码，请核对 16 位数字。回执码只在提交时给出一次，别处没有留存。",
             "There is no such code; check the 16 digits. It was given once and is kept nowhere.",
         )
 
@@ -80,7 +80,7 @@ def digits_of(code: str) -> str:
     told = re.sub(r"[\s\-‐-―−－]", "", unicodedata.normalize("NFKC", code[:100]))
     if not re.fullmatch(rf"[0-9]{{{DIGITS}}}", told):
         raise BadCode(
-            f"查询码是 {DIGITS} 位数字，请核对。", f"The code has {DIGITS} digits; check it."
+            f"回执码是 {DIGITS} 位数字，请核对。", f"The code has {DIGITS} digits; check it."
         )
     return told
 

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unicodedata import normalize
@@ -394,6 +395,33 @@ def test_the_key_is_not_replaced_in_a_file_it_does_not_come_from(
     kept_key(tmp_path / "vault.key")
     with pytest.raises(WrongKey):
         replace_key(vault, tmp_path / "vault.key")
+
+
+# --- many at once ---------------------------------------------------------------------------------
+
+
+def test_many_who_seal_first_share_one_key(vault: Vault) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda n: seal(vault, CONTENT, "n", n, at=AT), range(24)))
+    assert [opened(vault, CONTENT, one)[0] for one in told] == list(range(24))
+    assert subjects(vault) == [CONTENT]
+
+
+def test_replacing_the_key_while_others_seal_loses_nothing(vault: Vault) -> None:
+    def one(n: int) -> str | None:
+        try:
+            return seal(vault, f"hotline-2026-{n:05d}/content", "n", n, at=AT)
+        except WrongKey:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        sealing = [pool.submit(one, n) for n in range(40)]
+        after = rotate(vault, OTHER_KEY)
+    sealed = {n: done.result() for n, done in enumerate(sealing)}
+    for n, told in sealed.items():
+        if told is not None:
+            assert opened(after, f"hotline-2026-{n:05d}/content", told)[0] == n
+    assert len(subjects(after)) == sum(told is not None for told in sealed.values())
 
 
 # --- SQLite alone ---------------------------------------------------------------------------------
