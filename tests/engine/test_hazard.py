@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from engine.cases import NotYourTask, Separated, complete_task
+from engine.definition_sets import deploy
+from engine.definitions import read_folder
 from engine.errors import NotAllowed, Refusal
 from engine.forms import FormRefused
 from engine.holding import NotFit, claim_task, delegate_task, reassign_task, release_task
@@ -21,7 +23,7 @@ from engine.turns import (
     return_task,
     withdraw,
 )
-from tests.conftest import Street
+from tests.conftest import ROOT, Street
 from tests.engine.hazard_street import ESCALATED, FAILED, Hazard, hazard
 
 OBJECTION = {"legal_basis": "供热合同", "reason": "管道归供热公司", "proposed_unit": "u-heat"}
@@ -250,6 +252,21 @@ def test_measures_beyond_the_community_send_a_whistle_at_once_and_once(h: Hazard
     assert told.data["form"]["kind"] == "emergency"
     h.do("ratify")
     assert h.all("message.sent") == [told]
+
+
+def test_the_whistle_of_a_hazard_calls_the_departments_it_names(h: Hazard) -> None:
+    for process in ("whistle", "response", "consultation", "opinion"):
+        h.street.do(deploy, read_folder(ROOT / "workflows" / process), by=None)
+    h.report().do("confirm", danger_now=True, category="gas")
+    h.do("first_response", whistle=True, departments=["u-heat"], why="要停热力管")
+    h.street.deliver()
+    opened = h.street.entries("whistle-2026-00001")[0].data
+    assert opened["origin"]["case"] == h.case
+    assert (opened["title"], opened["category"]) == ("车棚飞线充电", "gas")
+    assert opened["place"]["unit"] == "u-micro-1"
+    assert opened["form"]["description"] == "断电，劝离"
+    called = h.street.entries("response-2026-00001")[0].data
+    assert called["party"] == "u-heat"
 
 
 def test_whoever_whistles_says_why_and_whoever_does_not_is_not_asked(h: Hazard) -> None:
