@@ -59,6 +59,16 @@ def closed_and_not_drawn(h: Hazard) -> Hazard:
     raise AssertionError("drawn twenty times in a row")
 
 
+def closed_and_drawn(h: Hazard) -> Hazard:
+    """A general case of which the lot was drawn; one in ten is."""
+    for _ in range(200):
+        h.closed()
+        to_draw(h)
+        if drawn(h):
+            return h
+    raise AssertionError("not drawn in two hundred")
+
+
 # --- the straight ways ----------------------------------------------------------------------------
 
 
@@ -83,6 +93,13 @@ def test_a_general_hazard_goes_from_report_to_its_end(h: Hazard) -> None:
     assert not h.state.timers
     assert not h.state.messages
     assert h.last("case.advanced").data["ended"] == "closed_accepted"
+
+
+def test_a_general_hazard_drawn_and_found_gone_ends_without_a_review(h: Hazard) -> None:
+    closed_and_drawn(h)
+    unit = h.task("reinspect").units[0]
+    h.do("reinspect", by={"u-other": "visitor", "u-third": "visitor2"}[unit])
+    assert h.state.ended == "closed_accepted"
 
 
 def test_a_major_hazard_has_a_plan_a_listing_two_acceptors_and_a_review(h: Hazard) -> None:
