@@ -114,9 +114,18 @@ def element_facts(definition: Definition) -> dict[str, ElementFacts]:
         if message.form is not None:
             fields = _fields(definition.forms[message.form])
             told[id_] = ElementFacts(None, message.name, told[id_].name_en, "", "", "", fields)
-    opening = _fields(definition.forms[OPENING_FORM])
-    told["report"] = ElementFacts("report", "上报", "Report", "上报", "Report", "report", opening)
+    told["report"] = _opening(definition)
     return told
+
+
+def _opening(definition: Definition) -> ElementFacts:
+    """Opening a case is the first of the five duties where there are five; else what is drawn."""
+    fields = _fields(definition.forms[OPENING_FORM])
+    if any(task.duty5 for task in definition.tasks.values()):
+        return ElementFacts("report", "上报", "Report", "上报", "Report", "report", fields)
+    start = definition.elements[definition.start]
+    zh, en = start.name or definition.title, start.name_en or definition.title_en
+    return ElementFacts(None, zh, en, zh, en, "report", fields)
 
 
 def _fields(form: Form) -> Mapping[str, FieldFacts]:

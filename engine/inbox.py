@@ -27,8 +27,9 @@ from audit.log import metadata
 from audit.statements import Statement
 from engine.definitions import Definition
 from engine.directory import Directory
+from engine.exclusion import is_excluded
 from engine.register import register_table
-from engine.state import CaseState, OpenTask
+from engine.state import CaseState, OpenTask, from_json
 
 open_task_table = Table(
     "open_task",
@@ -86,7 +87,10 @@ _UPDATE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """One open step as its worker sees it; times are aware instants, minutes of its own clock."""
+    """One open step as its worker sees it; times are aware instants, minutes of its own clock.
+
+    unit: where the case is. units: those that answer for the step, narrowest first.
+    """
 
     case: str
     task: str
@@ -112,6 +116,8 @@ class InboxRow:
     paused_used: int | None
     request: str | None
     standing: bool
+    units: tuple[str, ...] = ()
+    confidential: bool = False
 
 
 def project(
@@ -140,14 +146,27 @@ def held_by(conn: Connection, person: str, *, limit: int = 200) -> list[InboxRow
 def claimable_by(
     conn: Connection, directory: Directory, person: str, at: datetime, *, limit: int = 200
 ) -> list[InboxRow]:
-    """The steps nobody holds that one of this person's posts answers for, most pressing first."""
+    """The steps nobody holds that one of this person's posts answers for, most pressing first.
+
+    Nobody is offered a step of a case they are kept out of.
+    """
     choices = []
     for duty, units in duties_of(directory, person, at).items():
         within = [open_task_table.c.units.contains(f"|{unit}|", autoescape=True) for unit in units]
         choices.append((open_task_table.c.duty == duty) & or_(*within))
     if not choices:
         return []
-    return _rows(conn, open_task_table.c.holder.is_(None) & or_(*choices), limit)
+    free = _rows(conn, open_task_table.c.holder.is_(None) & or_(*choices), limit)
+    return [
+        row
+        for row in free
+        if not (row.confidential and _is_kept_out(conn, row.case, directory, person, at))
+    ]
+
+
+def steps_of(conn: Connection, units: Collection[str], *, limit: int = 500) -> list[InboxRow]:
+    """The open steps one of these units answers for before any other, most pressing first."""
+    return _rows(conn, open_task_table.c.unit.in_(units), limit)
 
 
 def open_steps(conn: Connection, cases: Collection[str]) -> list[InboxRow]:
@@ -178,7 +197,7 @@ def _rows(conn: Connection, condition: Any, limit: int) -> list[InboxRow]:
     query = (
         select(
             open_task_table, file.number, file.title, file.address, file.unit.label("place"),
-            file.level, file.process, file.status, file.seq,
+            file.level, file.process, file.status, file.seq, file.confidential,
         )
         .join(register_table, file.case == task.case)
         .where(condition)
@@ -197,8 +216,16 @@ def _read(row: Any) -> InboxRow:
         clock=row["clock"], deadline_class=row["deadline_class"], allowed=row["allowed"],
         used=row["used"], started=_at(row["started"]), paused_until=_at(row["paused_until"]),
         paused_for=row["paused_for"], paused_used=row["paused_used"], request=row["request"],
-        standing=bool(row["standing"]),
+        standing=bool(row["standing"]), units=tuple(row["units"].strip("|").split("|")),
+        confidential=bool(row["confidential"]),
     )  # fmt: skip
+
+
+def _is_kept_out(
+    conn: Connection, case: str, directory: Directory, person: str, at: datetime
+) -> bool:
+    state = select(register_table.c.state).where(register_table.c.case == case)
+    return is_excluded(from_json(conn.execute(state).scalar_one()), directory, person, at)
 
 
 def _at(text: str | None) -> datetime | None:

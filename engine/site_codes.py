@@ -7,6 +7,7 @@ typed is what was shown. Until then the code lies in a table of its own, for ten
 
 import secrets
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -53,12 +54,20 @@ class Shown:
     until: datetime
 
 
-def show(conn: Connection, case_id: str, *, by: By, at: datetime) -> Shown:
+def show(
+    conn: Connection,
+    case_id: str,
+    *,
+    by: By,
+    at: datetime,
+    randomness: Callable[[int], bytes] = secrets.token_bytes,
+) -> Shown:
     """Make a new code for a case, as whoever opened it or shares their duty; the last one lapses.
 
-    Raises NotTheOpener.
+    randomness: gives so many bytes; the demonstration brings its own. Raises NotTheOpener.
     """
-    code, salt = f"{secrets.randbelow(10**6):06d}", secrets.token_bytes(32)
+    # 128 bits over a million: no bias anybody could measure.
+    code, salt = f"{int.from_bytes(randomness(16)) % 10**6:06d}", randomness(32)
 
     def decide(desk: Desk) -> list[Draft]:
         who = actor(opener(desk, by), "confirm", channel=by.channel)
@@ -71,6 +80,15 @@ def show(conn: Connection, case_id: str, *, by: By, at: datetime) -> Shown:
     return Shown(code, at + LASTS)
 
 
+def shown(conn: Connection, desk: Desk, *, by: By) -> Shown | None:
+    """The code shown for a case that counts now, for whoever may show it; raises NotTheOpener."""
+    opener(desk, by)
+    row = _row(conn, desk.case.case)
+    if row is None or not _counts(row, desk.at):
+        return None
+    return Shown(row.code, instant(row.until))
+
+
 def proven(conn: Connection, case_id: str, code: str, *, at: datetime) -> dict[str, Any]:
     """That the code shown for the parent of this case was typed: {case, seq, code, salt}.
 
@@ -78,7 +96,7 @@ def proven(conn: Connection, case_id: str, code: str, *, at: datetime) -> dict[s
     """
     above = outbox.parent_of(conn, case_id)
     row = _row(conn, above[0]) if above else None
-    if row is None or instant(row.until) <= at or row.wrong >= MOST_WRONG:
+    if row is None or not _counts(row, at):
         raise WrongCode(
             "现在没有有效的现场码。请吹哨人在手机上重新出示，再输入。",
             "No code is valid now. Ask whoever called you to show a new one, and type that.",
@@ -101,6 +119,10 @@ def note_wrong(conn: Connection, case_id: str) -> None:
             .where(site_code_table.c.case == above[0])
             .values(wrong=site_code_table.c.wrong + 1)
         )
+
+
+def _counts(row: Any, at: datetime) -> bool:
+    return instant(row.until) > at and row.wrong < MOST_WRONG
 
 
 def _row(conn: Connection, case: str) -> Any:
