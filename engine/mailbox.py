@@ -29,6 +29,8 @@ from engine.vault import SealDestroyed, SealMissing, Vault
 LONGEST_MESSAGE: Final = 4000
 # Of one side in one case: a mailbox is for asking and answering, not for filling a disk.
 MOST_MESSAGES: Final = 200
+# Sealed answers of steps that are meant for the complainant: they read them with their code.
+FOR_COMPLAINANT: Final = frozenset({"to_complainant", "code"})
 STAFF: Final = "staff"
 COMPLAINANT: Final = "complainant"
 CHANNELS: Final = frozenset({"web", "qr", "desk", "phone"})
@@ -58,11 +60,15 @@ class MailboxFull(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of the mailbox; side: staff or complainant. text: None once destroyed."""
+    """What one side told the other; side: staff or complainant. text: None once destroyed.
+
+    field: `mailbox`, or the answer of a form that it is (`to_complainant`, the complaint itself).
+    """
 
     seq: int
     at: datetime
     side: str
+    field: str
     text: str | None
 
 
@@ -195,7 +201,7 @@ def write_as_complainant(
 def read_mailbox(
     conn: Connection, vault: Vault, case_id: str, *, by: By, at: datetime
 ) -> tuple[Message, ...]:
-    """The mailbox as staff read it: like content, by a step that reads, and on the record.
+    """What both sides told each other, as staff read it: by a step that reads, and on the record.
 
     An empty one is not recorded. Raises NotYoursToRead, KeptOut, SealDamaged.
     """
@@ -204,7 +210,7 @@ def read_mailbox(
     def decide(desk: Desk) -> list[Draft]:
         task, authority = reading_step(desk, by)
         messages.extend(_messages(log.read(conn, case_id), vault, None))
-        read = [f"{MAILBOX}#{told.seq}" for told in messages if told.text is not None]
+        read = [f"{told.field}#{told.seq}" for told in messages if told.text is not None]
         who = actor(authority, task.capacity, channel=by.channel)
         return [Draft("content.read", {"fields": read}, who, at)] if read else []
 
@@ -213,7 +219,7 @@ def read_mailbox(
 
 
 def read_own_mailbox(conn: Connection, vault: Vault, found: Found) -> tuple[Message, ...]:
-    """The mailbox as the complainant reads it, with the key their code gave; leaves no trace.
+    """The same as the complainant reads it, with the key their code gave; leaves no trace.
 
     Raises NotYourMailbox, UnknownCase, SealDamaged.
     """
@@ -223,22 +229,34 @@ def read_own_mailbox(conn: Connection, vault: Vault, found: Found) -> tuple[Mess
 
 
 def _messages(entries: Sequence[Entry], vault: Vault, found: Found | None) -> list[Message]:
-    written = [entry for entry in entries if entry.type == "mailbox.written"]
+    """What both sides told each other, in order: messages, and answers of forms meant for that."""
+    told = {entry.seq: entry for entry in entries}
+    content = [one for one in sealed_in(entries) if one.seal == "content"]
+    sides = ((one, told[one.seq], _side(entries[0], told[one.seq], one.field)) for one in content)
     return [
-        Message(entry.seq, entry.at, entry.data["from"], _text(entry, vault, found))
-        for entry in written
+        Message(one.seq, entry.at, side, one.field, _text(one, vault, found))
+        for one, entry, side in sides
+        if side is not None
     ]
 
 
-def _text(entry: Entry, vault: Vault, found: Found | None) -> str | None:
-    subject, commitment = entry.data["subject"], entry.data["commitment"]
-    if found is not None and (found.key is None or found.subject != subject):
+def _side(opening: Entry, entry: Entry, field: str) -> str | None:
+    """Who tells the other side something by this answer, or None: it is for staff alone."""
+    opener = str(opening.actor.get("person", ""))
+    if opener.startswith("complainant:") and entry.actor.get("person") == opener:
+        return COMPLAINANT
+    return STAFF if field in FOR_COMPLAINANT | {MAILBOX} else None
+
+
+def _text(one: Sealed, vault: Vault, found: Found | None) -> str | None:
+    if found is not None and (found.key is None or found.subject != one.subject):
         return None
     key = found.key if found else None
     try:
-        return str(store.opened(vault, subject, commitment, key=key)[0])
+        value, _ = store.opened(vault, one.subject, one.commitment, key=key)
     except SealDestroyed:
         return None
+    return value if isinstance(value, str) else "、".join(map(str, value))
 
 
 def _message(

@@ -78,6 +78,10 @@ def definition(key: str, duty: str, *, reads: bool = True) -> dict[str, bytes]:
     read = '<spiffworkflow:property name="reads" value="true" />' if reads else ""
     drawn = drawn.replace('<spiffworkflow:property name="capacity" value="rectify" />', step + read)
     report = json.dumps(FORM, ensure_ascii=False).encode()
+    decide = json.loads(files["forms/decide.json"])
+    for name in ("findings", "to_complainant"):
+        decide["properties"][name] = _text("密封", "Sealed", **{"x-seal": "content"})
+    files["forms/decide.json"] = json.dumps(decide, ensure_ascii=False).encode()
     return {**files, f"{key}.bpmn": drawn.encode(), "forms/report.json": report}
 
 
@@ -120,8 +124,9 @@ class Complaint:
         self.street.do(claim_task, self.case, "decide#1", by=self.street.by(by))
         return self
 
-    def ended(self, by: str = "searcher") -> "Complaint":
-        self.street.complete(self.case, "decide#1", by, {"verdict": "settled"})
+    def ended(self, by: str = "searcher", **answers: str) -> "Complaint":
+        form = {"verdict": "settled", **answers}
+        self.street.complete(self.case, "decide#1", by, form, vault=self.vault)
         return self
 
     def do(self, command: Any, *args: Any, by: str, **more: Any) -> Any:

@@ -42,7 +42,7 @@ def say(complaint: Complaint, text: str = "还没有人来", **more: object) -> 
 def own_mailbox(complaint: Complaint) -> list[tuple[str, str | None]]:
     with complaint.street.database.begin() as conn:
         messages = read_own_mailbox(conn, complaint.vault, find(complaint.vault, complaint.code))
-    return [(message.side, message.text) for message in messages]
+    return [(told.side, told.text) for told in messages if told.field == "mailbox"]
 
 
 # --- content --------------------------------------------------------------------------------------
@@ -141,9 +141,21 @@ def test_both_sides_write_and_read(complaint: Complaint) -> None:
     complaint.read(write_as_staff, ANSWER, by="searcher")
     assert own_mailbox(complaint) == [("complainant", "还没有人来"), ("staff", ANSWER)]
     read = complaint.read(read_mailbox, by="searcher")
-    assert [(message.side, message.text) for message in read] == own_mailbox(complaint)
-    seqs = [message.seq for message in read]
-    assert complaint.last("content.read").data == {"fields": [f"mailbox#{seq}" for seq in seqs]}
+    assert [told.text for told in read] == [WORDS, "还没有人来", ANSWER]
+    names = [f"{told.field}#{told.seq}" for told in read]
+    assert complaint.last("content.read").data == {"fields": names}
+
+
+def test_the_complainant_reads_their_complaint_and_what_is_for_them_and_nothing_else(
+    complaint: Complaint,
+) -> None:
+    complaint.report().held().ended(findings="内部核查意见", to_complainant="已督促检修")
+    with complaint.street.database.begin() as conn:
+        told = read_own_mailbox(conn, complaint.vault, find(complaint.vault, complaint.code))
+    assert [(one.side, one.field, one.text) for one in told] == [
+        ("complainant", "description", WORDS),
+        ("staff", "to_complainant", "已督促检修"),
+    ]
 
 
 def test_a_complainant_is_nobody_in_the_log_and_reading_leaves_no_trace(
@@ -237,7 +249,7 @@ def test_after_destruction_the_mailbox_says_that_there_were_messages_and_no_more
     say(complaint)
     destroy(complaint.vault, f"{complaint.case}/content", at=complaint.street.at)
     assert own_mailbox(complaint) == [("complainant", None)]
-    assert [m.text for m in complaint.read(read_mailbox, by="searcher")] == [None]
+    assert [m.text for m in complaint.read(read_mailbox, by="searcher")] == [None, None]
     with pytest.raises(SealDestroyed):
         say(complaint)
     with pytest.raises(SealDestroyed):
