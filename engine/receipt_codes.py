@@ -63,7 +63,20 @@ class Found:
 
 def new_code() -> str:
     """A code as it is shown and read out: `1234-5678-9012-3456`."""
-    digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}d}"
+    return _grouped(secrets.randbelow(10**DIGITS))
+
+
+def code_of(secret: bytes) -> str:
+    """The code that belongs to a secret nobody else has: the same whenever it is asked for.
+
+    A form that carries such a secret can be sent twice, and both are answered with one code.
+    """
+    drawn = hmac.digest(secret, b"shaoji receipt code", "sha256")
+    return _grouped(int.from_bytes(drawn) % 10**DIGITS)
+
+
+def _grouped(number: int) -> str:
+    digits = f"{number:0{DIGITS}d}"
     return "-".join(digits[start : start + 4] for start in range(0, DIGITS, 4))
 
 

@@ -10,13 +10,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from engine.database import open_database
 from engine.vault_key import open_kept
 from web import (
+    anonymous,
     cases,
+    complaints,
     display,
     evidence,
     frame,
     headers,
     inbox,
+    intake,
+    mailboxes,
     people,
+    publication,
     receipts,
     refusals,
     reporting,
@@ -28,7 +33,10 @@ from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
 
 # Eight photos of 15 MB and a document; each file has its own limit in engine.uploads.
 LARGEST_REQUEST = 150 * 1024 * 1024
-SUBJECTS = (signin, inbox, tasks, cases, reporting, evidence, receipts, people, display)
+SUBJECTS = (
+    signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
+    complaints, mailboxes, publication, intake,
+)  # fmt: skip
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Flask:
@@ -52,7 +60,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
-    CSRFProtect(app)
+    forgery = CSRFProtect(app)
+    for subject in (complaints, mailboxes):
+        forgery.exempt(subject.pages)  # nobody is recognised there: see web.anonymous
+    anonymous.init_app(app)
     signin.init_app(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)

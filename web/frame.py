@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Flask, g, request, session, url_for
+from flask import Flask, g, request, url_for
 from flask_login import current_user
 from sqlalchemy import Connection
 from werkzeug.local import LocalProxy
@@ -20,8 +20,9 @@ from engine.inbox import held_by
 from engine.people import By, directory
 from engine.rights import watches
 from web import moments
+from web.anonymous import is_quiet
 from web.quantities import ZONE
-from web.texts import either, language, say, say_html
+from web.texts import chosen, either, language, say, say_html
 from web.visit import at, fresh_key, here, reads, settings
 from web.wording import PURPOSES, category_words, level_words
 
@@ -65,6 +66,7 @@ def init_app(app: Flask) -> None:
         purpose=lambda purpose: either(*PURPOSES[purpose]),
         kind_words=kind_words,
         instant=instant,
+        look=look,
     )
     app.context_processor(context)
 
@@ -87,14 +89,26 @@ def context() -> dict[str, Any]:
     """What every template knows."""
     return {
         "language": language(),
-        "scale": session.get("scale", ""),
-        "theme": session.get("theme", ""),
+        "scale": _one_of("scale", SCALES),
+        "theme": _one_of("theme", THEMES),
+        "quiet": is_quiet(),
         # What was refused cannot be opened as a page again.
         "here": here() if request.method == "GET" else url_for("inbox.home"),
         # Only what stands in a frame reads the database for one: a page that says the database
         # cannot be reached must not need it.
         "frame": LocalProxy(frame),
     }
+
+
+def _one_of(name: str, known: tuple[str, ...]) -> str:
+    told = chosen(name)
+    return told if told in known else ""
+
+
+def look(**changed: str) -> str:
+    """This page's address with another choice of language or size, where no cookie keeps it."""
+    told = {**request.args.to_dict(), **changed}
+    return url_for(str(request.endpoint), **{name: value for name, value in told.items() if value})  # type: ignore[arg-type]
 
 
 def frame() -> Frame:
@@ -108,7 +122,8 @@ def frame() -> Frame:
 def _frame() -> Frame:
     with reads() as conn:
         people = directory(conn)
-        if not current_user.is_authenticated:
+        # Who is signed in is not even looked up there: that alone would be a trace of the hour.
+        if is_quiet() or not current_user.is_authenticated:
             return Frame(
                 street(people), say("居民查询，不用登录"), visitor_items(), settings().demo
             )
@@ -136,6 +151,9 @@ def visitor_items() -> tuple[Item, ...]:
     """Where somebody can go without signing in."""
     return (
         _item("receipts.ask", say("查回执"), "search"),
+        _item("complaints.form", say("投诉"), "report"),
+        _item("mailboxes.ask", say("信箱"), "letter"),
+        _item("publication.page", say("公示"), "sign"),
         _item("signin.form", say("登录"), "person"),
     )
 

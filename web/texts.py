@@ -24,11 +24,19 @@ def language() -> Language:
     """
     if not has_request_context():
         return "zh"
-    chosen = session.get("language")
-    if chosen in LANGUAGES:
-        return "en" if chosen == "en" else "zh"
+    told = chosen("language")
+    if told in LANGUAGES:
+        return "en" if told == "en" else "zh"
     best = request.accept_languages.best_match(["zh", "zh-CN", "zh-Hans", "en"], default="zh")
     return "en" if best == "en" else "zh"
+
+
+def chosen(name: str) -> str:
+    """What somebody wants (language, scale, theme): as the address says, else as they chose before.
+
+    In the address it needs no cookie, for those who should not get one.
+    """
+    return str(request.args.get(name) or session.get(name) or "")
 
 
 def say(chinese: str, **values: object) -> str:

@@ -1,0 +1,236 @@
+"""The mailbox of a complaint: what became of it, and both sides' words, for whoever has the code.
+
+The code is typed, sent, and sent again with every form of the page: it stands in no address, no
+cookie and no store of ours, and the address of the page never changes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Blueprint, Response, make_response, render_template, request
+from sqlalchemy import Connection
+from werkzeug.datastructures import MultiDict
+
+from audit import log
+from engine.casework import Desk, context_for, read_case
+from engine.definition_sets import load
+from engine.errors import BadInput, Conflict, NotAllowed, Refusal
+from engine.forms import FieldError, Form, FormRefused
+from engine.mailbox import COMPLAINANT, MAILBOX, read_own_mailbox, write_as_complainant
+from engine.people import directory
+from engine.receipt_codes import BadCode, Found, TooManyAttempts, UnknownCode, find
+from engine.turns import complain
+from web.anonymous import check, count, deriving, doors, guard
+from web.case_acts import waiting_message
+from web.forms import Question, questions, read_answers
+from web.texts import either, later, refusal, say
+from web.visit import at, fresh_key, reads, vault, writes
+
+pages = Blueprint("mailboxes", __name__)
+guard(pages)
+
+# What a complainant may say to the process where it waits for that, in the order of the page.
+SAYINGS: Final = ("dispute", "recusal", "retaliation")
+LABELS: Final = {
+    "dispute": (later("不认可结果，或有新情况"), later("会换人再看一遍，不是原来的人。")),
+    "recusal": (later("要求核查人回避"), later("裁定之前，核查不停。裁定结果放进信箱。")),
+    "retaliation": (
+        later("我受到打击报复"),
+        later("按下就会另立一案，交给别的单位优先办。不写经过也行。"),
+    ),
+}
+# A browser told to forget: pages kept for the way back, and whatever else it keeps of this site.
+FORGET: Final = '"cache", "cookies", "storage"'
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of the mailbox; mine: the complainant's. what: what kind of words they are."""
+
+    mine: bool
+    at: datetime
+    what: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What may be said now: its form as questions, the faults of the last try among them."""
+
+    name: str
+    title: str
+    hint: str
+    questions: list[Question]
+    errors: Sequence[FieldError]
+
+
+@pages.get("/mailbox")
+def ask() -> str:
+    """Where the code is typed."""
+    return render_template("mailbox_ask.html", told=None)
+
+
+@pages.post("/mailbox")
+def use() -> Any:
+    """Open the mailbox, and do what was asked in it."""
+    act = request.form.get("act", "")
+    if act == "leave":
+        return _left()
+    try:
+        found = _found()
+    except (BadCode, UnknownCode, TooManyAttempts) as refused:
+        return render_template("mailbox_ask.html", told=refusal(refused)), _status(refused)
+    try:
+        done = _do(act, found)
+    except FormRefused as refused:
+        return _page(found, act, errors=refused.errors), 422
+    except (BadInput, Conflict, NotAllowed) as refused:
+        return _page(found, act, told=refusal(refused)), _status(refused)
+    return _page(found, done=done)
+
+
+def _status(refused: Refusal) -> int:
+    return 429 if isinstance(refused, TooManyAttempts) else 422
+
+
+def _left() -> Response:
+    response = make_response(render_template("mailbox_left.html"))
+    response.headers["Clear-Site-Data"] = FORGET
+    return response
+
+
+def _found() -> Found:
+    """What the code typed here opens; a wrong one is counted, a right one is not."""
+    check(doors().codes)
+    with deriving():
+        try:
+            return find(vault(), request.form.get("code", ""))
+        except UnknownCode:
+            count(doors().codes)
+            raise
+
+
+# --- acts -----------------------------------------------------------------------------------------
+
+
+def _do(act: str, found: Found) -> str:
+    """Do what the form asks for; returns what to tell of it."""
+    if act == "write":
+        with writes() as conn:
+            write_as_complainant(
+                conn, vault(), found.case, request.form.get("words", ""),
+                complainant=found.complainant, at=at(), key=_key(found),
+            )  # fmt: skip
+        return say("已放进信箱")
+    if act in SAYINGS:
+        _say(act, found)
+        return say("已提出，请过几天再来看")
+    return ""
+
+
+def _say(name: str, found: Found) -> None:
+    with reads() as conn:
+        form = _form(desk_of(conn, found), name)
+    values, errors = read_answers(form, request.form, now=at()) if form else ({}, [])
+    if errors:
+        raise FormRefused(errors)
+    who = {"person": found.complainant, "capacity": "report", "channel": "web"}
+    with writes() as conn:
+        complain(
+            conn, found.case, name, values, complainant=who, at=at(), vault=vault(), key=_key(found)
+        )
+
+
+def _key(found: Found) -> str:
+    """Sent twice, a form is done once; the key of one mailbox never meets that of another."""
+    return f"{found.complainant}:{request.form.get('key', '')[:100] or fresh_key()}"
+
+
+def desk_of(conn: Connection, found: Found) -> Desk:
+    """The complaint as it stands; the code is what allows to look."""
+    case = read_case(conn, found.case)
+    definition = load(conn, case.definition)
+    context = context_for(conn, definition, case.place[-1], at())
+    return Desk(case, context, directory(conn), at())
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def _page(
+    found: Found, act: str = "", *, errors: Sequence[FieldError] = (), told: str = "", done: str = ""
+) -> str:
+    with reads() as conn:
+        desk = desk_of(conn, found)
+        messages = read_own_mailbox(conn, vault(), found)
+        head = log.read(conn, found.case, after=desk.case.seq - 1)[0].hash.hex()
+    posted = request.form if errors or told else None
+    return render_template(
+        "mailbox.html",
+        code=request.form.get("code", ""),
+        status=status_of(desk),
+        said=[
+            Said(one.side == COMPLAINANT, one.at, _what(one.field, one.seq), one.text)
+            for one in reversed(messages)
+        ],
+        sayings=[_saying(desk, name, act, errors, posted) for name in SAYINGS
+                 if waiting_message(desk, name) is not None],
+        readable=found.key is not None,
+        words=request.form.get("words", "") if act == "write" and told else "",
+        told=told,
+        done=done,
+        act=act,
+        seq=desk.case.seq,
+        head=head,
+    )  # fmt: skip
+
+
+def _saying(
+    desk: Desk, name: str, act: str, errors: Sequence[FieldError], posted: MultiDict[str, str] | None
+) -> Saying:
+    form, mine = _form(desk, name), name == act
+    title, hint = LABELS[name]
+    asked = questions(form, posted if mine else None, errors if mine else (),
+                      choosing=lambda _field: [], now=at()) if form else []  # fmt: skip
+    return Saying(
+        name, say(title), say(hint), [_apart(one, name) for one in asked], errors if mine else ()
+    )
+
+
+def _apart(question: Question, name: str) -> Question:
+    """Conditions of several forms on one page would steer each other: all questions are shown."""
+    return replace(question, when="")
+
+
+def _form(desk: Desk, name: str) -> Form | None:
+    message = waiting_message(desk, name)
+    if message is None or not message.form:
+        return None
+    return desk.context.definition.forms[message.form]
+
+
+def _what(field: str, seq: int) -> str:
+    if field == "code":
+        return say("奖励领取码")
+    return say("您的投诉") if seq == 1 and field != MAILBOX else ""
+
+
+def status_of(desk: Desk) -> list[str]:
+    """Where the complaint stands, in the plain sentences its process has (texts.toml).
+
+    Several steps may be open side by side: the revisit, say, while the result may be disputed.
+    """
+    case, texts = desk.case, desk.context.definition.texts
+    here = [task.element for task in case.tasks.values()]
+    here += [timer.element for timer in case.timers.values()]
+    if case.ended is not None:
+        here = [case.ended]
+    order = list(texts)
+    known = sorted({one for one in here if one in texts}, key=order.index)
+    return [_sentence(texts[one]) for one in known] or [say("正在办理，请耐心等候。")]
+
+
+def _sentence(text: Mapping[str, str]) -> str:
+    return either(text["zh"], text["en"])
