@@ -199,6 +199,15 @@ def deny_unsealing(
     return change(conn, case_id, decide, at=at, key=key)
 
 
+def may_decide(conn: Connection, desk: Desk, request: int, by: By) -> bool:
+    """Whether this person may decide this request now: asked before it is offered to them."""
+    try:
+        _keeper(conn, desk, request, by)
+    except (NotAllowed, Conflict, NotFound):
+        return False
+    return True
+
+
 def _keeper(conn: Connection, desk: Desk, request: int, by: By) -> Authority:
     """The keeper's post by which this open request may be decided by this person."""
     try:
@@ -319,14 +328,15 @@ def unsealing_requests(
     found = [
         request
         for case_id in conn.execute(asked).scalars()
-        if _keeps(conn, directory, case_id, by, at)
+        if keeps(conn, directory, case_id, by, at)
         for request in requests_in(log.read(conn, case_id)).values()
         if request.is_open and by.person not in (request.person, request.on_behalf_of)
     ]
     return sorted(found, key=lambda request: (request.at, request.case, request.seq))
 
 
-def _keeps(conn: Connection, people: Directory, case_id: str, by: By, at: datetime) -> bool:
+def keeps(conn: Connection, people: Directory, case_id: str, by: By, at: datetime) -> bool:
+    """Whether this person keeps the identities of this case, and is not one it is about."""
     case = read_case(conn, case_id)
     above = people.offices((*case.place, *people.ancestors(case.place[-1])))
     keeper = people.authority(by.person, CUSTODY, above, at, by.on_behalf_of)

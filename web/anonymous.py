@@ -28,8 +28,7 @@ LARGEST: Final = 64 * 1024
 # Each takes 64 MiB for a fifth of a second.
 DERIVATIONS: Final = 2
 PATIENCE_SECONDS: Final = 20
-HEADERS: Final = {
-    "Referrer-Policy": "no-referrer",
+HIDDEN: Final = {
     "X-Robots-Tag": "noindex, nofollow, noarchive",
     "Cache-Control": "no-store",
 }
@@ -84,7 +83,7 @@ def init_app(app: Flask) -> None:
 def guard(pages: Blueprint) -> None:
     """Make the pages of this subject pages for people who are nobody here."""
     pages.before_request(_take_little)
-    pages.after_request(hide)
+    pages.after_request(_say_nothing)
 
 
 def is_quiet() -> bool:
@@ -99,9 +98,15 @@ def _take_little() -> None:
 
 
 def hide(response: Response) -> Response:
-    """Put on an answer what keeps it out of caches, search engines and other sites' logs."""
-    response.headers.update(HEADERS)
+    """Put on an answer what keeps it out of caches and search engines."""
+    response.headers.update(HIDDEN)
     return response
+
+
+def _say_nothing(response: Response) -> Response:
+    # Not where people are signed in: there a form is told from a forged one by its referrer.
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return hide(response)
 
 
 def doors() -> Doors:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 PREFIX: Final = "SHAOJI_"
 SHORTEST_KEY: Final = 32
+LONGEST_RETENTION: Final = 36_500
 
 
 class BadSettings(ValueError):
@@ -29,7 +30,10 @@ class Settings:
     X-Forwarded headers are then believed. vault_url, vault_key: the store of what is sealed, and
     the file with its key; left out, both lie beside the database. The key belongs into another
     backup than the vault: whoever has both reads everything, and without the key nobody reads
-    anything again. demo: every page says that its data are invented.
+    anything again. receivers_dir: public keys of the bodies accusations are handed over to, one
+    `<name>.pub` each. retention_days: so long after a complaint has ended its content and the
+    complainant's identity can still be read; then their keys are destroyed, for ever. A year is
+    what this project chose, no legal limit. demo: every page says that its data are invented.
     """
 
     secret_key: str
@@ -41,6 +45,8 @@ class Settings:
     demo: bool = False
     vault_url: str = ""
     vault_key: Path | None = None
+    receivers_dir: Path = Path("var/receivers")
+    retention_days: int = 365
 
     @property
     def vault(self) -> tuple[str, Path]:
@@ -136,6 +142,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= LONGEST_RETENTION:
+        raise ValueError(f"应为 1 到 {LONGEST_RETENTION} 天 / 1 to {LONGEST_RETENTION} days")
+    return int(text)
+
+
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "database_url": _words,
     "evidence_dir": lambda text: Path(_words(text)),
@@ -146,4 +158,6 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "demo": _yes,
     "vault_url": _words,
     "vault_key": lambda text: Path(_words(text)),
+    "receivers_dir": lambda text: Path(_words(text)),
+    "retention_days": _days,
 }

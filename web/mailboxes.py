@@ -160,7 +160,12 @@ def desk_of(conn: Connection, found: Found) -> Desk:
 
 
 def _page(
-    found: Found, act: str = "", *, errors: Sequence[FieldError] = (), told: str = "", done: str = ""
+    found: Found,
+    act: str = "",
+    *,
+    errors: Sequence[FieldError] = (),
+    told: str = "",
+    done: str = "",
 ) -> str:
     with reads() as conn:
         desk = desk_of(conn, found)
@@ -188,7 +193,11 @@ def _page(
 
 
 def _saying(
-    desk: Desk, name: str, act: str, errors: Sequence[FieldError], posted: MultiDict[str, str] | None
+    desk: Desk,
+    name: str,
+    act: str,
+    errors: Sequence[FieldError],
+    posted: MultiDict[str, str] | None,
 ) -> Saying:
     form, mine = _form(desk, name), name == act
     title, hint = LABELS[name]

@@ -1,0 +1,33 @@
+"""What some posts have to do besides steps: taking complaints down, keeping identities."""
+
+from dataclasses import dataclass
+
+from flask import url_for
+
+from engine.people import directory
+from web.custody import waiting_for
+from web.intake import DUTY
+from web.texts import say
+from web.visit import at, by, reads
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A place to go; urgent: something waits there."""
+
+    address: str
+    words: str
+    urgent: bool
+
+
+def errands() -> list[Errand]:
+    """The errands of whoever is signed in."""
+    with reads() as conn:
+        people = directory(conn)
+        desk = people.authority(by().person, DUTY, None, at()) is not None
+        waiting = waiting_for(conn, people, by(), at())
+    found = [Errand(url_for("intake.form"), say("代录投诉"), urgent=False)] if desk else []
+    if waiting is not None:
+        words = say("身份查看申请 {count} 件", count=waiting) if waiting else say("身份保管")
+        found.append(Errand(url_for("custody.queue"), words, urgent=bool(waiting)))
+    return found
