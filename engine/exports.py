@@ -138,7 +138,7 @@ def _field(field: Field) -> FieldFacts:
 
 
 def _kind(field: Field) -> str:
-    if field.widget in ("person", "unit", "persons", "units"):
+    if field.widget in ("person", "unit", "persons", "units", "case"):
         return field.widget
     if field.type == "array":
         return "choices"

@@ -9,8 +9,12 @@ from engine.definitions import Message
 from engine.errors import NotAllowed
 from engine.exports import exporter
 from engine.holding import overseer
+from engine.openers import opener
 from engine.oversight import URGING
+from engine.parties import may_convene, open_groups
 from engine.people import By
+from web.desk import child_definition, parties_of
+from web.forms import Groups
 from web.texts import either
 
 
@@ -19,7 +23,9 @@ class CaseActs:
     """What is offered on a case.
 
     orders: numbers of the open 督办 this person may answer. steps: open steps with a clock an order
-    may set anew, key and name; classes: the deadline classes for it.
+    may set anew, key and name; classes: the deadline classes for it. recall: the case may be taken
+    back. site_code: a code may be shown to whoever comes. whistle: one may be blown about it.
+    parties: the groups of those asked that may be added to, with whom one may choose.
     """
 
     urge: bool
@@ -30,15 +36,23 @@ class CaseActs:
     export: bool
     steps: tuple[tuple[str, str], ...]
     classes: tuple[DeadlineClass, ...]
+    recall: bool
+    site_code: bool
+    whistle: bool
+    parties: tuple[tuple[str, Groups], ...]
 
     @property
     def any(self) -> bool:
         """Whether there is anything to show."""
-        return any((self.urge, self.supervise, self.orders, self.reopen, self.dispute, self.export))
+        return any(
+            (self.urge, self.supervise, self.orders, self.reopen, self.dispute, self.export,
+             self.recall, self.site_code, self.whistle, self.parties)
+        )  # fmt: skip
 
 
 def case_acts(desk: Desk, by: By) -> CaseActs:
     """What this person may do about this case now."""
+    opens = _opened(desk, by)
     is_open = desk.case.ended is None
     supervises = _oversees(desk, by, ("supervise",))
     return CaseActs(
@@ -51,7 +65,46 @@ def case_acts(desk: Desk, by: By) -> CaseActs:
         export=_exports(desk, by),
         steps=tuple(_steps(desk)) if supervises else (),
         classes=tuple(desk.context.definition.classes.values()) if supervises else (),
+        recall=opens and waiting_message(desk, "recall") is not None,
+        site_code=opens and is_open and any(_awaits_a_code(desk)),
+        whistle=is_open and desk.case.process == "hazard" and _whistles(desk, by),
+        parties=tuple(_parties(desk, by)),
     )
+
+
+def _opened(desk: Desk, by: By) -> bool:
+    try:
+        opener(desk, by)
+    except NotAllowed:
+        return False
+    return True
+
+
+def _awaits_a_code(desk: Desk) -> Iterator[bool]:
+    """For each party still at work, whether its process has a step done with a code."""
+    sends = desk.context.definition.sends
+    for child in desk.case.children.values():
+        if child.open:
+            asked = child_definition(sends[child.group].to.removeprefix("opens:"))
+            yield asked is not None and any(task.proof for task in asked.tasks.values())
+
+
+def _whistles(desk: Desk, by: By) -> bool:
+    return desk.directory.authority(by.person, "whistle", None, desk.at) is not None
+
+
+def _parties(desk: Desk, by: By) -> Iterator[tuple[str, Groups]]:
+    """The groups this person may add to, each with those who are not asked yet."""
+    for group in open_groups(desk):
+        if may_convene(desk, group, by):
+            asked = {c.party for c in desk.case.children.values() if c.open and c.group == group}
+            yield (
+                group,
+                [
+                    (heading, [one for one in members if one[0] not in asked])
+                    for heading, members in parties_of(desk, group)
+                ],
+            )
 
 
 def waiting_message(desk: Desk, name: str) -> Message | None:

@@ -7,11 +7,12 @@ from flask import url_for
 from sqlalchemy import Connection
 
 from audit.reports.facts import CaseRecord, Responsibility
+from engine.definitions import Definition
 from engine.directory import Directory
 from engine.search import FoundCase
 from web.frame import moment
-from web.records import Cell, five_cells, names, read_file
-from web.texts import language, say
+from web.records import CaseFile, Cell, five_cells, names, read_file
+from web.texts import either, language, say
 from web.wording import Names, category_words, element_name, level_words
 
 
@@ -33,26 +34,30 @@ class CaseRow:
 def case_rows(conn: Connection, found: Sequence[FoundCase], people: Directory) -> list[CaseRow]:
     """These cases as rows, in their order."""
     called = names(people)
-    return [_row(case, read_file(conn, case.case).record, called) for case in found]
+    return [_row(case, read_file(conn, case.case), called) for case in found]
 
 
-def _row(case: FoundCase, record: CaseRecord, called: Names) -> CaseRow:
+def _row(case: FoundCase, file: CaseFile, called: Names) -> CaseRow:
+    record = file.record
     late = any(line.timing.state == "overdue" for line in record.now)
     return CaseRow(
         address=url_for("cases.page", case_id=case.case),
         title=case.title,
         place="　".join([called.unit(case.community), case.address]),
         number=case.number,
-        kind="　".join(
-            words
-            for words in (category_words(record, language()), level_words(record, language()))
-            if words
-        ),
+        kind="　".join(dict.fromkeys(filter(None, _kind(file)))),
         opened=moment(record.opened),
         standing=standing(record, called),
         late=late,
         cells=five_cells(record, "late" if late else ""),
     )
+
+
+def _kind(file: CaseFile) -> tuple[str, ...]:
+    """What kind of case it is: a hazard by its category, another by its process too."""
+    record, title = file.record, either(file.definition.title, file.definition.title_en)
+    own = "" if five_cells(record) else title
+    return own, category_words(record, language()), level_words(record, language())
 
 
 def standing(record: CaseRecord, called: Names) -> str:
@@ -62,6 +67,15 @@ def standing(record: CaseRecord, called: Names) -> str:
         return say("{ended}，{when}", ended=ended, when=moment(record.ended_at))
     hands = [in_hands(record, line, called) for line in record.now]
     return say("；").join(hands) or say("等待下一个条件")
+
+
+def texts_of(record: CaseRecord, definition: Definition) -> str:
+    """The sentence the process has for where the case stands (texts.toml); "" if it has none."""
+    here = [line.element for line in record.now] or [rest.element for rest in record.waiting]
+    if record.ended is not None:
+        here = [record.ended]
+    told = (definition.texts[element] for element in here if element in definition.texts)
+    return next((either(text["zh"], text["en"]) for text in told), "")
 
 
 def in_hands(record: CaseRecord, line: Responsibility, called: Names) -> str:

@@ -126,9 +126,13 @@ def _trace_row(record: CaseRecord, row: TimelineRow, called: Names, known: set[s
         time=time_of_day(row.at),
         shape=_MARKS[row.kind],
         style={"machine": "sys", "late": "late"}.get(row.kind, ""),
-        said=markup(said),
+        said=markup(said, link=_case_address),
         shots=row.evidence,
     )
+
+
+def _case_address(case: str) -> str:
+    return url_for("cases.page", case_id=case)
 
 
 def folded(

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from audit import log
 from audit.bundle import write_bundle
 from audit.reports.facts import CaseRecord
-from engine import oversight, turns
+from engine import oversight, parties, site_codes, turns
 from engine.calendar_versions import calendar
 from engine.casework import Done, read_case
 from engine.definition_sets import UnknownDefinition, latest, load, version_of
@@ -34,6 +34,7 @@ from web.exporting import export_case_report
 from web.moments import read_day
 from web.quantities import ZONE
 from web.records import CaseFile, five_cells, names, read_file
+from web.related import family, groups, is_first, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
 from web.texts import either, language, say
@@ -87,7 +88,9 @@ def page(case_id: str) -> str:
         now = read_file(conn, case_id)
         shown = _as_of(now.record.count)
         file = now if shown is None else read_file(conn, case_id, up_to=shown)
-        called = names(desk.directory)
+        called = with_cases(conn, names(desk.directory), file.record, desk.directory)
+        tree = family(conn, desk)
+        first = is_first(conn, case_id)
         steps = task_rows(conn, open_steps(conn, [case_id]), desk.directory, calendar(conn), at())
         alike = _alike(conn, file)
         version = version_of(conn, desk.case.definition)
@@ -108,6 +111,10 @@ def page(case_id: str) -> str:
         diagram=diagram_facts(file, called),
         machine_rows=sum(row.kind == "machine" for row in file.record.timeline),
         alike=alike,
+        tree=tree,
+        first=first,
+        groups=groups(desk, file.record, called) if shown is None else [],
+        process=either(file.definition.title, file.definition.title_en),
         acts=case_acts(desk, by()) if shown is None else None,
         version=version,
         verdict=verdict,
@@ -204,6 +211,56 @@ def dispute(case_id: str) -> Any:
 
     back = url_for("cases.page", case_id=case_id)
     return fill_in(desk, message, disagree, told=say("已提出，会换一个人再看"), back=back)
+
+
+@pages.post("/cases/<case_id>/recall")
+@login_required  # type: ignore[untyped-decorator]
+def recall(case_id: str) -> AnyResponse:
+    """撤销: take the whole case back."""
+    return _act(turns.recall, case_id, request.form.get("reason", ""), told=say("已撤销"))
+
+
+@pages.post("/cases/<case_id>/parties")
+@login_required  # type: ignore[untyped-decorator]
+def add_party(case_id: str) -> AnyResponse:
+    """加签: ask one more."""
+    told = request.form
+    party, reason = told.get("to", ""), told.get("reason", "")
+    if not party:
+        raise BadInput("请选择加请谁。", "Choose whom to ask.")
+    return _act(
+        parties.add_party, case_id, told.get("group", ""), party, reason, told=say("已加签")
+    )
+
+
+@pages.post("/cases/<case_id>/parties/removal")
+@login_required  # type: ignore[untyped-decorator]
+def remove_party(case_id: str) -> AnyResponse:
+    """减签: take one off."""
+    child = request.form.get("child", "")
+    if not child.isdecimal():
+        raise BadInput("请选择减去哪一方。", "Choose whom to take off.")
+    reason = request.form.get("reason", "")
+    return _act(parties.remove_party, case_id, int(child[:9]), reason, told=say("已减签"))
+
+
+@pages.get("/cases/<case_id>/site-codes")
+@login_required  # type: ignore[untyped-decorator]
+def site_code(case_id: str) -> str:
+    """The code to hold up to whoever comes: big digits, and until when they count."""
+    with reads() as conn:
+        desk = desk_of(conn, case_id)
+        found = site_codes.shown(conn, desk, by=by())
+    return render_template("site_code.html", case=desk.case, shown=found)
+
+
+@pages.post("/cases/<case_id>/site-codes")
+@login_required  # type: ignore[untyped-decorator]
+def show_site_code(case_id: str) -> AnyResponse:
+    """Show a new code; the last one lapses."""
+    with writes() as conn:
+        site_codes.show(conn, case_id, by=by(), at=at())
+    return see_other("cases.site_code", case_id=case_id)
 
 
 @pages.post("/cases/<case_id>/exports")

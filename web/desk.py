@@ -1,15 +1,18 @@
 """A case on the desk of whoever looks: its state, its definition, who is who. Reading only."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import groupby
+from typing import Final
 
 from sqlalchemy import Connection
 
-from engine.cases import kept_apart
 from engine.casework import Desk, context_for, read_case
-from engine.definition_sets import load
+from engine.definition_sets import UnknownDefinition, latest, load
 from engine.definitions import Definition, UserTask
 from engine.directory import KINDS, Authority, Directory, valid
+from engine.exclusion import SUPERIOR, is_excluded
+from engine.fitness import kept_apart
 from engine.forms import Field
 from engine.inbox import InboxRow, open_steps
 from engine.people import directory
@@ -17,7 +20,9 @@ from engine.rights import check_may_see
 from engine.state import OpenTask
 from web.forms import Choosing, Groups
 from web.texts import either, say
-from web.visit import at, by
+from web.visit import at, by, reads
+
+UNIT_WIDGETS: Final = ("unit", "units")
 
 
 def desk_of(conn: Connection, case_id: str) -> Desk:
@@ -38,15 +43,87 @@ def choosing(desk: Desk, element: str) -> Choosing:
     """The persons and units a form of this element may name.
 
     A person who will hold a later step is chosen among those with its duty who are not barred from
-    it; a unit that will do one, among the units with such posts.
+    it; a unit that will do one, among the units with such posts. So it is with steps of the cases
+    that this one opens for them.
     """
 
     def offered(field: Field) -> Groups:
-        if field.widget == "unit":
+        if field.widget in UNIT_WIDGETS:
             return unit_groups(desk.directory, _units(desk, element, field.name))
         return person_groups(desk.directory, _persons(desk, element, field.name))
 
     return offered
+
+
+def choosing_first(definition: Definition, people: Directory, now: datetime) -> Choosing:
+    """The persons and units the form may name by which a case is opened: there is no desk yet."""
+
+    def offered(field: Field) -> Groups:
+        duties = asked_of(definition, ("case", field.name), child_definition)
+        if field.widget in UNIT_WIDGETS:
+            return unit_groups(people, units_with(people, duties, now))
+        return person_groups(people, _holding(people, duties, now))
+
+    return offered
+
+
+def parties_of(desk: Desk, group: str) -> Groups:
+    """Whom a send may ask: units or persons with the duty that the case opened for them needs."""
+    send = desk.context.definition.sends[group]
+    opened = child_definition(send.to.removeprefix("opens:"))
+    if opened is None:
+        return []
+    duties = asked_of(opened, ("case", "party"), child_definition)
+    if any(lane.unit and ("case", "party") in lane.unit.paths for lane in opened.lanes.values()):
+        return unit_groups(desk.directory, units_with(desk.directory, duties, desk.at))
+    held = _holding(desk.directory, duties, desk.at)
+    return person_groups(desk.directory, [one for one in held if not _is_out(desk, one)])
+
+
+def child_definition(process: str) -> Definition | None:
+    """The process of a case to be opened, as it stands now; None if there is none."""
+    try:
+        with reads() as conn:
+            return latest(conn, process)
+    except UnknownDefinition:
+        return None
+
+
+def asked_of(
+    definition: Definition, path: tuple[str, ...], child: Callable[[str], Definition | None]
+) -> frozenset[str]:
+    """The duties whoever is named at a path will need: of this process, and of those it opens.
+
+    The duty of a superior counts only where no other is asked: they are not who comes.
+    """
+    found = frozenset(_asked_of(definition, path, child, set()))
+    return found - {SUPERIOR} or found
+
+
+def _asked_of(
+    definition: Definition,
+    path: tuple[str, ...],
+    child: Callable[[str], Definition | None],
+    met: set[tuple[str, tuple[str, ...]]],
+) -> Iterator[str]:
+    if (definition.key, path) in met:
+        return
+    met.add((definition.key, path))
+    for lane in definition.lanes.values():
+        if lane.unit is not None and path in lane.unit.paths:
+            yield lane.duty
+    for task in definition.tasks.values():
+        if task.holder is not None and path in task.holder.paths:
+            yield definition.lanes[task.lane].duty
+    for send in definition.sends.values():
+        process = send.to.removeprefix("opens:")
+        opened = child(process) if process != send.to else None
+        if opened is None:
+            continue
+        told = [name for name, given in send.payload.items() if path in given.paths]
+        told += ["party"] if send.each is not None and path in send.each.paths else []
+        for name in told:
+            yield from _asked_of(opened, ("case", name), child, met)
 
 
 def fit_for(desk: Desk, task: OpenTask) -> list[Authority]:
@@ -63,9 +140,9 @@ def fit_for(desk: Desk, task: OpenTask) -> list[Authority]:
 
 def person_groups(people: Directory, held: Iterable[Authority]) -> Groups:
     """Persons to choose from, by unit: 林演示（验收岗）."""
-    ordered = sorted(held, key=lambda one: (people.unit(one.unit).name, people.name(one.person)))
+    ordered = sorted(held, key=lambda one: (_path(people, one.unit), people.name(one.person)))
     return [
-        (people.unit(unit).name, [(one.person, _person(people, one)) for one in group])
+        (unit_name(people, unit), [(one.person, _person(people, one)) for one in group])
         for unit, group in groupby(ordered, key=lambda one: one.unit)
     ]
 
@@ -108,10 +185,16 @@ def _persons(desk: Desk, element: str, field: str) -> list[Authority]:
         if step.holder is not None and (element, field) in step.holder.paths
     ]
     if not steps:
-        return _everybody(desk)
+        duties = asked_of(desk.context.definition, (element, field), child_definition)
+        held = _holding(desk.directory, duties, desk.at)
+        return [one for one in held if not _is_out(desk, one)]
     fitting = [_fitting(desk, step) for step in steps]
     kept = set.intersection(*({held.person for held in group} for group in fitting))
     return [held for held in fitting[0] if held.person in kept]
+
+
+def _is_out(desk: Desk, held: Authority) -> bool:
+    return is_excluded(desk.case, desk.directory, held.person, desk.at)
 
 
 def _fitting(desk: Desk, step: UserTask) -> list[Authority]:
@@ -119,22 +202,32 @@ def _fitting(desk: Desk, step: UserTask) -> list[Authority]:
     return [
         held
         for held in _once(desk.directory.holders(duty, desk.directory.units, desk.at))
-        if held.on_behalf_of is None and not kept_apart(desk, step, held.person)
+        if held.on_behalf_of is None
+        and not kept_apart(desk, step, held.person)
+        and not _is_out(desk, held)
     ]
 
 
-def _everybody(desk: Desk) -> list[Authority]:
-    posts = (post for post in desk.directory.posts.values() if valid(post, desk.at))
-    return _once(Authority(post.person, post.id, post.unit, post.title, "") for post in posts)
+def _holding(people: Directory, duties: frozenset[str], now: datetime) -> list[Authority]:
+    """Who holds a post with one of these duties; with any, if none is asked."""
+    posts = (post for post in people.posts.values() if valid(post, now))
+    fitting = (post for post in posts if not duties or post.duties & duties)
+    return _once(Authority(post.person, post.id, post.unit, post.title, "") for post in fitting)
 
 
 def _units(desk: Desk, element: str, field: str) -> list[str]:
-    duties = lane_duties(desk.context.definition, element, field)
-    people = desk.directory
+    definition = desk.context.definition
+    duties = lane_duties(definition, element, field)
+    duties = duties or asked_of(definition, (element, field), child_definition)
+    return units_with(desk.directory, duties, desk.at)
+
+
+def units_with(people: Directory, duties: frozenset[str], now: datetime) -> list[str]:
+    """The units with a post of one of these duties; whatever does work, if none is asked."""
     if not duties:
         kinds = ("community", "department", "company")
-        return [u.id for u in people.units.values() if u.kind in kinds and valid(u, desk.at)]
-    held = (post for post in people.posts.values() if valid(post, desk.at))
+        return [u.id for u in people.units.values() if u.kind in kinds and valid(u, now)]
+    held = (post for post in people.posts.values() if valid(post, now))
     return sorted({post.unit for post in held if post.duties & duties})
 
 

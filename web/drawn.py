@@ -12,6 +12,7 @@ from engine.definitions import Message
 from engine.forms import DIALECT, FieldError, Form, FormRefused, read_form
 from web.desk import choosing
 from web.forms import questions, read_answers
+from web.related import find_case
 from web.texts import either
 from web.visit import at, fresh_key, see_other, writes
 
@@ -50,7 +51,10 @@ def fill_in(desk: Desk, message: Message, act: Act, *, told: str, back: str) -> 
     errors: Sequence[FieldError] = ()
     if request.method == "POST":
         try:
-            values, errors = read_answers(form, request.form, now=at())
+            values, errors = read_answers(
+                form, request.form, now=at(), choosing=choosing(desk, message.id),
+                find_case=find_case,
+            )  # fmt: skip
             if errors:
                 raise FormRefused(list(errors))
             with writes() as conn:

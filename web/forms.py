@@ -25,6 +25,11 @@ from web.texts import either, say
 # What when.css has rules for.
 MOST_GROUPS: Final = 8
 MOST_OPTIONS: Final = 14
+# More cards than this are folded by their groups.
+FOLDED: Final = 16
+
+# Times that are wished for or announced; all others have been.
+AHEAD: Final = frozenset({"wanted", "eta"})
 
 Posted = MultiDict[str, str]
 Groups = Sequence[tuple[str, Sequence[tuple[str, str]]]]
@@ -58,7 +63,8 @@ class Question:
 
     widget: text, textarea, number, date, moment (day and time), radio, select, checklist or
     checkbox. text, time: what stands in it. groups: options, each group with its heading. when:
-    classes of when.css; empty = always shown. error: the sentence under it.
+    classes of when.css; empty = always shown. error: the sentence under it. whole: groups may be
+    chosen as a whole; those chosen are in `wholes`. sealed: who will be able to read the answer.
     """
 
     name: str
@@ -72,6 +78,14 @@ class Question:
     when: str
     error: str
     longest: int
+    whole: bool
+    wholes: frozenset[str]
+    sealed: str
+
+    @property
+    def folded(self) -> bool:
+        """Whether so many options are offered that each group is folded by itself."""
+        return len(self.groups) > 1 and sum(len(group) for _, group in self.groups) > FOLDED
 
 
 def questions(
@@ -92,17 +106,28 @@ def questions(
 
 
 def read_answers(
-    form: Form, posted: Posted, *, now: datetime
+    form: Form,
+    posted: Posted,
+    *,
+    now: datetime,
+    choosing: Choosing | None = None,
+    find_case: Callable[[str], str | None] | None = None,
 ) -> tuple[dict[str, Any], list[FieldError]]:
     """The answers of a form as the engine takes them, and everything wrong with them.
 
     Days and times are read as people write them (11月24日, 15:40). A time asked with `date-time` is
-    when something happened, so it cannot lie ahead.
+    when something happened, so it cannot lie ahead, but for those of `AHEAD`. choosing:
+    who belongs to a group that was chosen as a whole. find_case: the id of the case somebody named,
+    None if there is none they may see.
     """
     values = forms.parse_posted(form, posted)
     errors: list[FieldError] = []
     for field in form.fields:
-        if field.format == "date-time":
+        if field.widget == "persons" and choosing:
+            _take_wholes(field, posted, values, choosing)
+        elif field.widget == "case" and find_case:
+            errors += _read_case(field, values, find_case)
+        elif field.format == "date-time":
             errors += _read_moment(field, posted, values, now)
         elif field.format == "date":
             _read_date(field, posted, values, now)
@@ -110,6 +135,27 @@ def read_answers(
     errors += [error for error in forms.validate(form, values) if error.field not in mine]
     order = [field.name for field in form.fields]
     return values, sorted(errors, key=lambda e: order.index(e.field) if e.field in order else -1)
+
+
+def _take_wholes(field: Field, posted: Posted, values: dict[str, Any], choosing: Choosing) -> None:
+    wholes = set(posted.getlist(f"{field.name}.all"))
+    members = [value for heading, group in choosing(field) if heading in wholes
+               for value, _ in group]  # fmt: skip
+    values[field.name] = list(dict.fromkeys([*values.get(field.name, ()), *members]))
+
+
+def _read_case(
+    field: Field, values: dict[str, Any], find_case: Callable[[str], str | None]
+) -> list[FieldError]:
+    typed = values.get(field.name)
+    if not typed:
+        return []
+    found = find_case(str(typed))
+    if found is None:
+        return [_fault(field, "没有查到这个案件号，或不在您能看的范围内",
+                       "is not the number of a case you may see")]  # fmt: skip
+    values[field.name] = found
+    return []
 
 
 def _read_moment(
@@ -123,7 +169,7 @@ def _read_moment(
     at = read_moment(day, time, ZONE, now)
     if at is None:
         return [_fault(field, "请写成 11月24日 和 15:40 这样", "write it like 24-11 and 15:40")]
-    if at > now:
+    if at > now and field.name not in AHEAD:
         return [_fault(field, "这个时间还没有到", "has not come yet")]
     values[field.name] = timestamp(at)
     return []
@@ -165,7 +211,21 @@ def _question(
         when=_when_marks(form, field, steering),
         error=error,
         longest=field.max_length,
+        whole=field.widget == "persons",
+        wholes=frozenset(posted.getlist(f"{field.name}.all"))
+        if posted is not None
+        else frozenset(),
+        sealed=_sealed(field),
     )
+
+
+def _sealed(field: Field) -> str:
+    """Who will be able to read an answer that is sealed, in a plain sentence."""
+    if field.seal == "answer":
+        return say("密封：各方都交了，或等待期满，才一起打开。")
+    if field.seal == "identity":
+        return say("密封：只有身份保管人同意后才能看，每次查看都留下记录。")
+    return say("密封：只有办这件事的人能看，每次查看都留下记录。") if field.seal else ""
 
 
 def _is_optional(field: Field) -> bool:
@@ -175,7 +235,9 @@ def _is_optional(field: Field) -> bool:
 def _widget(field: Field) -> str:
     if field.format == "date-time":
         return "moment"
-    usual = {"person": "select", "unit": "select", "place": "text", "photos": "text"}
+    usual = {
+        "person": "select", "unit": "select", "place": "text", "photos": "text", "case": "text",
+    }  # fmt: skip
     widget = usual.get(field.widget, field.widget)
     if field.type == "boolean" and widget not in ("radio", "checkbox"):
         return "checkbox"
@@ -215,7 +277,7 @@ def _groups(
 
 
 def _offered(field: Field, choosing: Choosing) -> Groups:
-    if field.widget in ("person", "unit"):
+    if field.widget in ("person", "unit", "persons", "units"):
         return choosing(field)
     if field.type == "boolean":
         yes = [("true", say("是"))]

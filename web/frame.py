@@ -1,7 +1,7 @@
 """What stands around every page: who is here, where they can go, how they want to see it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -21,6 +21,7 @@ from engine.people import By, directory
 from engine.rights import watches
 from web import moments
 from web.anonymous import is_quiet
+from web.errands import errands
 from web.quantities import ZONE
 from web.texts import chosen, either, language, say, say_html
 from web.visit import at, fresh_key, here, reads, settings
@@ -29,6 +30,8 @@ from web.wording import PURPOSES, category_words, level_words
 SCALES: Final = ("120", "140", "160")
 THEMES: Final = ("light", "dark")
 LIMIT: Final = 99
+# Whoever has one of these begins more than hazards.
+BEGINNING: Final = frozenset({"whistle", "patrol", "direct", "dispatch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def init_app(app: Flask) -> None:
         kind_words=kind_words,
         instant=instant,
         look=look,
+        errands=errands,
     )
     app.context_processor(context)
 
@@ -161,18 +165,27 @@ def visitor_items() -> tuple[Item, ...]:
 def worker_items(conn: Connection, people: Directory, by: By, count: int) -> tuple[Item, ...]:
     """Where a signed-in person can go; at most five, so that they fit on a phone."""
     waiting = f"{LIMIT}+" if count > LIMIT else str(count or "")
-    fourth = (
-        _item("people.who_held", say("岗位"), "people")
-        if watches(people, by, at())
-        else _item("receipts.ask", say("查回执"), "search")
-    )
+    held = {one.duty for one in people.capacities(by.person, at())}
     return (
         _item("inbox.mine", say("待办"), "inbox", waiting),
-        _item("reporting.form", say("上报"), "report"),
+        _item("reporting.begin", say("发起"), "report")
+        if held & BEGINNING
+        else _item("reporting.form", say("上报"), "report"),
         _item("cases.search_page", say("案件"), "case"),
-        fourth,
+        _fourth(people, by, held),
         _item("display.own", say("我的"), "person"),
     )
+
+
+def _fourth(people: Directory, by: By, held: Collection[str]) -> Item:
+    """What this person opens most beside their inbox."""
+    if "whistle" in held:
+        return _item("whistles.form", say("吹哨"), "whistle")
+    if "respond" in held or "command" in held:
+        return _item("board.page", say("看板"), "board")
+    if watches(people, by, at()):
+        return _item("people.who_held", say("岗位"), "people")
+    return _item("receipts.ask", say("查回执"), "search")
 
 
 def moment(instant: datetime) -> str:

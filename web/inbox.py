@@ -1,7 +1,9 @@
 """The inbox: what waits for whom, most pressing first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user, login_required
@@ -10,10 +12,11 @@ from werkzeug.wrappers import Response
 
 from audit.encoding import timestamp
 from engine.calendar_versions import calendar
+from engine.casework import read_case
 from engine.directory import Directory
 from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps
 from engine.people import By, directory
-from engine.rights import places_seen
+from engine.rights import may_see, places_seen
 from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
 from web.case_rows import CaseRow, case_rows
 from web.clock import State, tally
@@ -28,6 +31,8 @@ from web.wording import element_name
 pages = Blueprint("inbox", __name__)
 
 SHOWN = 60
+# Whoever works for a unit has its board.
+BOARDED: Final = frozenset({"respond", "receive", "rectify", "command"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def _lists(conn: Connection) -> tuple[Directory, Lists]:
     late = [
         step
         for step in overdue_steps(conn, timestamp(at()))
-        if step.unit in places or step.holder == who.person
+        if (step.unit in places or step.holder == who.person) and _may_know(conn, people, step)
     ]
     return people, Lists(
         mine=tuple(_held(conn, people, who)),
@@ -123,6 +128,11 @@ def _lists(conn: Connection) -> tuple[Directory, Lists]:
     )
 
 
+def _may_know(conn: Connection, people: Directory, step: InboxRow) -> bool:
+    """Whether a step may be listed: of a confidential case only for those who may see it."""
+    return not step.confidential or may_see(read_case(conn, step.case), people, by(), at())
+
+
 def _held(conn: Connection, people: Directory, who: By) -> Sequence[InboxRow]:
     """What this person holds, and what absent people hold for whom they stand in now."""
     held = list(held_by(conn, who.person))
@@ -131,6 +141,7 @@ def _held(conn: Connection, people: Directory, who: By) -> Sequence[InboxRow]:
         duties = {lent.duty for lent in people.capacities(who.person, at())
                   if lent.on_behalf_of == absent}  # fmt: skip
         held += [step for step in held_by(conn, absent) if step.duty in duties]
+    held = [step for step in held if _may_know(conn, people, step)]
     return sorted(held, key=lambda step: (step.due is None, step.due or step.opened_at, step.case))
 
 
@@ -153,6 +164,7 @@ def _tasks(
         endpoint=endpoint,
         heading=_heading(endpoint, len(steps)),
         shown=len(shown),
+        board=boarded(people, by().person, at()),
     )
 
 
@@ -189,6 +201,11 @@ def _cases(
     )
 
 
+def boarded(people: Directory, person: str, now: datetime) -> bool:
+    """Whether this person has a board: a post that works for a unit."""
+    return any(held.duty in BOARDED for held in people.capacities(person, now))
+
+
 def _late(step: LateStep) -> str:
     """逾期：听澜-隐-2026-00001“签收”，超 21 分钟。本人说明：“……”."""
     locale, line = language(), step.line
@@ -202,7 +219,11 @@ def _late(step: LateStep) -> str:
 
 
 def _tallied(rows: Sequence[TaskRow]) -> list[tuple[State, str]]:
-    counted = tally([row.clock.view if row.clock else None for row in rows])
+    return tallied_words(tally([row.clock.view if row.clock else None for row in rows]))
+
+
+def tallied_words(counted: Mapping[State, int]) -> list[tuple[State, str]]:
+    """How many clocks stand how, in words, most pressing first."""
     words = {
         "late": later("{count} 件已逾期"),
         "near": later("{count} 件快到时限"),

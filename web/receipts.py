@@ -10,17 +10,16 @@ from sqlalchemy import Connection
 
 from audit.reports.facts import FIVE_DUTIES, CaseRecord, Responsibility
 from engine.calendar_versions import calendar
-from engine.casework import read_case
-from engine.definitions import Definition
 from engine.inbox import open_steps
 from engine.people import directory
 from engine.search import case_of_receipt
+from web.case_rows import texts_of
 from web.clock import clock_view
 from web.frame import moment
 from web.quantities import duration
-from web.records import read_file
+from web.records import five_cells, read_file
 from web.rows import ToldClock, told_clock
-from web.texts import either, language, say
+from web.texts import language, say
 from web.visit import at, reads
 from web.wording import MARKS, category_words
 
@@ -87,9 +86,11 @@ def status(conn: Connection, case: str) -> Status:
         category=category_words(record, language()),
         community=people.unit(community).name,
         heading=_heading(record),
-        words=_words(conn, case, record, file.definition),
+        words=texts_of(record, file.definition) or say("正在办理，请耐心等候。"),
         clock=_clock(conn, case),
-        steps=tuple(_step(record, duty, state) for duty, state in _states(record)),
+        steps=tuple(_step(record, duty, state) for duty, state in _states(record))
+        if five_cells(record)
+        else (),
         number_of_records=record.count,
         head=record.head,
     )
@@ -108,17 +109,6 @@ def _heading(record: CaseRecord) -> str:
         "accept": say("正在验收"),
     }
     return headings[now]
-
-
-def _words(conn: Connection, case: str, record: CaseRecord, definition: Definition) -> str:
-    """The sentence the process has for where the case stands (texts.toml)."""
-    here = [line.element for line in record.now]
-    if not here:
-        here = [timer.element for timer in read_case(conn, case).timers.values()]
-    if record.ended is not None:
-        here = [record.ended]
-    told = (definition.texts[element] for element in here if element in definition.texts)
-    return next((either(text["zh"], text["en"]) for text in told), say("正在办理，请耐心等候。"))
 
 
 def _clock(conn: Connection, case: str) -> ToldClock | None:

@@ -59,7 +59,12 @@ def names(people: Directory) -> Names:
 
 
 def five_cells(record: CaseRecord, tone: str = "") -> tuple[Cell, ...]:
-    """The five duties of a case; `tone` is how the clock of the step at hand stands."""
+    """The five duties of a case, none where its process has no such duties.
+
+    tone: how the clock of the step at hand stands.
+    """
+    if not any(facts.duty5 for facts in record.elements.values()):
+        return ()
     return tuple(_cell(duty.duty5, duty.state, duty.was_late, tone) for duty in record.five)
 
 
@@ -112,11 +117,16 @@ def _verb(record: CaseRecord, row: TimelineRow) -> str:
         "objection.raised": say("提出异议"),
         "result.disputed": say("不认可结果"),
         "case.reopened": say("重开"),
+        "party.added": say("加签"),
+        "message.received": say("来消息"),
         "timer.fired": say("到期"),
     }
     if row.type in turned:
         return turned[row.type]
     if row.type == "case.opened":
+        begun = record.elements["report"]
+        if begun.duty5 is None:
+            return either(begun.name, begun.name_en)
         return say("代录上报") if record.source == "proxy" else say("上报")
     facts = record.elements.get(row.element or "")
     return either(facts.verb, facts.verb_en) if facts else ""

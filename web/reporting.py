@@ -1,34 +1,37 @@
-"""Reporting a hazard: a form anybody with a post can fill in, and the receipt they get for it."""
+"""Beginning a case: what one may begin, a short form for it, and the receipt one gets for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import login_required
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from audit.encoding import instant
 from engine.cases import Place, Report, open_case
-from engine.definition_sets import latest
+from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import OPENING_FORM, Definition
-from engine.directory import Directory, valid
+from engine.directory import DUTIES, Directory, valid
 from engine.errors import NotAllowed
 from engine.evidence import Evidence
 from engine.forms import FieldError, FormRefused
 from engine.people import By, directory
-from web.desk import desk_of, unit_name
+from web.case_rows import standing, texts_of
+from web.desk import choosing_first, desk_of, unit_name
 from web.forms import Groups, questions, read_answers
 from web.records import names, read_file
-from web.texts import either, say
+from web.related import find_case
+from web.texts import either, later, say
 from web.uploads import asked_purposes, receive, uploads
 from web.visit import at, by, fresh_key, key, reads, see_other, vault, writes
 
 pages = Blueprint("reporting", __name__)
 
 PROCESS: Final = "hazard"
+WHISTLE: Final = "whistle"
 PLACE: Final = "place_unit"
 # What a form for a report need not ask itself, because every report has it.
 LONGEST_TITLE: Final = 60
@@ -36,22 +39,89 @@ LONGEST_TITLE: Final = 60
 GROUNDS: Final = ("community", "general_grid", "micro_grid", "exclusive_grid")
 
 
+class Offer(NamedTuple):
+    """A kind of case one may begin: where its form is, and what it is for."""
+
+    address: str
+    icon: str
+    title: str
+    words: str
+
+
+class Kind(NamedTuple):
+    """A process that people begin; what it is for, in a line."""
+
+    process: str
+    icon: str
+    title: str
+    words: str
+
+
+# All others are opened by a case, or by somebody who need not sign in.
+KINDS: Final = (
+    Kind(PROCESS, "report", later("上报隐患"), later("看到会伤人、会出事的，先报上来。")),
+    Kind(WHISTLE, "whistle", later("吹哨"), later("看得见、管不着的事，请部门来。")),
+    Kind("patrol", "walk", later("巡查一次"), later("临时巡查，没发现也要报。")),
+    Kind("patrol_plan", "walk", later("定巡查计划"), later("定好后按时自动发出，不用每次再填。")),
+    Kind("directive", "send", later("发布指令"), later("每个人各收一份，读没读、办没办都看得到。")),
+    Kind("drill", "drill", later("安排演练"), later("练完复盘，查出的事逐件整改。")),
+)
+
+
+class MayNotBegin(NotAllowed):
+    """It takes a post with a certain duty to begin this."""
+
+    def __init__(self, duty: str) -> None:
+        chinese, english = DUTIES[duty]
+        super().__init__(
+            f"只有“{chinese}”岗位可以发起，您现在没有这个岗位。需要发起的，请找有这个岗位的人。",
+            f"It takes a post with the duty “{english}” to begin this, and you hold none now. Ask "
+            "somebody who does.",
+        )
+
+
+class NotBegunHere(NotAllowed):
+    """Cases of this kind are opened by another case."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "这一类由别的案件自动立案，不能在这里发起。",
+            "Cases of this kind are opened by other cases; nobody begins them here.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """What the form is made of: the process, and the places somebody may name."""
+    """What a form is made of: the process, and the places somebody may name (none: the street)."""
 
     definition: Definition
     people: Directory
     places: Groups
     here: str
 
+    @property
+    def hazard(self) -> bool:
+        """Whether this is a hazard: its words are its own."""
+        return self.definition.key == PROCESS
+
+
+@pages.get("/begin")
+@login_required  # type: ignore[untyped-decorator]
+def begin() -> str:
+    """What this person may begin."""
+    with reads() as conn:
+        found = offers(conn, directory(conn), by())
+    return render_template("begin.html", offers=found)
+
 
 @pages.get("/reports")
 @login_required  # type: ignore[untyped-decorator]
-def form() -> str:
-    """The form for a report."""
+def form() -> Any:
+    """The form by which a case is begun."""
+    if request.args.get("process") == WHISTLE:
+        return redirect(url_for("whistles.form"), 303)
     with reads() as conn:
-        return _page(_blank(conn))
+        return page(blank_for(conn, request.args.get("process", PROCESS)))
 
 
 @pages.post("/reports")
@@ -59,19 +129,105 @@ def form() -> str:
 def report() -> Any:
     """Open a case; faults are shown beside what was typed."""
     with reads() as conn:
-        blank = _blank(conn)
-    if not blank.places:
+        blank = blank_for(conn, request.args.get("process", PROCESS))
+    return opened(blank, request.form, page, "reporting.receipt")
+
+
+@pages.get("/reports/<case_id>")
+@login_required  # type: ignore[untyped-decorator]
+def receipt(case_id: str) -> str:
+    """The receipt of a case just begun, to be told or shown to whoever reported it."""
+    with reads() as conn:
+        desk = desk_of(conn, case_id)
+        file = read_file(conn, case_id)
+    called, definition = names(desk.directory), file.definition
+    hazard = definition.key == PROCESS
+    return render_template(
+        "reported.html",
+        record=file.record,
+        called=called,
+        hazard=hazard,
+        process=either(definition.title, definition.title_en),
+        words=texts_of(file.record, definition) or say("已立案"),
+        standing=standing(file.record, called),
+        again=url_for("reporting.form", process=None if hazard else definition.key),
+    )
+
+
+# --- what one may begin -------------------------------------------------------------------------
+
+
+def offers(conn: Connection, people: Directory, who: By) -> list[Offer]:
+    """The kinds of cases this person may begin, as links."""
+    return [
+        Offer(
+            url_for("whistles.form")
+            if kind.process == WHISTLE
+            else url_for(
+                "reporting.form", process=None if kind.process == PROCESS else kind.process
+            ),
+            kind.icon,
+            say(kind.title),
+            say(kind.words),
+        )
+        for kind in KINDS
+        if _may_begin(conn, people, who, kind.process)
+    ]
+
+
+def _may_begin(conn: Connection, people: Directory, who: By, process: str) -> bool:
+    try:
+        duty = latest(conn, process).opened_by
+    except UnknownDefinition:
+        return False
+    return may_open(people, who, duty)
+
+
+def may_open(people: Directory, who: By, duty: str | None) -> bool:
+    """Whether this person holds the duty it takes to open a case, or stands in for a holder."""
+    if duty is None:
+        return bool(people.capacities(who.person, at()))
+    return people.authority(who.person, duty, None, at(), who.on_behalf_of) is not None
+
+
+def blank_for(conn: Connection, process: str) -> Blank:
+    """The form of a process for this person; raises NotBegunHere, MayNotBegin."""
+    people, definition = directory(conn), latest(conn, process)
+    if process not in {kind.process for kind in KINDS}:
+        raise NotBegunHere
+    if definition.opened_by and not may_open(people, by(), definition.opened_by):
+        raise MayNotBegin(definition.opened_by)
+    # What concerns the whole street asks for no address, and takes place in the street.
+    asks = definition.forms[OPENING_FORM].field("address") is not None
+    places = place_groups(people, by(), at()) if asks else []
+    own = [held.unit for held in people.capacities(by().person, at())]
+    known = {value for _, group in places for value, _ in group}
+    here = next((unit for unit in own if unit in known), "")
+    street = people.path(own[0])[-1] if own and not asks else ""
+    return Blank(definition, people, places, here or street)
+
+
+# --- opening ------------------------------------------------------------------------------------
+
+
+Page = Callable[..., str]
+
+
+def opened(blank: Blank, posted: MultiDict[str, str], page: Page, endpoint: str) -> Any:
+    """Open a case from what was posted and go to `endpoint`; with faults, the page once more."""
+    if not blank.people.capacities(by().person, at()):
         # Before a file is kept: an account without a post must not fill the disk.
         raise NotAllowed(
             "您现在没有任何岗位，不能上报。请联系管理员。",
             "You hold no post now and cannot report. Ask the administrator.",
         )
     asked = blank.definition.forms[OPENING_FORM]
-    values, errors = read_answers(asked, request.form, now=at())
+    choosing = choosing_first(blank.definition, blank.people, at())
+    values, errors = read_answers(asked, posted, now=at(), choosing=choosing, find_case=find_case)
     received, unfit = receive(_purposes(blank), at=at())
-    place = request.form.get(PLACE, "")
+    place = posted.get(PLACE, "") if blank.places else blank.here
     try:
-        known = {value for _, group in blank.places for value, _ in group}
+        known = {blank.here, *(value for _, group in blank.places for value, _ in group)} - {""}
         errors += [] if place in known else [_no_place()]
         if errors or unfit:
             raise FormRefused([*errors, *unfit])
@@ -79,28 +235,8 @@ def report() -> Any:
         with writes() as conn:
             done = open_case(conn, told, by=by(), at=at(), vault=vault(), key=key())
     except FormRefused as refused:
-        return _page(blank, refused.errors, received), 422
-    return see_other("reporting.receipt", case_id=done.case)
-
-
-@pages.get("/reports/<case_id>")
-@login_required  # type: ignore[untyped-decorator]
-def receipt(case_id: str) -> str:
-    """The receipt of a report just made, to be told or shown to whoever reported it."""
-    with reads() as conn:
-        desk = desk_of(conn, case_id)
-        record = read_file(conn, case_id).record
-    return render_template("reported.html", record=record, called=names(desk.directory))
-
-
-def _blank(conn: Connection) -> Blank:
-    people = directory(conn)
-    definition = latest(conn, request.args.get("process", PROCESS))
-    places = place_groups(people, by(), at())
-    own = [post.unit for post in people.posts_of(by().person, at())]
-    known = {value for _, group in places for value, _ in group}
-    here = next((unit for unit in own if unit in known), "")
-    return Blank(definition, people, places, here)
+        return page(blank, refused.errors, received), 422
+    return see_other(endpoint, case_id=done.case)
 
 
 def place_groups(people: Directory, who: By, now: datetime) -> Groups:
@@ -149,6 +285,8 @@ def _report(
 def _purposes(blank: Blank) -> list[str]:
     """A photo of the hazard is always welcome and never asked for unless the form does."""
     asked = asked_purposes(blank.definition.forms[OPENING_FORM])
+    if not blank.hazard:
+        return asked
     return asked if "before" in asked else ["before", *asked]
 
 
@@ -156,25 +294,34 @@ def _no_place() -> FieldError:
     return FieldError(PLACE, "请选择在哪个社区或网格。", "Choose the community or grid.")
 
 
-def _page(
-    blank: Blank, errors: Sequence[FieldError] = (), received: Sequence[Evidence] = ()
-) -> str:
+def page(blank: Blank, errors: Sequence[FieldError] = (), received: Sequence[Evidence] = ()) -> str:
+    """The form, with what was typed and what is wrong with it."""
     asked = blank.definition.forms[OPENING_FORM]
     posted: MultiDict[str, str] | None = request.form if request.method == "POST" else None
-    place = posted.get(PLACE, "") if posted is not None else blank.here
-    wrong = next((error for error in errors if error.field == PLACE), None)
+    choosing = choosing_first(blank.definition, blank.people, at())
     return render_template(
         "report.html",
         form=asked,
-        title=either(blank.definition.title, blank.definition.title_en),
-        questions=questions(asked, posted, errors, choosing=lambda _field: [], now=at()),
+        hazard=blank.hazard,
+        heading=say("上报隐患") if blank.hazard else either(asked.title, asked.title_en),
+        questions=questions(asked, posted, errors, choosing=choosing, now=at()),
         uploads=[
             replace(one, label=say("现场照片")) if one.name == "evidence_before" else one
             for one in uploads(asked, _purposes(blank), received, errors)
         ],
-        places=blank.places,
-        place=place,
-        place_error=either(wrong.chinese, wrong.english) if wrong else "",
         errors=errors,
         key=request.form.get("key") or fresh_key(),
+        **place_asked(blank, posted, errors),
     )
+
+
+def place_asked(
+    blank: Blank, posted: MultiDict[str, str] | None, errors: Sequence[FieldError]
+) -> dict[str, Any]:
+    """What a page needs to ask for the place."""
+    wrong = next((error for error in errors if error.field == PLACE), None)
+    return {
+        "places": blank.places,
+        "place": posted.get(PLACE, "") if posted is not None else blank.here,
+        "place_error": either(wrong.chinese, wrong.english) if wrong else "",
+    }

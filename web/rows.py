@@ -41,6 +41,7 @@ class TaskRow:
     place: str
     number: str
     handed: Markup | str
+    kind: str
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
     clock: ToldClock | None
@@ -66,10 +67,18 @@ def task_row(step: InboxRow, file: CaseFile, people: Directory, view: ClockView 
         place=step.address or people.unit(step.unit).name,
         number=step.number,
         handed=handed_over(file.record, step.task, names(people)),
+        kind=kind_of(file),
         notes=tuple(_notes(step)),
         cells=five_cells(file.record, view.state if view else ""),
         clock=told_clock(view) if view else None,
     )
+
+
+def kind_of(file: CaseFile) -> str:
+    """What kind of case it is, where the five duties do not say so."""
+    if five_cells(file.record):
+        return ""
+    return either(file.definition.title, file.definition.title_en)
 
 
 def verb(definition: Definition, element: str) -> str:

@@ -7,7 +7,7 @@ sentences themselves are in sentences.toml beside this file.
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib.resources import files as package_files
 from typing import Final, NamedTuple
 
@@ -123,10 +123,20 @@ def plain(segments: Iterable[Segment]) -> str:
     return "".join(segment.text for segment in segments)
 
 
-def markup(segments: Iterable[Segment]) -> Markup:
-    """The sentence as HTML: verbs in <b>, lateness in <em>, what must not break in .num."""
-    dressed = (_TAGS.get(style, _BARE).format(escape(text)) for text, style in segments)
-    return Markup("").join(dressed)
+def markup(segments: Iterable[Segment], *, link: Callable[[str], str] | None = None) -> Markup:
+    """The sentence as HTML: verbs in <b>, lateness in <em>, what must not break in .num.
+
+    link: the address of a case that is spoken of; without it, cases are no links.
+    """
+    return Markup("").join(_dressed(text, style, link) for text, style in segments)
+
+
+def _dressed(text: str, style: str, link: Callable[[str], str] | None) -> Markup:
+    kind, _, case = style.partition(":")
+    if kind == "case":
+        number = _TAGS["num"].format(escape(text))
+        return Markup('<a href="{}">{}</a>').format(link(case), number) if link else number
+    return _TAGS.get(style, _BARE).format(escape(text))
 
 
 _BARE: Final = Markup("{}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from audit.reports.facts import CaseRecord, TimelineRow
 from web.quantities import days_words, limit, pick, when
@@ -23,6 +23,9 @@ from web.wording import (
     round_words,
     spent,
 )
+
+# Of what cases tell each other, what is worth a line: the first of these that is there.
+TOLD: Final = ("text", "reason", "decision", "summary", "question", "title", "why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +170,14 @@ class Slots:
 
     def _origin(self) -> list[Segment]:
         case = (self.row.data.get("origin") or {}).get("case")
-        return [Segment(case, "num")] if case else []
+        return self.names.case(case, self.locale) if case else []
 
     def _othercase(self) -> list[Segment]:
-        return [Segment(self.row.data["case"], "num")]
+        return self.names.case(self.row.data["case"], self.locale)
+
+    def _other(self) -> list[Segment]:
+        case = self.names.sent.get(self.row.seq)
+        return self.names.case(case, self.locale) if case else []
 
     def _count(self) -> str:
         return str(self.row.data["count"])
@@ -180,8 +187,10 @@ class Slots:
 
     def _told_form(self) -> list[Segment]:
         form = self.row.data.get("form", {})
-        text = form.get("text") or form.get("reason") or form.get("title")
-        return quoted(text) if isinstance(text, str) else []
+        if isinstance(form.get("person"), str):
+            return [Segment(self.names.person(form["person"], self.locale))]
+        text = next((form[name] for name in TOLD if isinstance(form.get(name), str)), "")
+        return quoted(text)
 
     def _body(self) -> list[Segment]:
         return self._quote("body")

@@ -13,6 +13,7 @@ from web.wording import (
     category_words,
     duty_mark,
     element_name,
+    is_sealed,
     person_words,
     round_words,
 )
@@ -50,6 +51,8 @@ def answers(
 
 
 def _answer(field: FieldFacts, value: Any, called: Names) -> str:
+    if is_sealed(value):
+        return say("（已密封）")
     match field.kind:
         case "choice" | "choices":
             chosen = value if isinstance(value, list) else [value]
@@ -58,6 +61,12 @@ def _answer(field: FieldFacts, value: Any, called: Names) -> str:
             return called.person(value, language())
         case "unit":
             return called.unit(value)
+        case "units":
+            return say("、").join(map(called.unit, value))
+        case "persons":
+            return say("、").join(called.person(one, language()) for one in value)
+        case "case":
+            return "".join(part.text for part in called.case(value, language()))
         case "check":
             return say("是")
         case "moment":

@@ -73,6 +73,24 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "case.ended": ("已了结", "it has ended"),
     "party.removed": ("减签", "taken off"),
     "hazard.create": ("发现隐患", "a hazard was found"),
+    "whistle.create": ("吹应急哨", "an emergency whistle"),
+    "whistle.called": ("请来报到", "please come"),
+    "whistle.lead": ("定了牵头部门", "who leads was decided"),
+    "whistle.finished": ("事已办完", "the matter is done"),
+    "whistle.withdrawn": ("哨已撤销", "the whistle was taken back"),
+    "whistle.result": ("吹哨的结果", "what came of the whistle"),
+    "response.arrived": ("已到场", "somebody has come"),
+    "response.released": ("异议成立，不用来", "the objection was upheld"),
+    "consultation.asked": ("提请会商", "a consultation is asked for"),
+    "consultation.decided": ("会商有结论", "the consultation has decided"),
+    "opinion.asked": ("请发表意见", "an opinion is asked for"),
+    "opinion.given": ("意见已写", "the opinion is written"),
+    "opinions.open": ("意见公开", "the opinions are opened"),
+    "patrol.create": ("发出巡查", "a patrol is due"),
+    "directive.issued": ("发令", "a directive"),
+    "complaint.merged": ("并入另一件", "merged into another"),
+    "retaliation.reported": ("反映打击报复", "retaliation is reported"),
+    "directive.recalled": ("指令撤销", "the directive was taken back"),
     "supervision.ordered": ("督办", "an order"),
     "supervision.answered": ("答复督办", "an order was answered"),
     "reveal.answers": ("启封密封的答复", "open what was sealed"),
@@ -87,6 +105,9 @@ PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
     "call": ("通话记录", "call record"),
 }
 
+
+# A case somebody may not see, wherever it is spoken of.
+HIDDEN: Final = ("一件您无权查看的案件", "a case you may not see")
 
 _FIVE: Final = {
     "done": ("已完成", "done"),
@@ -104,11 +125,17 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the pseudonymous ids of the log stand for on the day of printing."""
+    """What the pseudonymous ids of the log stand for on the day of printing.
+
+    cases: id -> number, "" for a case the reader may not see. sent: number of a `message.sent` of
+    the record that is told -> the case it was for.
+    """
 
     persons: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     posts: Mapping[str, str] = field(default_factory=dict)
+    cases: Mapping[str, str] = field(default_factory=dict)
+    sent: Mapping[int, str] = field(default_factory=dict)
 
     def person(self, person: str | None, locale: str = "zh") -> str:
         """A name; residents have none here; an erased name leaves the pseudonym."""
@@ -125,6 +152,13 @@ class Names:
 
     def post(self, post: str | None) -> str:
         return self.posts.get(post or "", "")
+
+    def case(self, case: str, locale: str = "zh") -> list["Segment"]:
+        """A case by its number, and where it leads; one that may not be seen by nothing."""
+        number = self.cases.get(case, case)
+        if not number:
+            return [Segment(pick(HIDDEN, locale), "quiet")]
+        return [Segment(number, f"case:{case}" if case in self.cases else "num")]
 
 
 def duty_name(record: CaseRecord, row: Responsibility, locale: str) -> str:
@@ -188,8 +222,14 @@ def level_words(record: CaseRecord, locale: str) -> str:
 
 
 def category_words(record: CaseRecord, locale: str) -> str:
-    """The category in the words of the opening form, else as recorded."""
+    """The category in the words of the opening form, else as recorded.
+
+    A form that asks for none has it from the case that opened this one: then what kind of case it
+    is says more.
+    """
     facts = record.elements.get("report")
+    if facts and facts.fields and "category" not in facts.fields and record.process in PROCESSES:
+        return pick(PROCESSES[record.process], locale)
     choices = facts.fields["category"].choices if facts and "category" in facts.fields else {}
     return pick(choices.get(record.category, (record.category, record.category)), locale)
 
@@ -267,7 +307,9 @@ def full_answers(
             continue  # a box left empty says nothing
         if parts:
             parts.append(Segment(pick(("，", ", "), locale)))
-        if about.kind in ("text", "prose"):
+        if about.kind == "case":
+            parts += [Segment(_titled(about, "", locale)), *names.case(str(value), locale)]
+        elif about.kind in ("text", "prose"):
             title = "" if about is main else _titled(about, "", locale)
             parts += [*([Segment(title)] if title else []), *quoted(value)]
         else:

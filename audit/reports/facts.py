@@ -23,7 +23,7 @@ How = Literal[
 class FieldFacts:
     """One field of an element's form as its definition words it.
 
-    kind: text (a line), prose, choice, choices, person, unit, number, date,
+    kind: text (a line), prose, choice, choices, person, persons, unit, units, case, number, date,
     moment (RFC 3339 with offset) or check.
     choices: value -> (zh, en).
     """
