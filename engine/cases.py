@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,17 +15,17 @@ from engine import forms, register, site_codes
 from engine.calendar_versions import calendar
 from engine.casework import Desk, Done, answered, begin, change, context_for
 from engine.definition_sets import latest
-from engine.definitions import OPENING_FORM, Definition, UserTask
+from engine.definitions import BY_CASES, OPENING_FORM, Definition, UserTask
 from engine.directory import DUTIES, Authority, Directory
 from engine.errors import NotAllowed
 from engine.evidence import Evidence
-from engine.exclusion import check_not_excluded, is_excluded
+from engine.exclusion import check_not_excluded
+from engine.fitness import check_named, check_named_at_opening, kept_apart
 from engine.forms import FormRefused
 from engine.people import By, actor, directory
 from engine.process import KERNEL, StepNotOpen
 from engine.sealed_answers import clear_failed_opening, sealed
-from engine.separation import barred_by
-from engine.state import Doer, OpenTask
+from engine.state import OpenTask
 from engine.vault import Vault
 
 # The numbers given out so far, one row per process and year.
@@ -119,11 +120,12 @@ def open_case(
     people = directory(conn)
     path = people.path(report.place.unit)
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
+    check_named_at_opening(definition, people, values, at, partial(latest, conn))
     who = _reporter(people, by, report, definition, at)
     number = f"{year}-{_take_number(conn, definition.key, year, last + 1):05d}"
     street = people.unit(path[-1])
     case_id = f"{definition.key}-{number}"
-    if vault is not None:
+    if vault is not None and any(f.seal for form in definition.forms.values() for f in form.fields):
         clear_failed_opening(conn, vault, case_id)
     values = sealed(definition.forms[OPENING_FORM], values, case_id, vault, at=at)
     data = _opening(report, definition, values, people) | {
@@ -193,7 +195,7 @@ def complete_task(
         drawn = desk.context.definition.tasks[open_.element]
         authority = may_do(desk, open_, by)
         values = _checked(desk.context.definition, drawn.form, form, evidence)
-        _check_named(desk, drawn, values)
+        check_named(desk, drawn, values, partial(latest, conn))
         who = actor(authority, open_.capacity, channel=by.channel)
         drafts = []
         if open_.holder is None:
@@ -233,21 +235,6 @@ def may_do(desk: Desk, task: OpenTask, by: By) -> Authority:
     if barred:
         raise separated(desk, drawn, barred)
     return authority
-
-
-def kept_apart(
-    desk: Desk, step: UserTask, person: str, on_behalf_of: str | None = None
-) -> str | None:
-    """The element that keeps this person from a step: they did it, or somebody of a unit of theirs.
-
-    Asked of the real person and of whom they act for, with all their posts.
-    """
-    units = _units_of(desk, person) | (_units_of(desk, on_behalf_of) if on_behalf_of else set())
-    return barred_by(desk.case, step, Doer(person, on_behalf_of, None), units)
-
-
-def _units_of(desk: Desk, person: str) -> set[str]:
-    return {post.unit for post in desk.directory.posts_of(person, desk.at)}
 
 
 def _authority(desk: Desk, task: OpenTask, by: By) -> Authority:
@@ -318,69 +305,6 @@ def _missing_evidence(rule: forms.EvidenceRule, given: int) -> forms.FieldError:
     )
 
 
-def _check_named(desk: Desk, task: UserTask, values: Mapping[str, Any]) -> None:
-    """Persons and units named in a form exist and may do what they are named for."""
-    errors = []
-    for field in desk.context.definition.forms[task.form].fields:
-        value = values.get(field.name)
-        if value is None:
-            continue
-        if field.widget == "unit" and value not in desk.directory.units:
-            errors.append(
-                forms.FieldError(
-                    field.name, "没有这个单位，请重新选。", "No such unit; choose again."
-                )
-            )
-        if field.widget == "person":
-            unfit = _unfit(desk, task, field.name, str(value), values)
-            errors.extend([unfit] if unfit else [])
-    if errors:
-        raise FormRefused(errors)
-
-
-def _unfit(
-    desk: Desk, task: UserTask, field: str, person: str, values: Mapping[str, Any]
-) -> forms.FieldError | None:
-    """Why the person a form names may not do the steps that will be theirs by it, or None."""
-    people, definition = desk.directory, desk.context.definition
-    name = people.name(person)
-    if not people.posts_of(person, desk.at):
-        return forms.FieldError(field, f"{name}现在没有岗位。", f"{name} holds no post now.")
-    known = {**desk.case.variables, task.id: forms.routing(definition.forms[task.form], values)}
-    for step in definition.tasks.values():
-        if step.holder is None or (task.id, field) not in step.holder.paths:
-            continue
-        lane = definition.lanes[step.lane]
-        unit = lane.unit.evaluate(known) if lane.unit else None
-        within = people.subtree(unit) if isinstance(unit, str) else None
-        english = step.name_en or step.name
-        if people.authority(person, lane.duty, within, desk.at) is None:
-            return forms.FieldError(
-                field,
-                f"{name}现在没有“{step.name}”的岗位，请另选。",
-                f"{name} holds no post for “{english}”; choose somebody else.",
-            )
-        out = is_excluded(desk.case, people, person, desk.at)
-        if out or kept_apart(desk, step, person) or _will_be_apart(desk, step, person, known):
-            return forms.FieldError(
-                field,
-                f"{name}办过本案须与“{step.name}”分开的步骤，或属于其承办单位，请另选。",
-                f"{name} did a step that must be kept apart from “{english}”, or belongs to the "
-                "unit that does it.",
-            )
-    return None
-
-
-def _will_be_apart(desk: Desk, step: UserTask, person: str, known: Mapping[str, Any]) -> bool:
-    """Whether a unit of theirs is given, by these answers, what has to be kept from the step."""
-    definition = desk.context.definition
-    apart = step.separate_unit_from.evaluate(known) if step.separate_unit_from else ()
-    tasks = [definition.tasks[element] for element in apart or () if element in definition.tasks]
-    lanes = [definition.lanes[drawn.lane] for drawn in tasks]
-    given = {lane.unit.evaluate(known) for lane in lanes if lane.unit}
-    return bool(given & _units_of(desk, person))
-
-
 def _reporter(
     people: Directory, by: By | None, report: Report, definition: Definition, at: datetime
 ) -> dict[str, Any]:
@@ -403,6 +327,11 @@ def _reporter(
 
 
 def _opener(people: Directory, by: By, duty: str, at: datetime) -> dict[str, Any]:
+    if duty == BY_CASES:
+        raise NotAllowed(
+            "这类案件只由别的案件带出，不能直接发起。",
+            "Cases of this kind are opened by other cases, never by themselves.",
+        )
     found = people.authority(by.person, duty, None, at, by.on_behalf_of)
     if found is None:
         chinese, english = DUTIES[duty]

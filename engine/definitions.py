@@ -16,6 +16,7 @@ from engine.expressions import Expression, compile_expression
 from engine.forms import Form, read_form
 from engine.hardened import hardened_xml as hardened_xml
 
+BY_CASES = "case"  # openedBy of a process that people do not begin
 OPENING_FORM = "report"  # what is asked when a case is opened; its routing fields read as case.…
 
 T = TypeVar("T", bound=Any)
@@ -201,7 +202,7 @@ class Definition:
 
     @property
     def opened_by(self) -> str | None:
-        """The duty it takes to open a case, or None: any post."""
+        """The duty it takes to open a case, or None: any post. `case`: only other cases open it."""
         return self.properties.get("openedBy")
 
     @property

@@ -20,11 +20,12 @@ from audit.entries import ENGINE, Draft, Entry
 from engine import outbox
 from engine.advance import awaiting
 from engine.cases import Place, Report, open_case
-from engine.casework import Work, read_case
+from engine.casework import Done, Work, read_case
 from engine.database import reading
 from engine.definition_sets import latest, load
 from engine.definitions import OPENING_FORM, sha256
 from engine.errors import Conflict, Refusal
+from engine.forms import FormRefused
 from engine.outbox import Pending
 from engine.sealed_answers import revealed
 from engine.state import CaseState
@@ -125,9 +126,32 @@ def _open(conn: Connection, sent: Entry, process: str, at: datetime) -> None:
         origin=_origin(conn, sent, sender),
         party=sent.data.get("party") or told.get("party"),
         actor=_whose(conn, sent),
+        claimed_at=_claimed(form),
     )
-    done = open_case(conn, report, by=None, at=at, key=f"message:{sent.hash.hex()}")
+    done = _opened(conn, report, at, f"message:{sent.hash.hex()}")
     outbox.link(conn, done.case, sent.stream, sent.seq)
+
+
+def _opened(conn: Connection, report: Report, at: datetime, key: str) -> Done:
+    """Open the case; what no longer fits is left out rather than keeping the rest from arriving.
+
+    A person named weeks ago may have left: the step they were named for is then open to all with
+    its duty. What the form cannot do without is not left out.
+    """
+    try:
+        return open_case(conn, report, by=None, at=at, key=key)
+    except FormRefused as refused:
+        unfit = {error.field for error in refused.errors} & report.form.keys()
+        if not unfit:
+            raise
+    kept = {name: value for name, value in report.form.items() if name not in unfit}
+    return open_case(conn, replace(report, form=kept), by=None, at=at, key=key)
+
+
+def _claimed(form: dict[str, Any]) -> datetime | None:
+    """When somebody says they found it."""
+    found = form.get("discovered_at")
+    return datetime.fromisoformat(found) if found else None
 
 
 def _title(conn: Connection, sender: CaseState, usual: str) -> str:

@@ -5,11 +5,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from audit.entries import Draft
-from engine.cases import NotYourTask, kept_apart, may_do, open_task, separated
+from engine.cases import NotYourTask, may_do, open_task, separated
 from engine.casework import Desk, Done, change
 from engine.directory import Authority
 from engine.errors import Conflict, NotAllowed
 from engine.exclusion import check_not_excluded, is_excluded
+from engine.fitness import kept_apart
 from engine.people import By, actor
 from engine.reasons import reasoned
 from engine.state import OpenTask

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from engine.decisions import Cell, Decision, check_table
-from engine.definitions import OPENING_FORM
+from engine.definitions import BY_CASES, OPENING_FORM
 from engine.diagram import Node
 from engine.directory import DUTIES
 from engine.expressions import BadExpression, Expression, Read, Scalar, compile_expression
@@ -229,7 +229,7 @@ def _elements(facts: Facts, one: Written, expression: Expression) -> Iterator[Fi
 def confidentiality(facts: Facts) -> Iterator[Finding]:
     """Who may open a case has a duty that exists, and exclusions are read from what is written."""
     told = facts.diagram.properties
-    if told.get("openedBy", "report") not in DUTIES:
+    if told.get("openedBy", "report") not in (*DUTIES, BY_CASES):
         yield finding(
             facts.diagram.key, "process_duty", "openedBy 的职责不认识", "openedBy names no duty"
         )

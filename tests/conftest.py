@@ -22,7 +22,7 @@ from engine.delivery import deliver
 from engine.evidence import Evidence
 from engine.people import By, create_unit, grant_post, register_person
 from engine.schema import create_schema
-from engine.vault import Vault, open_vault
+from engine.vault import Vault, close_vault, open_vault
 from engine.verification import verify
 from tests import drawn
 
@@ -232,10 +232,11 @@ def street(request: pytest.FixtureRequest) -> Street:
 
 
 @pytest.fixture
-def vault(street: Street, tmp_path: Path) -> Vault:
+def vault(street: Street, tmp_path: Path) -> Iterator[Vault]:
     """A vault beside the street; the street uses it from then on."""
     street.vault = open_vault(f"sqlite:///{tmp_path}/vault.db", bytes(range(32)))
-    return street.vault
+    yield street.vault
+    close_vault(street.vault)
 
 
 @pytest.fixture

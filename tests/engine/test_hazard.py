@@ -274,6 +274,8 @@ def test_measures_beyond_the_community_send_a_whistle_at_once_and_once(h: Hazard
 def test_the_whistle_of_a_hazard_calls_the_departments_it_names(h: Hazard) -> None:
     for process in ("whistle", "response", "consultation", "opinion"):
         h.street.do(deploy, read_folder(ROOT / "workflows" / process), by=None)
+    heater = h.street.person["heater"]
+    h.street.do(grant_post, heater, "u-heat", "值班", ["respond"], reason="兼", by=None)
     h.report().do("confirm", danger_now=True, category="gas")
     h.do("first_response", whistle=True, departments=["u-heat"], why="要停热力管")
     h.street.deliver()
