@@ -131,6 +131,11 @@ def _trace_row(record: CaseRecord, row: TimelineRow, called: Names, known: set[s
     )
 
 
+def case_link(called: Names, case: str | None) -> Markup:
+    """A case by its number, as a link if it may be seen; empty for none."""
+    return markup(called.case(case, language()), link=_case_address) if case else Markup()
+
+
 def _case_address(case: str) -> str:
     return url_for("cases.page", case_id=case)
 

@@ -27,14 +27,14 @@ from engine.search import STATUSES, Query, search
 from engine.verification import verify
 from web.case_acts import case_acts, waiting_message
 from web.case_rows import case_rows
-from web.case_view import diagram_facts, folded, steps_of, table_rows, trace_days
+from web.case_view import case_link, diagram_facts, folded, steps_of, table_rows, trace_days
 from web.desk import desk_of, unit_groups
 from web.drawn import fill_in
 from web.exporting import export_case_report
 from web.moments import read_day
 from web.quantities import ZONE
 from web.records import CaseFile, five_cells, names, read_file
-from web.related import family, groups, is_first, with_cases
+from web.related import family, groups, is_first, linked_case, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
 from web.texts import either, language, say
@@ -112,6 +112,7 @@ def page(case_id: str) -> str:
         machine_rows=sum(row.kind == "machine" for row in file.record.timeline),
         alike=alike,
         tree=tree,
+        linked=case_link(called, linked_case(file.record)),
         first=first,
         groups=groups(desk, file.record, called) if shown is None else [],
         process=either(file.definition.title, file.definition.title_en),

@@ -153,6 +153,12 @@ def party_name(party: str | None, called: Names) -> str:
     return called.units.get(party) or called.person(party)
 
 
+def linked_case(record: CaseRecord) -> str | None:
+    """The case somebody named as linked when this one was begun."""
+    told = record.timeline[0].data["form"].get("linked_case")
+    return told if isinstance(told, str) else None
+
+
 # --- parties ------------------------------------------------------------------------------------
 
 

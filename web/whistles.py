@@ -80,7 +80,7 @@ def _known(conn: Connection, case_id: str) -> MultiDict[str, str] | None:
     told, place = desk.case.opened, desk.case.opened["place"]
     return MultiDict(
         {
-            "title": told["title"],
+            "title": desk.case.title,
             "category": told["category"],
             "address": place.get("address", ""),
             PLACE: place["unit"],
