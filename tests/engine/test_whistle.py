@@ -199,7 +199,9 @@ def test_an_objection_upheld_releases_and_the_desk_calls_another(w: Whistle) -> 
     w.do("replace")
     assert w.open("u-housing") == ["sign_in"]
     w.arrived("u-housing")
-    assert "joint_record" in w.open()
+    assert w.open() == ["first_measures", "name_lead"]  # it was to lead
+    w.do("name_lead", lead="u-housing")
+    assert w.task("joint_record").units == ("u-housing",)
 
 
 def test_the_desk_need_not_call_another(w: Whistle) -> None:
@@ -442,9 +444,9 @@ def test_who_was_called_instead_is_told_that_it_is_finished(w: Whistle) -> None:
     w.called()
     object_(w, "u-fire")
     w.do("rule_objection", "u-fire", ruling="upheld").do("replace").arrived("u-urban")
-    w.do("joint_record")
-    assert w.heard("u-housing") == ["whistle.finished"]
-    w.worked("u-urban").evaluated("u-urban")
+    w.do("name_lead").do("joint_record", by="urban")
+    assert w.heard("u-housing") == ["whistle.lead", "whistle.finished"]
+    w.worked("u-urban", "release_by_desk").evaluated("u-urban")
     assert w.open() == ["first_measures"]
     w.evaluated("u-housing")
     assert w.open() == ["close"]  # and what nobody wrote down in time is not asked any more
@@ -542,6 +544,50 @@ def test_whoever_convened_does_not_decide(w: Whistle) -> None:
     w.do("give_opinion", "fire").do("give_opinion", "urban", by="urban")
     with pytest.raises(Separated):
         w.do("decide_street", where, by="desk")
+
+
+def test_a_lead_that_is_gone_is_replaced_and_the_new_one_releases(w: Whistle) -> None:
+    w.called().arrived("u-urban")
+    object_(w, "u-fire")
+    w.do("rule_objection", "u-fire", ruling="upheld").do("replace", departments=["u-gas"])
+    assert w.open() == ["first_measures", "name_lead"]
+    w.do("name_lead", lead="u-gas")
+    assert w.heard("u-urban") == w.heard("u-gas") == ["whistle.lead"]
+    w.do("do_part", "u-urban").do("release_part", "u-urban", by="gas")
+    (child,) = [int(seq) for seq, one in w.state.children.items() if one.party == "u-gas"]
+    w.act(remove_party, child, "抢修去了别处", by="desk")
+    assert w.open() == ["first_measures", "name_lead"]
+    w.do("name_lead", lead="u-urban")
+    assert w.task("joint_record").key == "joint_record#3"
+    assert w.task("joint_record").units == ("u-urban",)
+
+
+def test_the_hazard_that_blew_is_told_the_result(w: Whistle) -> None:
+    hazard = w.street.report(
+        "hazard", "blower", category="gas",
+        form={"title": "漏气", "category": "gas", "address": "3 幢", "description": "有气味",
+              "danger_now": True},
+    )  # fmt: skip
+    confirmed = {"verdict": "hazard", "level": "general", "danger_now": True, "object": "立管",
+                 "reason": "闻到气味"}  # fmt: skip
+    w.street.complete(hazard, "confirm#1", "head", confirmed)
+    measures = {"action": "关阀，疏散", "ordered_by": "社区书记", "people_moved": 12,
+                "whistle": True, "departments": ["u-gas"], "why": "要断气抢修"}  # fmt: skip
+    w.street.complete(hazard, "first_response#1", "head", measures)
+    w.street.deliver()
+    w.case = hazard
+    w.case = w.only("whistle")
+    assert w.open() == ["ratify"]
+    assert w.open("u-gas") == ["arrive_at_once"]
+    w.do("arrive_at_once", "u-gas").do("name_lead", lead="u-gas").do("ratify")
+    w.do("joint_record", by="gas").worked("u-gas", "release_by_desk").evaluated("u-gas")
+    w.do("close")
+    told = w.all("message.received", hazard)
+    assert [(one["message"], one["form"]["result"]) for one in told] == [
+        ("whistle.result", "solved")
+    ]
+    w.wait(days=31).do("recheck")
+    assert w.heard(hazard) == ["whistle.result", "case.ended"]
 
 
 # --- W8: both evaluate ----------------------------------------------------------------------------

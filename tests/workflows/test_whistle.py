@@ -383,6 +383,9 @@ def test_both_groups_of_departments_are_told_the_same() -> None:
 # --- where it goes --------------------------------------------------------------------------------
 
 
+NOTED: Final = {"lead_named"}
+
+
 class Case:
     """A case moved by hand; what other cases do is not in it."""
 
@@ -392,9 +395,9 @@ class Case:
         self.step: Step = Run(self.drawn, None).begin({"case": told}, seed=bytes(32))
 
     def open(self) -> set[str]:
-        """The elements that wait, but for what is attached to a step."""
+        """The elements that wait, but for what is attached to a step, and what is only noted."""
         waiting = {w.element for w in Run(self.drawn, self.step.marking).waiting()}
-        return {id_ for id_ in waiting if not self.drawn.elements[id_].attached_to}
+        return {id_ for id_ in waiting - NOTED if not self.drawn.elements[id_].attached_to}
 
     def may(self) -> set[str]:
         """The messages and timers attached to what is open."""
@@ -515,6 +518,29 @@ def test_every_problem_is_a_hazard_of_its_own() -> None:
     assert "joint_record" in case.open()
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [[], [("joint_record", "cannot")], [("joint_record", "cannot"), ("decided", "standing")]],
+)
+def test_a_lead_that_is_gone_is_replaced_whatever_it_was_at(steps: list[tuple[str, str]]) -> None:
+    case = working()
+    for step, result in steps:
+        case.do(step, result=result)
+    case.do("lead_gone", unit="u-fire")
+    assert case.open() == {"first_measures", "name_lead", "released"}
+    assert case.do("name_lead", lead="u-urban").sent == ["tell_lead", "tell_lead_more"]
+    assert "joint_record" in case.open()
+    lead = SETS["whistle"].lanes["lane_lead"].unit
+    assert lead is not None
+    assert lead.evaluate(case.step.variables) == "u-urban"
+
+
+def test_a_lead_gone_before_anybody_came_is_replaced_then() -> None:
+    case = Case("whistle").do("review").do("fix_list", **LISTED)
+    case.do("lead_gone_early", unit="u-fire").do("arrived", person="p-0009", unit="u-urban")
+    assert case.open() == {"first_measures", "name_lead", "released"}
+
+
 def test_what_cannot_be_solved_is_consulted_on_and_goes_on_or_stands() -> None:
     case = working().do("joint_record", result="cannot", question="拆不拆")
     assert case.sent == ["consult"]
@@ -577,6 +603,17 @@ def test_an_objection_upheld_releases_and_asks_for_another() -> None:
     assert [s.form for s in case.step.sends] == [{"unit": "u-fire", "proposed": "u-gas"}]
     assert case.step.ends[-1] == "released"
     assert case.step.finished
+
+
+@pytest.mark.parametrize("named", [None, "u-fire"])
+def test_a_lead_that_goes_says_so(named: str | None) -> None:
+    case = Case("response", lead=None if named else "u-fire")
+    case = case.do("lead_named", unit="u-urban").do("lead_named", unit=named) if named else case
+    assert case.do("removed").sent == ["tell_lead_gone"]
+    assert case.step.ends == ["released_by_desk"]
+    case = Case("response", lead="u-fire").do("sign_in_object")
+    assert case.do("rule_objection", ruling="upheld").sent == ["tell_released", "tell_lead_gone"]
+    assert case.step.ends[-1] == "released"
 
 
 def test_after_a_ruling_there_is_no_objection_any_more() -> None:
