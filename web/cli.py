@@ -9,26 +9,22 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import click
-import orjson
-from sqlalchemy import Engine
 
-from engine.database import open_database, reading
+from engine.database import open_database
 from engine.errors import Refusal
 from engine.schema import check_schema
-from engine.vault import Vault
 from engine.vault_key import open_kept
-from web import founding, listing
+from web import cli_hotline, founding, listing
 from web.config import BadSettings, Settings, read_settings
 from web.demonstration import clock_of
-
-json_option = click.option("--json", "as_json", is_flag=True, help="机器可读 / machine-readable")
+from web.shell import Shell, json_option, now_utc, print_json
 
 
 class Lines(click.Group):
@@ -41,42 +37,6 @@ class Lines(click.Group):
             raise click.ClickException(f"{refusal.chinese}\n{refusal.english}") from refusal
         except BadSettings as bad:
             raise click.ClickException(str(bad)) from bad
-
-
-@dataclass(slots=True)
-class Shell:
-    """What every command starts from: the settings, and the database once it is asked for."""
-
-    settings: Settings
-    _engine: Engine | None = None
-    _clock: Callable[[], datetime] | None = None
-    _vault: Vault | None = None
-
-    @property
-    def engine(self) -> Engine:
-        """The database, brought up to this release by `shaoji init`."""
-        if self._engine is None:
-            self._engine = open_database(self.settings.database_url)
-            check_schema(self._engine)
-        return self._engine
-
-    @property
-    def vault(self) -> Vault:
-        """The store of what is sealed."""
-        if self._vault is None:
-            self._vault = open_kept(*self.settings.vault)
-        return self._vault
-
-    def now(self) -> datetime:
-        """The instant at which this command acts, by the clock of the database it acts on."""
-        if self._clock is None:
-            self._clock = clock_of(self.engine, _now)
-        return self._clock()
-
-    @property
-    def reader(self) -> Engine:
-        """The database for reading only."""
-        return reading(self.engine)
 
 
 @click.group(cls=Lines, context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,10 +59,10 @@ def init(shell: Shell, street: str, administrator: str, name: str, as_json: bool
     """建库、发布日历、部署流程、开首个管理员账号 / found a street."""
     engine = open_database(shell.settings.database_url)
     made = founding.found(
-        engine, shell.settings.origin, street=street, account=administrator, name=name, at=_now()
+        engine, shell.settings.origin, street=street, account=administrator, name=name, at=now_utc()
     )
     if as_json:
-        _print_json(made)
+        print_json(made)
     for sentence in founding.sentences(made) if not as_json else ():
         click.echo(sentence)
 
@@ -143,20 +103,27 @@ def serve(shell: Shell, host: str, port: int, no_worker: bool) -> None:
 @click.option("--once", is_flag=True, help="记录到期的时钟后退出 / ring what is due, then stop")
 @click.pass_obj
 def worker(shell: Shell, once: bool) -> None:
-    """记录到期的时钟，送达案件间的消息 / ring clocks, deliver messages between cases."""
+    """到期的时钟、案件间的消息、保存期满的密封内容 / clocks, messages, what is kept long enough."""
     from engine.delivery import deliver
+    from engine.retention import destroy_due
     from engine.worker import ring_due
     from web.background import run_worker
 
     if not once:
-        run_worker(shell.engine, Event(), clock=shell.now, vault=shell.vault, tell=click.echo)
+        run_worker(
+            shell.engine, Event(), clock=shell.now, vault=shell.vault,
+            retention=timedelta(days=shell.settings.retention_days), tell=click.echo,
+        )  # fmt: skip
         return
     recorded, refused = ring_due(shell.engine, at=shell.now(), limit=1_000_000)
     delivered, stuck = deliver(shell.engine, at=shell.now(), vault=shell.vault)
+    after = timedelta(days=shell.settings.retention_days)
+    destroyed = destroy_due(shell.engine, shell.vault, at=shell.now(), after=after)
     for sentence in (*refused, *stuck):
         click.echo(sentence, err=True)
     click.echo(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
     click.echo(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
+    click.echo(f"{destroyed} 份密封内容保存期满，已销毁 / {destroyed} sealed contents destroyed")
 
 
 @main.command()
@@ -174,7 +141,7 @@ def deploy(shell: Shell, folder: Path, account: str | None, as_json: bool) -> No
         done = deploy_set(conn, read_folder(folder), by=by, at=shell.now())
     told = {"key": done.key, "version": done.version, "sha256": done.digest, "new": done.new}
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     state = "已部署 / deployed" if done.new else "内容未变 / unchanged"
     click.echo(f"{done.key} 第 {done.version} 版 {state}  {done.digest}")
@@ -187,7 +154,7 @@ def lint(files: tuple[Path, ...], as_json: bool) -> None:
     """检查流程定义，不部署 / check definitions without deploying them."""
     findings = [row for path in files for row in listing.lint_path(path)]
     if as_json:
-        _print_json(findings)
+        print_json(findings)
     else:
         for row in findings:
             click.echo(f"{row['file']} [{row['element']}] {row['chinese']}\n    {row['english']}")
@@ -207,7 +174,7 @@ def cases(shell: Shell, status: str | None, limit: int, as_json: bool) -> None:
     with shell.reader.begin() as conn:
         rows = listing.cases(conn, status=status, limit=limit)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         click.echo(f"{row['case']}  {row['number']}  {row['status']}  {row['title']}")
@@ -222,7 +189,7 @@ def one_case(shell: Shell, case_id: str, as_json: bool) -> None:
     with shell.reader.begin() as conn:
         told = listing.one_case(conn, case_id)
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     click.echo(f"{told['number']}  {told['title']}  {told['status']}")
     for event in told["events"]:
@@ -240,7 +207,7 @@ def inbox(shell: Shell, account: str, as_json: bool) -> None:
     with shell.reader.begin() as conn:
         told = listing.inbox(conn, account, shell.now())
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     for part, title in (("mine", "我的待办 / mine"), ("claimable", "可认领 / claimable")):
         click.echo(title)
@@ -261,7 +228,7 @@ def verify(shell: Shell, case_id: str | None, workers: int, evidence: bool, as_j
         shell.engine, case_id, workers, files=files, progress=_progress("校验 / verify")
     )
     if as_json:
-        _print_json(told)
+        print_json(told)
     else:
         click.echo(f"{told['cases']} 件案子，{told['events']} 条记录 / cases and events")
         for row in told["problems"]:
@@ -306,7 +273,7 @@ def report_case(
     pdf = export_case_report(shell.engine, case_id, by=by, at=shell.now(), purpose=purpose)
     output.write_bytes(pdf.content)
     if as_json:
-        _print_json({"file": str(output), "sha256": pdf.sha256, "pages": pdf.pages})
+        print_json({"file": str(output), "sha256": pdf.sha256, "pages": pdf.pages})
     else:
         click.echo(f"{output}  {pdf.pages} 页  SHA-256 {pdf.sha256}")
 
@@ -341,7 +308,7 @@ def import_cases(
         progress=_progress("导入 / import"),
     )  # fmt: skip
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     click.echo(
         f"导入 {told['imported']}，退回 {told['rejected']}，已有 {told['skipped']}"
@@ -382,7 +349,7 @@ def user_add(
             conn, account, name=name, unit=unit, title=title, duties=duties, by=by, at=shell.now()
         )
     if as_json:
-        _print_json(told)
+        print_json(told)
     else:
         click.echo(f"账号 {account}，初始密码 {told['password']}，请本人登录后修改。")
 
@@ -394,10 +361,11 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
     from web.background import start_worker
 
     database = open_database(settings.database_url)
-    clock = clock_of(database, _now)
+    clock = clock_of(database, now_utc)
     app = create_app(settings, clock=clock)
     held = open_kept(*settings.vault)
-    stop = start_worker(database, clock, held) if with_worker else Event()
+    retention = timedelta(days=settings.retention_days)
+    stop = start_worker(database, clock, held, retention) if with_worker else Event()
     gc.freeze()  # the program itself is never garbage: searching it stops every request for 50 ms
     click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
     try:
@@ -406,12 +374,9 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
         stop.set()
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+main.add_command(cli_hotline.vault)
+main.add_command(cli_hotline.receivers)
+main.add_command(cli_hotline.public)
 
 
 def _progress(label: str) -> Callable[[int], Any]:

@@ -1,4 +1,4 @@
-"""A complaint: the form anybody can fill in, at home or at the desk, and the code it is answered by.
+"""A complaint: a form for anybody, at home or at the desk, and the code that answers it.
 
 Whoever complains is nobody here (web.anonymous). The place is kept as coarse as its community: the
 code on a door names a grid, and with some thirty households that would be half an identity.
@@ -272,5 +272,5 @@ def _too_long_open() -> FieldError:
     return FieldError(
         PLACE,
         "这一页开得太久，为稳妥起见请再按一次提交，填的内容都还在。",
-        "This page was open too long; to be safe, press the button again. Nothing you wrote is lost.",
+        "This page was open too long; please press the button again. Nothing you wrote is lost.",
     )

@@ -93,7 +93,7 @@ def queue() -> str:
 def decide(case_id: str, seq: int) -> Response:
     """Allow a request for some hours, or refuse it; both with a reason."""
     outcome, reason = request.form.get("outcome"), request.form.get("reason", "")
-    told = {"by": by(), "at": at(), "key": key()}
+    told: dict[str, Any] = {"by": by(), "at": at(), "key": key()}
     if outcome not in ("granted", "denied"):
         raise BadInput("请选择准予或不准。", "Choose to allow or to refuse.")
     with writes() as conn:
@@ -122,9 +122,7 @@ def _hours() -> int:
 
 def _check_keeper(people: Directory, who: By) -> None:
     if people.authority(who.person, CUSTODY, None, at()) is None:
-        raise NotKeeper(
-            "只有身份保管岗位可以看这一页。", "This page is for keepers of identities."
-        )
+        raise NotKeeper("只有身份保管岗位可以看这一页。", "This page is for keepers of identities.")
 
 
 def _desk(conn: Connection, people: Directory, case_id: str) -> Desk:
@@ -181,5 +179,5 @@ def _person(actor: Mapping[str, Any], called: Names) -> tuple[str, str]:
     absent = actor.get("on_behalf_of")
     if absent:
         name = say("{name}（代{absent}）", name=name, absent=called.person(absent, language()))
-    where = [words for words in (called.unit(actor.get("unit")), called.post(actor.get("post")))]
+    where = (called.unit(actor.get("unit")), called.post(actor.get("post")))
     return name, "·".join(words for words in where if words)

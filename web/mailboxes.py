@@ -18,9 +18,10 @@ from engine.casework import Desk, context_for, read_case
 from engine.definition_sets import load
 from engine.errors import BadInput, Conflict, NotAllowed, Refusal
 from engine.forms import FieldError, Form, FormRefused
-from engine.mailbox import COMPLAINANT, MAILBOX, read_own_mailbox, write_as_complainant
+from engine.mailbox import COMPLAINANT, read_own_mailbox, write_as_complainant
 from engine.people import directory
 from engine.receipt_codes import BadCode, Found, TooManyAttempts, UnknownCode, find
+from engine.sealed_answers import MAILBOX
 from engine.turns import complain
 from web.anonymous import check, count, deriving, doors, guard
 from web.case_acts import waiting_message

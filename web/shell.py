@@ -1,0 +1,69 @@
+"""What every command starts from: settings, database, vault and clock; and how it answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import orjson
+from sqlalchemy import Engine
+
+from engine.database import open_database, reading
+from engine.schema import check_schema
+from engine.vault import Vault
+from engine.vault_key import open_kept
+from web.config import Settings
+from web.demonstration import clock_of
+
+json_option = click.option("--json", "as_json", is_flag=True, help="机器可读 / machine-readable")
+
+
+@dataclass(slots=True)
+class Shell:
+    """What every command starts from: the settings, and the database once it is asked for."""
+
+    settings: Settings
+    _engine: Engine | None = None
+    _clock: Callable[[], datetime] | None = None
+    _vault: Vault | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The database, brought up to this release by `shaoji init`."""
+        if self._engine is None:
+            self._engine = open_database(self.settings.database_url)
+            check_schema(self._engine)
+        return self._engine
+
+    @property
+    def vault(self) -> Vault:
+        """The store of what is sealed."""
+        if self._vault is None:
+            self._vault = open_kept(*self.settings.vault)
+        return self._vault
+
+    def use_vault(self, vault: Vault) -> None:
+        """Go on with the vault under another key."""
+        self._vault = vault
+
+    def now(self) -> datetime:
+        """The instant at which this command acts, by the clock of the database it acts on."""
+        if self._clock is None:
+            self._clock = clock_of(self.engine, now_utc)
+        return self._clock()
+
+    @property
+    def reader(self) -> Engine:
+        """The database for reading only."""
+        return reading(self.engine)
+
+
+def now_utc() -> datetime:
+    """The wall clock of the command line."""
+    return datetime.now(UTC)
+
+
+def print_json(value: Any) -> None:
+    """Answer a program."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
