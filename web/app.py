@@ -11,8 +11,10 @@ from engine.database import open_database
 from engine.vault_key import open_kept
 from web import (
     anonymous,
+    board,
     cases,
     complaints,
+    custody,
     display,
     evidence,
     frame,
@@ -25,8 +27,10 @@ from web import (
     receipts,
     refusals,
     reporting,
+    sealed,
     signin,
     tasks,
+    whistles,
 )
 from web.config import Settings
 from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
@@ -35,7 +39,7 @@ from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
 LARGEST_REQUEST = 150 * 1024 * 1024
 SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
-    complaints, mailboxes, publication, intake,
+    complaints, mailboxes, publication, intake, sealed, custody, whistles, board,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from flask_login import login_required
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from audit import log
 from engine import holding, timekeeping, turns
 from engine.calendar_versions import calendar
 from engine.cases import complete_task, may_do, open_task
@@ -16,6 +17,7 @@ from engine.casework import Desk, Done
 from engine.errors import BadInput
 from engine.evidence import Evidence
 from engine.forms import FieldError, Form, FormRefused
+from engine.handover import waiting_files
 from engine.site_codes import FIELD, WrongCode, note_wrong
 from web.acts import acts_on
 from web.clock import clock_view
@@ -24,12 +26,26 @@ from web.drawn import fill_in
 from web.forms import questions, read_answers
 from web.moments import read_moment
 from web.quantities import ZONE
+from web.receivers import receivers
 from web.records import five_cells, handed_over, line_of, names, read_file
+from web.related import find_case, with_cases
 from web.rows import told_clock, verb
+from web.sealed_view import prefilled, sealed_card, unsealed
 from web.so_far import so_far
-from web.texts import say
+from web.texts import either, say
 from web.uploads import asked_purposes, receive, uploads
-from web.visit import at, by, done_before, fresh_key, key, reads, see_other, vault, writes
+from web.visit import (
+    at,
+    by,
+    done_before,
+    fresh_key,
+    key,
+    reads,
+    see_other,
+    settings,
+    vault,
+    writes,
+)
 
 pages = Blueprint("tasks", __name__)
 PATH: Final = "/cases/<case_id>/tasks/<task>"
@@ -56,8 +72,12 @@ def complete(case_id: str, task: str) -> Any:
         open_ = open_task(desk, task)
         # Before a file is kept: nobody fills the disk through somebody else's step.
         may_do(desk, open_, by())
+        sealed = sealed_card(desk, open_, log.read(conn, case_id), by())
     form = _form(desk, open_.element)
-    values, errors = read_answers(form, request.form, now=at())
+    values, errors = read_answers(
+        form, request.form, now=at(), choosing=choosing(desk, open_.element), find_case=find_case
+    )
+    errors += unsealed(sealed, values)
     received, unfit = receive(asked_purposes(form), at=at())
     try:
         if errors or unfit:
@@ -265,12 +285,13 @@ def _page(
         desk = desk_of(conn, case_id)
         open_ = open_task(desk, task)
         file = read_file(conn, case_id)
+        called = with_cases(conn, names(desk.directory), file.record, desk.directory)
         clock = _clock(conn, case_id, task)
+        sealed = sealed_card(desk, open_, log.read(conn, case_id), by())
     acts = acts_on(desk, open_, by())
     drawn = desk.context.definition.tasks[open_.element]
     form = _form(desk, open_.element)
-    posted = request.form if request.method == "POST" else None
-    called = names(desk.directory)
+    posted = request.form if request.method == "POST" else prefilled(sealed)
     return render_template(
         "task.html",
         case=desk.case,
@@ -289,6 +310,11 @@ def _page(
         questions=questions(form, posted, errors, choosing=choosing(desk, open_.element), now=at()),
         uploads=uploads(form, asked_purposes(form), received, errors),
         errors=errors,
+        sealed=sealed,
+        receivers=receivers(settings().receivers_dir) if sealed.hands_over else (),
+        file_waits=bool(sealed.handed) and case_id in waiting_files(vault()),
+        code_error=next((either(e.chinese, e.english) for e in errors if e.field == FIELD), ""),
+        code_typed=request.form.get(FIELD, ""),
         note=request.form.get("note", ""),
         key=request.form.get("key") or fresh_key(),
     )
