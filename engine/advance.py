@@ -134,8 +134,11 @@ def _sealed(effect: Effect, cause: Entry, context: Context) -> Effect:
 
 
 def _kept_out(case: CaseState, definition: Definition) -> tuple[str, ...]:
-    """The units and persons named so far as those the case is about."""
-    named: list[str] = []
+    """The units and persons named so far as those the case is about; none is let in again.
+
+    Who was kept out and is not named any more, as a step was done anew, has not become a stranger.
+    """
+    named = list(case.kept_out)
     for expression in definition.excluded:
         value = expression.evaluate(case.variables)
         named += value if isinstance(value, list) else [value] if value else []

@@ -14,6 +14,7 @@ from audit.chain import Problem
 from audit.commitments import opens
 from audit.entries import Entry
 from engine.outbox import link_table, message_table
+from engine.sealed_answers import is_sealed
 from engine.site_codes import FIELD
 
 _TYPES = ("message.sent", "message.received", "case.opened")
@@ -61,7 +62,8 @@ def _same(entry: Entry, source: Entry, origin: Mapping[str, Any]) -> bool:
     told = source.data
     if entry.type == "message.received":
         return (entry.data["message"], entry.data["form"]) == (told["message"], told["form"])
-    form: dict[str, Any] = entry.data["form"]
+    # What the new case sealed came from the vault and stands in no message.
+    form = {name: v for name, v in entry.data["form"].items() if not is_sealed(v)}
     asked = {name: value for name, value in told["form"].items() if name in form}
     return told["to"] == f"opens:{entry.data['process']}" and form == asked
 

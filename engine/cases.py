@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, select, text, update
 
+from audit import log
 from audit.entries import ENGINE, Draft
 from audit.log import metadata
 from engine import forms, register, site_codes
@@ -17,9 +18,9 @@ from engine.casework import Desk, Done, answered, begin, change, context_for
 from engine.definition_sets import latest
 from engine.definitions import BY_CASES, OPENING_FORM, Definition, UserTask
 from engine.directory import DUTIES, Authority, Directory
-from engine.errors import NotAllowed
+from engine.errors import Conflict, NotAllowed
 from engine.evidence import Evidence
-from engine.exclusion import check_not_excluded
+from engine.exclusion import answering_units, check_not_excluded
 from engine.fitness import check_named, check_named_at_opening, kept_apart
 from engine.forms import FormRefused
 from engine.people import By, actor, directory
@@ -36,6 +37,9 @@ number_table = Table(
     Column("year", Integer, primary_key=True),
     Column("last", Integer, nullable=False),
 )
+
+# What the `proof` of a step may ask for.
+SITE_CODE, HANDED_OVER = "site_code", "handed_over"
 
 _PURPOSES = {
     "before": ("处理前的照片", "photos from before"),
@@ -58,6 +62,10 @@ _FIRST = text(
 
 class NotYourTask(NotAllowed):
     """Somebody else holds this step, or it belongs to another post."""
+
+
+class NotHandedOver(Conflict):
+    """The step says that something was handed over which was not."""
 
 
 class Separated(NotAllowed):
@@ -200,7 +208,11 @@ def complete_task(
         drafts = []
         if open_.holder is None:
             drafts.append(Draft("task.claimed", {"task": task}, who, at))
-        proof = site_codes.proven(conn, case_id, code, at=at) if drawn.proof else None
+        proof = None
+        if drawn.proof == SITE_CODE:
+            proof = site_codes.proven(conn, case_id, code, at=at)
+        elif drawn.proof == HANDED_OVER:
+            check_handed_over(conn, case_id, values)
         # Last of all checks: the vault commits for itself.
         values = sealed(desk.context.definition.forms[drawn.form], values, case_id, vault, at=at)
         data: dict[str, Any] = {"task": task, "form": values}
@@ -231,6 +243,7 @@ def may_do(desk: Desk, task: OpenTask, by: By) -> Authority:
     authority = _authority(desk, task, by)
     check_not_excluded(desk.case, desk.directory, by.person, desk.at)
     drawn = desk.context.definition.tasks[task.element]
+    check_same(desk, drawn, authority)
     barred = kept_apart(desk, drawn, authority.person, authority.on_behalf_of)
     if barred:
         raise separated(desk, drawn, barred)
@@ -239,7 +252,7 @@ def may_do(desk: Desk, task: OpenTask, by: By) -> Authority:
 
 def _authority(desk: Desk, task: OpenTask, by: By) -> Authority:
     people = desk.directory
-    units = people.offices(task.units)
+    units = answering_units(desk.case, people, task, desk.at)
     if task.holder is None:
         found = people.authority(by.person, task.duty, units, desk.at, by.on_behalf_of)
         if found is None:
@@ -261,6 +274,31 @@ def _authority(desk: Desk, task: OpenTask, by: By) -> Authority:
             f"{name} holds this step. Register a substitution first, or ask them to hand it over.",
         )
     return found
+
+
+def check_same(desk: Desk, step: UserTask, authority: Authority) -> None:
+    """A step that only whoever did another may do is theirs alone: no substitute, no colleague."""
+    if step.same_as is None:
+        return
+    last = desk.case.last.get(step.same_as)
+    if last is None or authority.on_behalf_of or last.person != authority.person:
+        name = desk.context.definition.tasks[step.same_as].name
+        raise NotYourTask(
+            f"这一步只能由办过“{name}”的本人办理，不能代办。",
+            f"Only whoever did “{name}” may do this step, in person.",
+        )
+
+
+def check_handed_over(conn: Connection, case_id: str, values: Mapping[str, Any]) -> None:
+    """A form that names the body something went to is taken only after it went there."""
+    body = values.get("body")
+    entries = log.read(conn, case_id) if body else []
+    gone = [entry.data["body"] for entry in entries if entry.type == "accusation.handed_over"]
+    if body and body not in gone:
+        raise NotHandedOver(
+            f"还没有把内容密封移交给{body}。请先移交，再办完这一步。",
+            f"Nothing has been handed over to {body} yet. Do that first.",
+        )
 
 
 def _where(people: Directory, task: OpenTask) -> str:

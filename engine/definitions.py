@@ -87,8 +87,9 @@ class Gateway:
 class UserTask:
     """A step that a person does; `form` is a key of the definition's forms.
 
-    proof: `site_code` where completing it takes the code shown on the spot. reads: whoever holds it
-    may read what is sealed as content.
+    proof: `site_code` where completing it takes the code shown on the spot, `handed_over` where
+    what its form says has to have been handed over. reads: whoever holds it may read what is sealed
+    as content. same_as: only whoever last completed that element may do it, in person.
     """
 
     id: str
@@ -106,6 +107,7 @@ class UserTask:
     duty5: str | None
     proof: str | None = None
     reads: bool = False
+    same_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +409,7 @@ def _task(node: Node, forms: Mapping[str, Form]) -> UserTask:
         duty5=told.get("duty5"),
         proof=told.get("proof"),
         reads=told.get("reads") == "true",
+        same_as=told.get("sameAs"),
     )
 
 

@@ -18,6 +18,7 @@ from audit import log
 from audit.bundle import write_bundle
 from audit.entries import ENGINE, Draft, Entry
 from engine import outbox
+from engine import vault as store
 from engine.advance import awaiting
 from engine.cases import Place, Report, open_case
 from engine.casework import Done, Work, read_case
@@ -25,9 +26,9 @@ from engine.database import reading
 from engine.definition_sets import latest, load
 from engine.definitions import OPENING_FORM, sha256
 from engine.errors import Conflict, Refusal
-from engine.forms import FormRefused
+from engine.forms import Form, FormRefused
 from engine.outbox import Pending
-from engine.sealed_answers import revealed
+from engine.sealed_answers import NoVault, revealed, sealed_in
 from engine.state import CaseState
 from engine.vault import Vault
 
@@ -80,7 +81,7 @@ def deliver_one(
         return 0
     sent = log.read(conn, message.case, after=message.seq - 1)[0]
     if message.to.startswith("opens:"):
-        _open(conn, sent, message.to.removeprefix("opens:"), at)
+        _open(conn, sent, message.to.removeprefix("opens:"), at, vault)
     elif message.to == "self":
         _to_itself(conn, sent, at, vault)
     else:
@@ -110,12 +111,14 @@ def _receiver(conn: Connection, sent: Entry, to: str) -> str:
 # --- opening ------------------------------------------------------------------------------------
 
 
-def _open(conn: Connection, sent: Entry, process: str, at: datetime) -> None:
+def _open(conn: Connection, sent: Entry, process: str, at: datetime, vault: Vault | None) -> None:
     sender = read_case(conn, sent.stream)
     told = sent.data["form"]
     definition = latest(conn, process)
     place = sender.opened["place"]
-    form = {f.name: told[f.name] for f in definition.forms[OPENING_FORM].fields if f.name in told}
+    asked = definition.forms[OPENING_FORM]
+    form = {field.name: told[field.name] for field in asked.fields if field.name in told}
+    form |= _sealed_before(conn, sent, asked, vault)
     report = Report(
         process=process,
         category=told.get("category") or sender.opened["category"],
@@ -128,24 +131,49 @@ def _open(conn: Connection, sent: Entry, process: str, at: datetime) -> None:
         actor=_whose(conn, sent),
         claimed_at=_claimed(form),
     )
-    done = _opened(conn, report, at, f"message:{sent.hash.hex()}")
+    done = _opened(conn, report, at, f"message:{sent.hash.hex()}", vault)
     outbox.link(conn, done.case, sent.stream, sent.seq)
 
 
-def _opened(conn: Connection, report: Report, at: datetime, key: str) -> Done:
+def _sealed_before(
+    conn: Connection, sent: Entry, asked: Form, vault: Vault | None
+) -> dict[str, Any]:
+    """What the act behind the message sealed, and the new case seals too: its words go along.
+
+    They never stand in a message: they are taken out of the vault and sealed anew, under the key of
+    the new case.
+    """
+    sealed = {one.field: one for one in sealed_in([_cause(conn, sent)]) if one.seal != "answer"}
+    wanted = [field.name for field in asked.fields if field.seal and field.name in sealed]
+    if wanted and vault is None:
+        raise NoVault
+    found = ((name, sealed[name]) for name in wanted)
+    return {
+        name: store.opened(vault, one.subject, one.commitment)[0]
+        for name, one in found
+        if vault is not None
+    }
+
+
+def _cause(conn: Connection, sent: Entry) -> Entry:
+    assert sent.cause is not None  # noqa: S101 - message.sent is a fact, and facts have a cause
+    return log.read(conn, sent.stream, after=sent.cause - 1)[0]
+
+
+def _opened(conn: Connection, report: Report, at: datetime, key: str, vault: Vault | None) -> Done:
     """Open the case; what no longer fits is left out rather than keeping the rest from arriving.
 
     A person named weeks ago may have left: the step they were named for is then open to all with
     its duty. What the form cannot do without is not left out.
     """
     try:
-        return open_case(conn, report, by=None, at=at, key=key)
+        return open_case(conn, report, by=None, at=at, vault=vault, key=key)
     except FormRefused as refused:
         unfit = {error.field for error in refused.errors} & report.form.keys()
         if not unfit:
             raise
     kept = {name: value for name, value in report.form.items() if name not in unfit}
-    return open_case(conn, replace(report, form=kept), by=None, at=at, key=key)
+    return open_case(conn, replace(report, form=kept), by=None, at=at, vault=vault, key=key)
 
 
 def _claimed(form: dict[str, Any]) -> datetime | None:
@@ -172,8 +200,7 @@ def _origin(conn: Connection, sent: Entry, sender: CaseState) -> dict[str, Any]:
 
 def _whose(conn: Connection, sent: Entry) -> dict[str, Any]:
     """Whoever caused the message reports by it; what a machine caused, a machine reports."""
-    assert sent.cause is not None  # noqa: S101 - message.sent is a fact, and facts have a cause
-    cause = log.read(conn, sent.stream, after=sent.cause - 1)[0]
+    cause = _cause(conn, sent)
     if "person" not in cause.actor:
         return dict(ENGINE)
     return {**cause.actor, "capacity": "report", "channel": "case"}

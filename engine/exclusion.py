@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.directory import Directory
 from engine.errors import NotAllowed
-from engine.state import CaseState
+from engine.state import CaseState, OpenTask
 
 # Whose duty it is to answer for a unit from above.
 SUPERIOR: Final = "approve"
@@ -42,6 +42,23 @@ def is_excluded(case: CaseState, directory: Directory, person: str, at: datetime
         held.unit in below or (held.duty == SUPERIOR and held.unit in above)
         for held in directory.capacities(person, at)
     ) or any(held.on_behalf_of in case.kept_out for held in directory.capacities(person, at))
+
+
+def answering_units(
+    case: CaseState, directory: Directory, task: OpenTask, at: datetime
+) -> frozenset[str]:
+    """In which units a post's duty counts for an open step: the step's own, with their offices.
+
+    Where everybody there is kept out of the case, those above the street answer for it, so that a
+    complaint about the only office with a duty does not stand still.
+    """
+    units = directory.offices(task.units)
+    if not case.kept_out:
+        return units
+    held = directory.holders(task.duty, units, at)
+    if any(not is_excluded(case, directory, one.person, at) for one in held):
+        return units
+    return units | directory.offices(directory.ancestors(case.place[-1]))
 
 
 def check_not_excluded(case: CaseState, directory: Directory, person: str, at: datetime) -> None:

@@ -9,7 +9,7 @@ from engine.cases import NotYourTask, may_do, open_task, separated
 from engine.casework import Desk, Done, change
 from engine.directory import Authority
 from engine.errors import Conflict, NotAllowed
-from engine.exclusion import check_not_excluded, is_excluded
+from engine.exclusion import answering_units, check_not_excluded, is_excluded
 from engine.fitness import kept_apart
 from engine.people import By, actor
 from engine.reasons import reasoned
@@ -142,19 +142,27 @@ def _holder(desk: Desk, task: OpenTask, by: By) -> Authority:
 def _check_fit(desk: Desk, task: OpenTask, to: str) -> None:
     people = desk.directory
     name = people.name(to)
+    drawn = desk.context.definition.tasks[task.element]
+    last = desk.case.last.get(drawn.same_as) if drawn.same_as else None
+    if drawn.same_as and (last is None or last.person != to):
+        same = desk.context.definition.tasks[drawn.same_as].name
+        raise NotFit(
+            f"{name}没有办过“{same}”，这一步不能交给他。",
+            f"{name} did not do “{same}”; the step cannot be handed to them.",
+        )
     if is_excluded(desk.case, people, to, desk.at):
         raise NotFit(
             f"{name}须回避本案，请另选。", f"{name} is kept out of this case; choose somebody else."
         )
     if to == task.holder:
         raise NotFit(f"这一步已经在{name}手里。", f"{name} holds this step already.")
-    found = people.authority(to, task.duty, people.offices(task.units), desk.at)
+    units = answering_units(desk.case, people, task, desk.at)
+    found = people.authority(to, task.duty, units, desk.at)
     if found is None:
         raise NotFit(
             f"{name}现在没有办这一步的岗位，不能交给他。请选有此岗位的人。",
             f"{name} holds no post for this step now. Choose somebody who does.",
         )
-    drawn = desk.context.definition.tasks[task.element]
     barred = kept_apart(desk, drawn, to, found.on_behalf_of)
     if barred:
         refusal = separated(desk, drawn, barred)

@@ -27,7 +27,7 @@ from audit.log import metadata
 from audit.statements import Statement
 from engine.definitions import Definition
 from engine.directory import Directory
-from engine.exclusion import is_excluded
+from engine.exclusion import answering_units, is_excluded
 from engine.register import register_table
 from engine.state import CaseState, OpenTask, from_json
 
@@ -150,17 +150,18 @@ def claimable_by(
 
     Nobody is offered a step of a case they are kept out of.
     """
+    task = open_task_table.c
+    duties = duties_of(directory, person, at)
     choices = []
-    for duty, units in duties_of(directory, person, at).items():
-        within = [open_task_table.c.units.contains(f"|{unit}|", autoescape=True) for unit in units]
-        choices.append((open_task_table.c.duty == duty) & or_(*within))
+    for duty, units in duties.items():
+        within = [task.units.contains(f"|{unit}|", autoescape=True) for unit in units]
+        # Of a confidential case others may answer than its step names: asked of each below.
+        choices.append((task.duty == duty) & or_(*within, register_table.c.confidential == 1))
     if not choices:
         return []
-    free = _rows(conn, open_task_table.c.holder.is_(None) & or_(*choices), limit)
+    free = _rows(conn, task.holder.is_(None) & or_(*choices), limit)
     return [
-        row
-        for row in free
-        if not (row.confidential and _is_kept_out(conn, row.case, directory, person, at))
+        row for row in free if not row.confidential or _may_answer(conn, row, directory, person, at)
     ]
 
 
@@ -221,11 +222,15 @@ def _read(row: Any) -> InboxRow:
     )  # fmt: skip
 
 
-def _is_kept_out(
-    conn: Connection, case: str, directory: Directory, person: str, at: datetime
+def _may_answer(
+    conn: Connection, row: InboxRow, directory: Directory, person: str, at: datetime
 ) -> bool:
-    state = select(register_table.c.state).where(register_table.c.case == case)
-    return is_excluded(from_json(conn.execute(state).scalar_one()), directory, person, at)
+    """Whether a step of a confidential case is for this person, who is not kept out of it."""
+    stored = select(register_table.c.state).where(register_table.c.case == row.case)
+    state = from_json(conn.execute(stored).scalar_one())
+    units = answering_units(state, directory, state.tasks[row.task], at)
+    held = directory.authority(person, row.duty, units, at)
+    return held is not None and not is_excluded(state, directory, person, at)
 
 
 def _at(text: str | None) -> datetime | None:

@@ -23,6 +23,7 @@ MESSAGES: Final = frozenset(
 # What another case tells: a word, a dot, a word. The second one passes when all children ended.
 TOLD: Final = re.compile(r"[a-z][a-z_]{0,29}\.[a-z][a-z_]{0,29}")
 ALL_ENDED: Final = "children.ended"
+PROOFS: Final = ("site_code", "handed_over")
 ADDRESS: Final = re.compile(
     r"parent|self|case:.+|children:[a-z][a-z0-9_]{0,59}|opens:[a-z][a-z0-9_]{0,59}"
 )
@@ -41,6 +42,7 @@ PROPERTIES: Final = {
         "duty5",
         "proof",
         "reads",
+        "sameAs",
     },
     "sendTask": {"nameEn", "message", "to", "each", "payload", "joinable"},
     "serviceTask": {"nameEn", "operation", "perMille"},
@@ -221,11 +223,14 @@ def tasks(facts: Facts) -> Iterator[Finding]:
             yield finding(node, "task_facts", "capacity 应为小写英文", "has an unreadable capacity")
         if "duty5" in told and told["duty5"] not in DUTIES_OF_FIVE:
             yield finding(node, "task_facts", "五责 duty5 不认识", "has an unknown duty5")
-        if told.get("proof", "site_code") != "site_code" or told.get("reads", "true") != "true":
+        if told.get("proof", "site_code") not in PROOFS or told.get("reads", "true") != "true":
             yield finding(
-                node, "task_facts", "proof 只能是 site_code，reads 只能是 true",
-                "proof can only be site_code, reads only true",
+                node, "task_facts", "proof 只能是 site_code 或 handed_over，reads 只能是 true",
+                "proof can only be site_code or handed_over, reads only true",
             )  # fmt: skip
+        same = facts.node(told.get("sameAs"))
+        if "sameAs" in told and (same is None or same.kind != "userTask"):
+            yield finding(node, "task_facts", "sameAs 应是用户任务", "sameAs names no user task")
         if not form_of(node):
             yield finding(node, "no_form", "用户任务没有表单", "the task has no form")
         yield from form_exists(facts, node)

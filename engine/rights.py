@@ -11,7 +11,7 @@ from typing import Final
 
 from engine.directory import Authority, Directory
 from engine.errors import NotAllowed
-from engine.exclusion import is_excluded
+from engine.exclusion import answering_units, is_excluded
 from engine.people import By
 from engine.state import CaseState
 
@@ -52,9 +52,11 @@ def may_see(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
         return True
     seeing = tuple(_seeing(people, by, at))
     if case.confidential:
-        return any(_is_part_of(case, held) or _is_wanted(case, people, held) for held in seeing)
+        return any(_is_part_of(case, held) or _is_wanted(case, people, held, at) for held in seeing)
     return any(
-        _is_over(case, people, held) or _is_part_of(case, held) or _is_wanted(case, people, held)
+        _is_over(case, people, held)
+        or _is_part_of(case, held)
+        or _is_wanted(case, people, held, at)
         for held in seeing
     )
 
@@ -126,10 +128,10 @@ def _overlooked(people: Directory, held: Authority) -> str:
     return above.id if acts else unit.id
 
 
-def _is_wanted(case: CaseState, people: Directory, held: Authority) -> bool:
+def _is_wanted(case: CaseState, people: Directory, held: Authority, at: datetime) -> bool:
     """An open step waits for this duty in this unit: how could one claim what one cannot see?"""
     return any(
-        held.duty == task.duty and held.unit in people.offices(task.units)
+        held.duty == task.duty and held.unit in answering_units(case, people, task, at)
         for task in case.tasks.values()
         if task.holder is None or not case.confidential
     )

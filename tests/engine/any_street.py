@@ -140,9 +140,10 @@ class Somebody:
         held = people.holders(task.duty, people.offices(task.units), desk.at)
         return By(self.chance.choice(sorted(h.person for h in held))) if held else self.whoever()
 
-    def with_duty(self, *duties: str) -> By:
-        names = [name for name in self.street.person if name.rstrip("0123456789") in duties]
-        return By(self.street.person[self.chance.choice(sorted(names))])
+    def with_duty(self, duty: str) -> By:
+        """Somebody with the duty; anybody where nobody can have it."""
+        names = [name for name in self.street.person if name.rstrip("0123456789") == duty]
+        return By(self.street.person[self.chance.choice(sorted(names or self.street.person))])
 
     # --- acts -------------------------------------------------------------------------------------
 

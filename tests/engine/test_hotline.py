@@ -5,14 +5,17 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from engine import vault as store
+from engine.cases import NotHandedOver
 from engine.errors import NotAllowed
 from engine.exclusion import KeptOut
 from engine.forms import FormRefused
 from engine.handover import hand_over, open_handover
-from engine.holding import claim_task, delegate_task
+from engine.holding import NotFit, claim_task, delegate_task, release_task
 from engine.mailbox import NotYoursToRead
 from engine.people import directory
 from engine.rights import may_see
+from engine.sealed_answers import sealed_in
 from engine.state import CaseState
 from engine.turns import NotDrawn, return_task, withdraw
 from engine.vault import SealDestroyed, Vault
@@ -198,17 +201,25 @@ def test_danger_opens_a_hazard_at_once_that_does_not_tell_who_complained(h: Hotl
 # --- accusations ----------------------------------------------------------------------------------
 
 
+def handed_over(h: Hotline, private: X25519PrivateKey) -> bytes:
+    """Seal the accusation for the body with this key; returns the file it gets."""
+    h.act(claim_task, key_of(h, "hand_over"), by="officer")
+    with h.street.database.begin() as conn:
+        return hand_over(
+            conn, h.vault, h.case, body="区纪委监委",
+            public_key=private.public_key().public_bytes_raw(), by=h.street.by("officer"),
+            at=h.street.at,
+        ).file  # fmt: skip
+
+
 def test_an_accusation_is_sealed_handed_over_and_gone_from_here(h: Hotline) -> None:
     h.report(category="accusation", identity="anonymous")
     h.do("accept", decision="hand_over", reason="属检举控告")
     assert h.open == ["hand_over"]
-    h.act(claim_task, key_of(h, "hand_over"), by="officer")
+    with pytest.raises(NotHandedOver):
+        h.do("hand_over")
     private = X25519PrivateKey.generate()
-    with h.street.database.begin() as conn:
-        handed = hand_over(conn, h.vault, h.case, body="区纪委监委",
-                           public_key=private.public_key().public_bytes_raw(),
-                           by=h.street.by("officer"), at=h.street.at)  # fmt: skip
-    sealed = open_handover(private.private_bytes_raw(), handed.file)
+    sealed = open_handover(private.private_bytes_raw(), handed_over(h, private))
     assert WORDS in [item.value for item in sealed.items]
     with pytest.raises(SealDestroyed):
         h.read("officer")
@@ -222,8 +233,9 @@ def test_a_complaint_wrongly_called_an_accusation_comes_back_to_another_person(h
     h.report().do("accept", decision="hand_over", reason="属检举控告")
     h.do("hand_over", decision="send_back", body=None, reason="是服务问题")
     assert h.open == ["second_look"]
-    h.do("second_look", verdict="hand_over").do("hand_over")
-    assert h.state.ended == "handed_over"
+    h.do("second_look", verdict="hand_over")
+    handed_over(h, X25519PrivateKey.generate())
+    assert h.do("hand_over").state.ended == "handed_over"
 
 
 # --- kept out -------------------------------------------------------------------------------------
@@ -299,6 +311,7 @@ def test_whoever_is_related_is_out_and_somebody_else_is_assigned(h: Hotline) -> 
         h.do("declare", "searcher")
     h.do("declare", "searcher2").do("investigate", "searcher2")
     assert h.open == ["verify"]
+    assert not sees(h, "searcher")
 
 
 def test_an_assignment_is_taken_back_while_nobody_has_declared(h: Hotline) -> None:
@@ -307,12 +320,14 @@ def test_an_assignment_is_taken_back_while_nobody_has_declared(h: Hotline) -> No
     assert h.open == ["dispatch"]
 
 
-def test_findings_of_somebody_who_did_not_declare_are_not_taken(h: Hotline) -> None:
+def test_only_whoever_declared_opens_the_file_and_investigates(h: Hotline) -> None:
     h.accepted().declared()
     other = h.street.person["searcher2"]
-    h.act(delegate_task, key_of(h, "investigate"), other, "出差", by="searcher")
-    h.do("investigate", "searcher2")
-    assert h.open == ["dispatch"]
+    with pytest.raises(NotFit, match="回避申明"):
+        h.act(delegate_task, key_of(h, "investigate"), other, "出差", by="searcher")
+    h.act(release_task, key_of(h, "investigate"), "出差", by="searcher")
+    with pytest.raises(NotAllowed, match="本人"):
+        h.do("investigate", "searcher2")
 
 
 def test_the_record_of_the_case_complained_of_is_attached(h: Hotline) -> None:
@@ -512,7 +527,7 @@ def test_a_reversal_is_published_as_a_correction(h: Hotline) -> None:
 def test_retaliation_opens_a_case_for_another_unit_as_often_as_it_is_told(h: Hotline) -> None:
     h.accepted(unit="u-heat-office").settled()
     mother = h.case
-    h.say("retaliation").say("retaliation", text="停了我的水")
+    h.say("retaliation").say("retaliation", guard_text="停了我的水")
     assert h.waiting == ["guard_window"]
     first, second = h.children()
     assert first != second
@@ -526,6 +541,10 @@ def test_retaliation_opens_a_case_for_another_unit_as_often_as_it_is_told(h: Hot
     assert h.open == ["dispatch"]
     h.do("dispatch", unit="u-legal").do("declare", "lawyer")
     assert h.open == ["investigate"]
+    # What was told with it went along, out of the mother's seal into the child's.
+    (words,) = sealed_in([h.at(second).entries[0]])
+    assert store.opened(h.vault, words.subject, words.commitment)[0] == "停了我的水"
+    assert words.subject == f"{second}/content"
     h.at(mother).wait(days=91)
     assert h.state.ended == "closed_substantiated"
     with pytest.raises(NotDrawn):

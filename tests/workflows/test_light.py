@@ -190,7 +190,7 @@ def test_who_opens_what() -> None:
         "patrol_plan": "patrol",
         "patrol": "patrol",
         "directive": "direct",
-        "directive_receipt": "direct",
+        "directive_receipt": "case",
         "drill": "dispatch",
     }
 
