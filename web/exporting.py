@@ -13,14 +13,16 @@ from sqlalchemy import Engine
 
 from audit import log
 from audit.reports.case import case_record
-from engine.casework import UnknownCase
+from engine.casework import UnknownCase, read_case
 from engine.database import reading
 from engine.definition_sets import load
 from engine.directory import Directory
 from engine.exports import element_facts, record_export
 from engine.people import By, directory
+from engine.rights import may_see
 from web.pdf import Issue, render_case_report
 from web.records import names
+from web.related import with_cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,11 @@ def export_case_report(
             raise UnknownCase(case_id)
         definition = load(conn, entries[0].data["definition"]["sha256"])
         people = directory(conn)
-    record = case_record(entries, element_facts(definition))
+        record = case_record(entries, element_facts(definition))
+        called = with_cases(
+            conn, names(people), record, people,
+            sees=lambda case: by is None or may_see(read_case(conn, case), people, by, at),
+        )  # fmt: skip
     issue = Issue(
         at,
         _made_by(people, by, at, locale),
@@ -54,7 +60,7 @@ def export_case_report(
         organisation=_organisation(people, entries[0].data["place"]["path"][-1]),
     )
     bodies = [entry.body for entry in entries]
-    printed = render_case_report(record, issue, names=names(people), bodies=bodies, locale=locale)
+    printed = render_case_report(record, issue, names=called, bodies=bodies, locale=locale)
     sha256 = hashlib.sha256(printed.data).hexdigest()
     with engine.begin() as conn:
         record_export(

@@ -1,7 +1,8 @@
 """The cases a case has to do with: the tree they form, how far the parties are, who came first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from flask import url_for
@@ -228,14 +229,23 @@ def _tells(data: Mapping[str, Any], type_: str, message: str) -> bool:
 # --- names for sentences ------------------------------------------------------------------------
 
 
-def with_cases(conn: Connection, called: Names, record: CaseRecord, people: Directory) -> Names:
-    """The names, and those of the cases this record speaks of, as far as this person may see them.
+def with_cases(
+    conn: Connection,
+    called: Names,
+    record: CaseRecord,
+    people: Directory,
+    *,
+    sees: Callable[[str], bool] | None = None,
+) -> Names:
+    """The names, and those of the cases this record speaks of, as far as the reader may see them.
 
-    A case they may not see is named by nothing.
+    A case they may not see is named by nothing. sees: whether they may; by default, whoever asks.
     """
+    sees = sees or partial(_visible, conn, people=people)
     sent = dict(_addressed(conn, record))
     spoken = {*sent.values(), *_spoken_of(record)}
-    return replace(called, cases={one: _number(conn, one, people) for one in spoken}, sent=sent)
+    cases = {one: read_case(conn, one).number if sees(one) else "" for one in sorted(spoken)}
+    return replace(called, cases=cases, sent=sent)
 
 
 def _addressed(conn: Connection, record: CaseRecord) -> Iterator[tuple[int, str]]:
@@ -265,10 +275,3 @@ def _spoken_of(record: CaseRecord) -> Iterator[str]:
         linked = (row.data.get("form") or {}).get("linked_case")
         if isinstance(linked, str):
             yield linked
-
-
-def _number(conn: Connection, case: str, people: Directory) -> str:
-    if not _visible(conn, case, people):
-        return ""
-    number: str = read_case(conn, case).number
-    return number

@@ -21,7 +21,9 @@ from web.hold_chart import hold_chart
 from web.quantities import ZONE, bare_duration, day, days_words, limit, pick, time_of_day, when
 from web.sentences import Result, Segment, markup, outcome, result, timeline_sentence
 from web.wording import (
+    HIDDEN,
     NOUNS,
+    PROCESSES,
     PURPOSES,
     SOURCES,
     Names,
@@ -124,6 +126,18 @@ class ReportText:
         name, where = person_words(actor, self.names, self.locale)
         return self.say(f"{name}（{where}）", f"{name} ({where})") if where else name
 
+    def heading(self) -> str:
+        """What the report is called, where its issuer has not named it."""
+        if self.record.process == "hazard":
+            return self.say("隐患处置责任报告", "Accountability report")
+        kind = pick(PROCESSES.get(self.record.process, ("", "")), self.locale)
+        return self.say(f"{kind}责任报告", f"Accountability report: {kind}".rstrip(": "))
+
+    @property
+    def of_five(self) -> bool:
+        """Whether the process has the five duties, so that something can be said of them."""
+        return any(facts.duty5 for facts in self.record.elements.values())
+
     # --- the cover --------------------------------------------------------------------------
 
     def facts(self) -> Iterator[tuple[str, str]]:
@@ -210,6 +224,8 @@ class ReportText:
         return self.say(f"{len(late)} 步逾期", f"{len(late)} late")
 
     def _risk(self) -> str:
+        if not self.of_five:
+            return ""
         risk = self.record.risk
         if risk.minutes is None:
             return self.say("还没有验收通过。", "Not accepted yet.")
@@ -261,6 +277,8 @@ class ReportText:
 
     def separation(self) -> str:
         """Whether different people did the five duties: a fact, with names where they did not."""
+        if not self.of_five:
+            return ""
         found = self.record.separation
         told = [
             self.say(
@@ -495,6 +513,45 @@ class ReportText:
             f"{words}: set anew by {who}, {self._when(setting.at)} (#{setting.seq}).",
         )
 
+    # --- related cases ----------------------------------------------------------------------
+
+    def related(self) -> Iterator[tuple[Markup, str]]:
+        """The case this one came from and those it opened, in words, with the entries that say so.
+
+        Only what stands in this record: how the others went is in theirs.
+        """
+        origin = self.record.timeline[0].data.get("origin")
+        if origin:
+            told = self.names.case(origin["case"], self.locale) if "case" in origin else []
+            told = told or [Segment(pick(HIDDEN, self.locale))]
+            yield markup([Segment(self.say("由 ", "Opened out of ")), *told,
+                          Segment(self.say(" 立案。", "."))]), "#1"  # fmt: skip
+        for row in self.record.timeline:
+            if row.type == "message.sent" and row.data["to"].startswith("opens:"):
+                yield self._opened(row)
+
+    def _opened(self, row: TimelineRow) -> tuple[Markup, str]:
+        kind = pick(PROCESSES.get(row.data["to"][6:], ("", "")), self.locale)
+        party = row.data.get("party")
+        name = (self.names.units.get(party) or self.names.person(party)) if party else ""
+        told = [Segment(self.say(f"立了“{kind}”", f"Opened “{kind}”"))]
+        told += [Segment(self.say(f"（{name}）", f" ({name})"))] if name else []
+        case = self.names.sent.get(row.seq)
+        told += [Segment(" "), *self.names.case(case, self.locale)] if case else []
+        back = next((one for one in self.record.timeline if _ends(one, row.seq)), None)
+        ended = (
+            self.say(f"，{self._when(back.at)} 了结", f", ended {self._when(back.at)}")
+            if back
+            else ""
+        )
+        told.append(
+            Segment(
+                (ended or self.say("，到本记录为止没有了结", ", not ended so far"))
+                + self.say("。", ".")
+            )
+        )
+        return markup(told), f"#{row.seq}" + (f"、#{back.seq}" if back else "")
+
     # --- the account ------------------------------------------------------------------------
 
     def chart(self) -> Markup:
@@ -571,6 +628,13 @@ def folded(rows: Sequence[TimelineRow]) -> list[list[TimelineRow]]:
         else:
             groups.append([row])
     return groups
+
+
+def _ends(row: TimelineRow, child: int) -> bool:
+    """Whether an entry says that the case opened by this message has ended."""
+    told = row.data
+    ended = row.type == "message.received" and told["message"] == "case.ended"
+    return ended and told.get("child") == child
 
 
 def _bare(text: str) -> str:

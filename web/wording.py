@@ -80,6 +80,7 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "whistle.withdrawn": ("哨已撤销", "the whistle was taken back"),
     "whistle.result": ("吹哨的结果", "what came of the whistle"),
     "response.arrived": ("已到场", "somebody has come"),
+    "response.lead_gone": ("牵头部门退出", "the lead has gone"),
     "response.released": ("异议成立，不用来", "the objection was upheld"),
     "consultation.asked": ("提请会商", "a consultation is asked for"),
     "consultation.decided": ("会商有结论", "the consultation has decided"),

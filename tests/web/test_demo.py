@@ -138,7 +138,9 @@ def test_the_whole_log_verifies(built: Built, conn: Connection) -> None:
     found = verify(conn)
     assert found.problems == ()
     assert (found.cases, found.events) == (built.told.cases, built.told.events)
-    assert found.cases == SIZES["small"].hazards
+    hazards = [case for case in log.streams(conn) if case.startswith("hazard-")]
+    # One hazard was found on a patrol, after the last report.
+    assert len(hazards) == SIZES["small"].hazards + 1
 
 
 def test_every_file_the_log_names_is_kept_unchanged(built: Built, conn: Connection) -> None:
@@ -300,7 +302,7 @@ def test_every_step_of_the_process_is_answered_and_waits_somewhere(
 ) -> None:
     steps = set(latest(conn, "hazard").tasks)
     assert steps == ANSWERED
-    assert {row.element for row in open_rows} == steps
+    assert {row.element for row in open_rows if row.case.startswith("hazard-")} == steps
 
 
 def test_some_are_overdue_some_press_some_are_fresh_some_are_stopped(open_rows: list[Any]) -> None:
@@ -323,7 +325,8 @@ def test_clocks_rang_at_their_hour_not_when_somebody_looked(conn: Connection) ->
 
 
 def test_there_are_cases_of_every_outcome_and_most_went_well(conn: Connection) -> None:
-    statuses = Counter(conn.execute(select(register_table.c.status)).scalars())
+    of_hazards = select(register_table.c.status).where(register_table.c.process == "hazard")
+    statuses = Counter(conn.execute(of_hazards).scalars())
     assert set(statuses) == {
         "open", "closed_accepted", "closed_not_hazard", "merged", "transferred"
     }  # fmt: skip

@@ -1,13 +1,19 @@
-"""Whistles through their pages: blown, answered, confirmed on the spot; who may, and who may not."""
+"""Whistles through their pages: blown, answered, confirmed on the spot; who may and who may not."""
 
 import re
 
+from audit.reports.case import case_record
 from engine import site_codes
-from tests.conftest import Street
+from engine.definition_sets import load
+from engine.definitions import parse, read_folder
+from engine.exports import element_facts
+from tests.conftest import ROOT, Street
 from tests.engine.whistle_street import Whistle
 from tests.web.paths import confirmed
 from tests.web.whistle_pages import *  # noqa: F403
 from tests.web.whistle_pages import BLOWN, Enter
+from web.report_text import ReportText
+from web.wording import MESSAGES, PROCESSES, Names
 
 
 def cards(page: str, name: str) -> list[str]:
@@ -241,7 +247,26 @@ def test_departments_offered_are_those_that_respond(signed_in: Enter, w: Whistle
     assert "u-property" not in lead
 
 
-def test_the_report_tells_of_related_cases_in_words(signed_in: Enter, w: Whistle) -> None:
+def test_the_report_tells_of_related_cases_in_words(
+    signed_in: Enter, w: Whistle, web_street: Street
+) -> None:
     w.called().arrived("u-fire")
-    answer = signed_in("desk").post(f"/cases/{w.case}/exports", {"purpose": "例会"})
-    assert answer.status_code in (200, 403)
+    answer = signed_in("desk").post(f"/cases/{w.find('u-fire')}/exports", {"purpose": "例会"})
+    assert answer.mimetype == "application/pdf"
+    with web_street.database.begin() as conn:
+        definition = load(conn, w.state.definition)
+        record = case_record(w.entries(), element_facts(definition))
+    text = ReportText(record, Names(units={"u-fire": "区消防救援局"}), "zh")
+    told = [str(words) for words, _ in text.related()]
+    assert told[0].startswith("立了“部门报到”（区消防救援局）")
+    assert told[0].endswith("到本记录为止没有了结。")
+    assert text.heading() == "吹哨报到责任报告"
+    assert text.separation() == ""
+
+
+def test_every_message_cases_tell_each_other_has_its_words() -> None:
+    folders = sorted({path.parent for path in (ROOT / "workflows").glob("*/*.bpmn")})
+    definitions = [parse(read_folder(folder)) for folder in folders]
+    sent = {send.message for one in definitions for send in one.sends.values()}
+    assert sent - set(MESSAGES) == set()
+    assert {one.key for one in definitions} - set(PROCESSES) == set()

@@ -16,6 +16,8 @@ from engine.calendar_versions import publish_calendar
 from engine.definition_sets import deploy, latest
 from engine.definitions import read_folder
 from engine.people import By
+from engine.register import register_table
+from web.demo.among import AMONG, plan_among
 from web.demo.chance import Chance
 from web.demo.conduct import notice
 from web.demo.life import World, begin
@@ -68,10 +70,12 @@ def build_street(
         world = _found(conn, evidence_root, street, stories, origin, hashes)
     _plan_reports(world, stories)
     _plan_people(world)
+    plan_among(world)
     _live(engine, world, progress)
     with engine.connect() as conn:
         events = conn.execute(select(func.count()).select_from(log.event_table)).scalar_one()
-    return StreetBuilt(ACCOUNTS, len(stories), events)
+        cases = conn.execute(select(func.count()).select_from(register_table)).scalar_one()
+    return StreetBuilt(ACCOUNTS, cases, events)
 
 
 def _live(engine: Engine, world: World, progress: Progress) -> None:
@@ -102,7 +106,8 @@ def _found(
     workflows = Path(str(files("workflows")))
     calendar = (workflows / "calendar" / "cn.toml").read_bytes()
     publish_calendar(conn, calendar, by=by, at=BEGIN)
-    deploy(conn, read_folder(workflows / "hazard"), by=by, at=BEGIN)
+    for process in ("hazard", *AMONG):
+        deploy(conn, read_folder(workflows / process), by=by, at=BEGIN)
     for role, (account, _) in ACCOUNT_OF.items():
         accounts.create_account(conn, account, person[role], hashes[account], by=by, at=BEGIN)
     definition = latest(conn, "hazard")

@@ -23,7 +23,12 @@ ONE_DAY: Final = 24 * 60
 
 
 def notice(world: World, case_id: str) -> None:
-    """Put on the agenda whatever of a case is new: open steps, and doors its reporter may use."""
+    """Put on the agenda whatever of a case is new: open steps, and doors its reporter may use.
+
+    What other cases brought about is told by `among`.
+    """
+    if case_id not in world.stories:
+        return
     case, story = world.case(case_id), world.stories[case_id]
     for task in case.tasks.values():
         if world.once(case_id, task.key):

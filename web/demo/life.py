@@ -14,12 +14,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from audit.encoding import instant
-from engine import evidence, register, timekeeping
+from engine import evidence, outbox, register, timekeeping
 from engine.alarms import next_alarm
 from engine.calendar import Calendar, due
 from engine.calendar_versions import calendar
 from engine.casework import Desk, context_for, read_case
 from engine.definitions import Definition
+from engine.delivery import deliver_one
 from engine.directory import Directory
 from engine.evidence import Evidence
 from engine.people import By, directory
@@ -83,7 +84,14 @@ class World:
             lag = timedelta(milliseconds=Chance("lag", case.case, alarm).between(200, 9000))
             self.now = max(self.now, min(until, instant(alarm) + lag))
             timekeeping.ring(self.conn, case.case, at=self.now)
+            self.deliver()
             notice(case.case)
+
+    def deliver(self) -> None:
+        """Carry what cases have told each other where it belongs, at once."""
+        while waiting := outbox.pending(self.conn):
+            for message in waiting:
+                deliver_one(self.conn, message, at=self.now)
 
     def case(self, case: str) -> CaseState:
         """A case as it stands now."""

@@ -14,6 +14,7 @@ END: Final = datetime(2026, 10, 31, 18, tzinfo=ZONE)
 
 CITY, DISTRICT, STREET = "u-lanjiang", "u-nanyu", "u-tinglan"
 ACCEPTANCE, MUTUAL, ENFORCEMENT = "u-acceptance", "u-mutual", "u-enforcement"
+COMMAND: Final = "u-command"
 # The log's name when this street stands alone (`shaoji demo`).
 ORIGIN: Final = "demo.tinglan.example"
 PASSWORD: Final = "tinglan-2026"  # noqa: S105 - announced on purpose, for invented people
@@ -186,6 +187,12 @@ NAMED: Final = {
     "leader 1": "赵远",
     "supervise 1": "郑明",
     "admin 1": "吴港",
+    "head u-yanhe": "沈堤",
+    "grid u-yanhe-g1": "柳畔",
+    "command 1": "程枢",
+    "engineer u-fire": "吴焰",
+    "engineer u-gas": "郭宁",
+    "leader 2": "钱衡",
 }
 # role -> account name and what the account is for.
 ACCOUNT_OF: Final = {
@@ -201,6 +208,12 @@ ACCOUNT_OF: Final = {
     "admin 1": ("admin", "系统管理员：单位、人员、岗位、账号；不办案"),
     "grid u-nanbu-g1": ("honest", "南埠社区南埠老街一般网格长：一年里每一步都按时"),
     "head u-shangyu": ("village", "上屿村总网格长：确认、复查，有几件逾期"),
+    "head u-yanhe": ("whistle", "沿河社区总网格长：吹哨、出示现场码、评价、接令"),
+    "command 1": ("command", "街道指挥调度中心：定部门、定牵头、裁定异议、放行、召集会商"),
+    "engineer u-fire": ("fire", "区消防救援大队值班员：签收、报到、办理、看板"),
+    "engineer u-gas": ("gas", "澜江燃气（演示）值班员：签收、报到、办理、看板"),
+    "grid u-yanhe-g1": ("patrol", "沿河社区河畔人家一般网格长：巡查、零报告"),
+    "leader 2": ("director", "街道办事处主任：审核吹哨、发令、会商结论"),
 }
 ACCOUNTS: Final = tuple(
     Account(account, PASSWORD, MARK + NAMED[role], what)
@@ -249,6 +262,9 @@ def town(size: Size) -> Town:
     units = [*_offices(), *_communities(blocks), *_grid_units(grids, size), *_companies(size)]
     posts = [*_street_posts(), *_community_posts(blocks), *_grid_posts(grids, size)]
     posts += [*_company_posts(size), *_department_posts()]
+    # Last: what came later shifts no name and no post of what was there before.
+    units.append(Unit(COMMAND, "department", "街道指挥调度中心", STREET))
+    posts += _posts_among_cases(blocks)
     spots = [*_estates(grids, size), *_sites(size)]
     return Town(tuple(units), tuple(posts), tuple(spots))
 
@@ -364,6 +380,23 @@ def _company_posts(size: Size) -> Iterator[Post]:
 def _department_posts() -> Iterator[Post]:
     for id_, _ in (*DEPARTMENTS, *UTILITIES):
         yield Post(f"engineer {id_}", id_, "值班员", ("rectify", "report"))
+
+
+def _posts_among_cases(blocks: list[Block]) -> Iterator[Post]:
+    """Whoever blows whistles and comes to them; patrols; gives directives and gets them."""
+    yield Post("command 1", COMMAND, "指挥长", ("command",))
+    yield Post("command 2", COMMAND, "调度员", ("command",))
+    yield Post("district 1", DISTRICT, "区调度员", ("command",))
+    yield Post("district 2", DISTRICT, "分管副区长", ("approve",))
+    yield Post("leader 2", STREET, "发令岗", ("direct",))
+    for id_, _, _ in blocks:
+        yield Post(f"head {id_}", id_, "吹哨、接令岗", ("whistle", "receive"))
+    for grid in ("u-tingtao-g1", "u-yanhe-g1"):
+        yield Post(f"grid {grid}", grid, "巡查岗", ("patrol",))
+    for id_, _ in (*DEPARTMENTS, *UTILITIES):
+        yield Post(f"engineer {id_}", id_, "报到岗", ("respond",))
+        yield Post(f"deputy {id_}", id_, "副值班员", ("respond",))
+        yield Post(f"chief {id_}", id_, "负责人", ("approve",))
 
 
 def _estates(grids: list[_Grid], size: Size) -> Iterator[Spot]:
