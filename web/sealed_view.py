@@ -7,10 +7,11 @@ from typing import Any, Final
 from werkzeug.datastructures import MultiDict
 
 from audit.entries import Entry
+from engine.cases import HANDED_OVER
 from engine.casework import Desk
 from engine.definitions import OPENING_FORM, Definition
 from engine.errors import Refusal
-from engine.forms import FieldError, Form
+from engine.forms import Form
 from engine.mailbox import COMPLAINANT, reading_step
 from engine.people import By
 from engine.sealed_answers import MAILBOX, sealed_in, subject_of
@@ -18,7 +19,7 @@ from engine.state import OpenTask
 from engine.unsealing import INVESTIGATING, Request, requests_in
 from web.texts import either, later, say
 
-# The step by which an accusation leaves the house.
+# What the form of a hand-over says once it is done.
 HAND_OVER: Final = "hand_over"
 SAID: Final = {
     "result.disputed": later("不认可结果，或有新情况"),
@@ -67,17 +68,18 @@ def sealed_card(desk: Desk, task: OpenTask, entries: Sequence[Entry], by: By) ->
     """What this person may do about the sealed content of a case at this step."""
     asked = [one for one in requests_in(entries).values() if one.person == by.person]
     gone = {entry.data["subject"] for entry in entries if entry.type == "sealed.destroyed"}
+    drawn = desk.context.definition.tasks[task.element]
     handed = next((e.data for e in entries if e.type == "accusation.handed_over"), None)
     return SealedCard(
         there=_is_there(desk, entries, "content", gone),
-        reads=desk.context.definition.tasks[task.element].reads,
+        reads=drawn.reads,
         mine=_reads(desk, by),
         identity=_identity(desk, entries, gone) if _reads(desk, by, INVESTIGATING) else (),
         waiting=next((one for one in asked if one.is_open), None),
         granted=tuple(one for one in asked if one.until is not None and one.until > desk.at),
         denied=sum(one.denied for one in asked),
         handed=handed,
-        hands_over=task.element == HAND_OVER,
+        hands_over=drawn.proof == HANDED_OVER,
     )
 
 
@@ -100,20 +102,6 @@ def _identity(desk: Desk, entries: Sequence[Entry], gone: set[str]) -> tuple[tup
     form = desk.context.definition.forms[OPENING_FORM]
     names = dict.fromkeys(one.field for one in sealed_in(entries) if one.seal == "identity")
     return tuple((name, _title(form, name)) for name in names)
-
-
-def unsealed(card: SealedCard, values: Mapping[str, Any]) -> list[FieldError]:
-    """Why an accusation may not be said to have been handed over: it has not been sealed."""
-    said = card.hands_over and values.get("decision") == HAND_OVER
-    if not said or card.handed:
-        return []
-    return [
-        FieldError(
-            "decision",
-            "还没有封装。请先在“封装移交”里封装，再办这一步。",
-            "It has not been sealed yet: do that first, under “Seal and hand over”.",
-        )
-    ]
 
 
 def prefilled(card: SealedCard) -> MultiDict[str, str] | None:

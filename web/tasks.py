@@ -30,7 +30,7 @@ from web.receivers import receivers
 from web.records import five_cells, handed_over, line_of, names, read_file
 from web.related import find_case, with_cases
 from web.rows import told_clock, verb
-from web.sealed_view import prefilled, sealed_card, unsealed
+from web.sealed_view import prefilled, sealed_card
 from web.so_far import so_far
 from web.texts import either, say
 from web.uploads import asked_purposes, receive, uploads
@@ -72,12 +72,10 @@ def complete(case_id: str, task: str) -> Any:
         open_ = open_task(desk, task)
         # Before a file is kept: nobody fills the disk through somebody else's step.
         may_do(desk, open_, by())
-        sealed = sealed_card(desk, open_, log.read(conn, case_id), by())
     form = _form(desk, open_.element)
     values, errors = read_answers(
         form, request.form, now=at(), choosing=choosing(desk, open_.element), find_case=find_case
     )
-    errors += unsealed(sealed, values)
     received, unfit = receive(asked_purposes(form), at=at())
     try:
         if errors or unfit:
