@@ -207,12 +207,12 @@ def test_nobody_in_twice_the_limit_goes_to_the_district() -> None:
 # --- who may, and who may not ---------------------------------------------------------------------
 
 
-def test_only_posts_with_the_right_blow_and_nobody_opens_the_rest_by_hand_but_the_desk() -> None:
+def test_only_posts_with_the_right_blow_and_parties_are_only_called_by_a_case() -> None:
     assert {key: one.opened_by for key, one in SETS.items()} == {
         "whistle": "whistle",
-        "response": "command",
+        "response": "case",
         "consultation": "command",
-        "opinion": "command",
+        "opinion": "case",
     }
 
 
