@@ -46,13 +46,13 @@ def deliver(
     and what the same case says to the same address later waits behind it.
     """
     delivered, stuck = 0, dict[bytes, str]()
-    while True:
+    seen = (-1, -1)
+    # What another deliverer has in hand is left to it: a round that came to nothing was the last.
+    while seen != (delivered, len(stuck)):
+        seen = (delivered, len(stuck))
         with reading(engine).begin() as conn:
             waiting = outbox.pending(conn, limit=limit + len(stuck))
-        fresh = _in_turn(waiting, stuck)
-        if not fresh:
-            return delivered, list(stuck.values())
-        for message in fresh:
+        for message in _in_turn(waiting, stuck):
             try:
                 with engine.begin() as conn:
                     delivered += deliver_one(conn, message, at=at, vault=vault)
@@ -64,6 +64,7 @@ def deliver(
             except Exception as error:
                 told = f"{message.case} #{message.seq}"
                 stuck[message.hash] = f"{told}: {type(error).__name__}: {error}"
+    return delivered, list(stuck.values())
 
 
 def _in_turn(waiting: Iterable[Pending], stuck: dict[bytes, str]) -> list[Pending]:

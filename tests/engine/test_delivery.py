@@ -1,5 +1,9 @@
 """What cases tell each other arrives exactly once, in both records, whatever dies on the way."""
 
+import subprocess
+import sys
+from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -264,6 +268,40 @@ def test_a_delivery_that_dies_half_way_is_made_again(
     calling.deliver()
     assert children(calling, case).keys() == {"u-heat"}
     calling.check()
+
+
+def test_messages_arrive_once_though_callers_and_deliverers_are_killed(calling: Street) -> None:
+    chance = Random(2026)
+    url = calling.database.url.render_as_string(hide_password=False)
+    cases: list[str] = []
+    for _ in range(2):
+        work = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.engine.crash_deliverer", url, what],
+                cwd=ROOT, stdout=subprocess.PIPE, text=True,
+            )
+            for what in ("call", "deliver", "deliver")
+        ]  # fmt: skip
+        lines = [line for process in work for line in killed(process, chance.randint(4, 12))]
+        cases += [line for line in lines if line.startswith("calling-")]
+    calling.at += timedelta(days=2)
+    calling.check()  # on its way or there, never both and never neither
+    calling.deliver()
+    assert len(cases) > 8
+    for case in cases:
+        assert children(calling, case).keys() == {"u-heat", "u-gas"}
+    calling.check()
+
+
+def killed(process: "subprocess.Popen[str]", enough: int) -> list[str]:
+    """What it said until it had said enough, and had been killed."""
+    assert process.stdout
+    lines = [process.stdout.readline() for _ in range(enough)]
+    process.kill()
+    lines += process.stdout.readlines()
+    process.stdout.close()
+    process.wait()
+    return [line.strip() for line in lines if line.endswith("\n")]
 
 
 def test_what_cannot_be_delivered_stays_on_its_way_and_says_why(calling: Street) -> None:
