@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from audit.encoding import NotCanonical
 from audit.log import ClockBehind, ForkRefused
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
+from web.anonymous import is_quiet
 from web.texts import later, refusal, say
 
 STATUSES: Final[tuple[tuple[type[Refusal], int], ...]] = (
@@ -81,6 +82,8 @@ def failed(error: HTTPException) -> tuple[str, int] | Response:
     if code in TORN:
         told = say(ADVICE[500])
         return render_template("torn.html", title=say(TITLES[500]), told=told), code
+    if code == 413 and is_quiet():
+        return card(say("写得太长，没有收下。请分几次写，先交最要紧的。"), code)
     return card(say(ADVICE.get(code, ADVICE[400])), code)
 
 

@@ -44,7 +44,12 @@ class User:
 
 def init_app(app: Flask) -> None:
     """Let this application know who is signed in."""
-    manager = LoginManager(app)
+    # Its own context processor would look up who is signed in for every page, and so note the hour
+    # at which they were here, on pages for people who are nobody, too: templates are given the
+    # proxy instead, which asks when it is asked.
+    manager = LoginManager()
+    manager.init_app(app, add_context_processor=False)
+    app.jinja_env.globals["current_user"] = current_user
     # Its own protection would keep a hash of address and browser; we keep neither.
     manager.session_protection = None
     manager.user_loader(load)
