@@ -1,4 +1,4 @@
-"""The hotline behind its pages: its offices and people with accounts, and a complainant's browser."""
+"""The hotline behind its pages: people with accounts, and a complainant at a browser."""
 
 import re
 import shutil
@@ -106,6 +106,7 @@ def settings(web_street: Street, tmp_path: Path) -> Settings:
         database_url=str(web_street.database.url),
         evidence_dir=tmp_path / "evidence",
         cookie_secure=False,
+        receivers_dir=tmp_path / "var" / "receivers",
     )
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +16,10 @@ from tests.conftest import Street
 from tests.engine.hotline_street import Hotline
 from tests.web.conftest import PASSWORD, Visitor
 from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
-from tests.web.hotline_pages import Resident, code_in
+from tests.web.hotline_pages import Enter, Resident, code_in
 from web.app import create_app
 from web.config import Settings
 
-Enter = Callable[[str], Visitor]
 BROWSER = {"User-Agent": "Telltale/1.0", "X-Forwarded-For": "203.0.113.77"}
 FROM = {"REMOTE_ADDR": "203.0.113.77"}
 QUIET = ("/complain", "/complain?place=u-micro-1", "/mailbox", "/public")

@@ -53,16 +53,17 @@ def test_looking_leaves_no_trace(resident: Resident, h: Hotline) -> None:
 def test_both_sides_words_stand_there_the_newest_first(resident: Resident, h: Hotline) -> None:
     resident.complain()
     resident.mailbox("write", words="昨天又停了")
-    page = h.do("accept", to_complainant="已受理，先去现场") and resident.mailbox().text
+    h.do("accept", to_complainant="已受理，先去现场")
+    page = resident.mailbox().text
     assert said(page)[:2] == [("theirs", "已受理，先去现场"), ("mine", "昨天又停了")]
     assert said(page)[-1][0] == "mine"
 
 
 def test_a_message_sent_twice_is_there_once(resident: Resident) -> None:
     resident.complain()
-    for _ in range(2):
-        answer = resident.mailbox("write", words="只说一次", key="same")
-        assert answer.status_code == 200
+    resident.mailbox("write", words="只说一次", key="same")
+    answer = resident.mailbox("write", words="只说一次", key="same")
+    assert answer.status_code == 200
     assert len([1 for _, words in said(answer.text) if words == "只说一次"]) == 1
 
 

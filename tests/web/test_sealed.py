@@ -1,7 +1,6 @@
-"""Sealed content for those who work on it: one look one record, shown once; identity by approval."""
+"""Sealed content for those who work on it: one look, one record; identity by approval."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,10 @@ from engine.holding import claim_task
 from tests.engine.hotline_street import Hotline
 from tests.web.conftest import Visitor
 from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
-from tests.web.hotline_pages import Resident
+from tests.web.hotline_pages import Enter, Resident
 from web.config import Settings
 from web.receivers import make_keys, private_key
 
-Enter = Callable[[str], Visitor]
 CASE = "hotline-2026-00001"
 WORDS = "报修三次都说修好了"
 TASK = f"/cases/{CASE}/tasks/investigate%231"
@@ -230,13 +228,6 @@ def accusation(resident: Resident, h: Hotline) -> Hotline:
     return h
 
 
-@pytest.fixture
-def settings(settings: Settings, tmp_path: Path) -> Settings:
-    from dataclasses import replace
-
-    return replace(settings, receivers_dir=tmp_path / "receivers")
-
-
 STEP = f"/cases/{CASE}/tasks/hand_over%231"
 SURE = {"body": "区纪委监委", "sure": "yes", "task": "hand_over#1"}
 
@@ -311,5 +302,3 @@ def test_the_file_is_for_whoever_handed_it_over_and_goes_when_it_was_read_back(
     assert who.post(path, {"sha256": f"{sha256[:4]} {sha256[4:8].upper()}"}).status_code == 303
     assert waiting_files(accusation.vault) == {}
     assert who.post(f"/cases/{CASE}/handover/file").status_code == 404
-
-
