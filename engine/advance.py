@@ -71,7 +71,7 @@ class Effect:
 def open_case(cause: Entry, context: Context) -> Effect:
     """The case that `case.opened` begins, with its receipt, first steps and their clocks."""
     data = cause.data
-    start = _start(data, context.definition)
+    start = _start(cause, context.definition)
     case = CaseState(
         case=cause.stream, seq=cause.seq, at=timestamp(cause.at), process=data["process"],
         number=data["number"], title=data["title"], definition=data["definition"]["sha256"],
@@ -93,10 +93,11 @@ def _kept_of_opening(data: dict[str, Any], definition: Definition) -> dict[str, 
     return kept | ({"confidential": True} if definition.confidential else {})
 
 
-def _start(data: dict[str, Any], definition: Definition) -> dict[str, Any]:
+def _start(cause: Entry, definition: Definition) -> dict[str, Any]:
     """What reads as `case.…`: the routing answers of the opening form, and where the case is."""
-    place = data["place"]
+    data, place = cause.data, cause.data["place"]
     street = place["path"][-1]
+    community = place["path"][-2] if len(place["path"]) > 1 else street
     facts = {
         "source": data["source"],
         "category": data["category"],
@@ -104,6 +105,8 @@ def _start(data: dict[str, Any], definition: Definition) -> dict[str, Any]:
         "party": data.get("party"),
         "place": place["unit"],
         "street": street,
+        # The unit of whoever opened the case; what a machine opened came from the community.
+        "opener": cause.actor.get("unit", community),
         # Where nothing stands above the street, what goes up to the district ends at the street.
         "district": place.get("district", street),
     }
@@ -457,12 +460,25 @@ def _units(
         return place[:-1] or place, None
     if lane.scope == "street":
         return place[-1:], None
+    if lane.scope == "opener":
+        return _opening_units(case), None
     if lane.scope == "lot":
         return _draw_unit(place, waiting, cause, context)
     unit = lane.unit.evaluate(case.variables) if lane.unit else None
     if not isinstance(unit, str):
         raise _nobody(waiting.element)
     return (unit,), None
+
+
+def _opening_units(case: CaseState) -> tuple[str, ...]:
+    """Where the case came from: its community, or the office of somebody who opened it from there.
+
+    What a machine opened came from the place.
+    """
+    first = case.doers.get("report", (None,))[0]
+    unit = first.unit if first else None
+    near = case.place[:-1] or case.place
+    return near if unit is None or unit in near else (unit,)
 
 
 def _draw_unit(

@@ -30,7 +30,8 @@ class BadDefinition(BadInput):
 class Lane:
     """Who does what is in it: a duty, held in a unit of the scope.
 
-    scope: `place`, `street`, `lot`, or `unit:<expression>` with the expression in `unit`.
+    scope: `place`, `street`, `lot`, `opener` (the unit of whoever opened the case), or
+    `unit:<expression>` with the expression in `unit`.
     """
 
     id: str

@@ -55,6 +55,10 @@ DUTIES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+# A lane's duty where any post will do, because the step is somebody's by name.
+ANY_POST: Final = "any"
+
+
 class UnknownUnit(NotFound):
     """No unit has this id."""
 
@@ -244,13 +248,13 @@ class Directory:
     ) -> Authority | None:
         """The post by which this person may exercise a duty in one of these units, or None.
 
-        units: None means anywhere. An own post comes before a substitution, unless `on_behalf_of`
+        duty: `any` = whatever post. units: None means anywhere. An own post comes before a substitution, unless `on_behalf_of`
         names whose post is meant. A substitute cannot pass the substitution on.
         """
         fitting = (
             held
             for held in self.capacities(person, at)
-            if held.duty == duty
+            if duty in (held.duty, ANY_POST)
             and (units is None or held.unit in units)
             and on_behalf_of in (None, held.on_behalf_of)
         )

@@ -4,8 +4,8 @@ A form is one object of flat fields: text, whole numbers, yes/no, and lists of w
 allowed are those that can be explained to the person who fills it in. Ours: `x-en`, `x-routing`
 (the answer may steer the process), `x-widget`, `x-hint`, `x-hint-en`, `x-when` (asked only if this
 expression over earlier fields holds), `x-seal` (the answer never reaches the log: it lies in the
-vault as `content` or `identity` of a complaint, or as an `answer` opened later), and at the root
-`x-evidence`, `x-required-when-shown`.
+vault as `content` or `identity` of a complaint, or as an `answer` opened later), `x-machine` (filled
+in by another case, never asked of a person), and at the root `x-evidence`, `x-required-when-shown`.
 """
 
 import json
@@ -87,6 +87,7 @@ COMMON_WORDS: Final = frozenset(
         "x-hint-en",
         "x-when",
         "x-seal",
+        "x-machine",
     }
 )
 SEALS: Final = frozenset({"content", "identity", "answer"})
@@ -137,7 +138,8 @@ class Field:
     """One question; type is string, integer, boolean or array (of strings, from `choices` if any).
 
     required: always; required_when_shown: whenever `when` holds. Lengths in characters.
-    seal: content, identity, answer, or None for what is recorded in clear.
+    seal: content, identity, answer, or None for what is recorded in clear. machine: filled in by
+    another case and never asked of a person.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Field:
     unique: bool
     default: Any
     seal: str | None = None
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -567,6 +570,7 @@ def _read_field(
         unique=words.get("uniqueItems", bool(items.get("oneOf") or items.get("enum"))),
         default=words.get("default"),
         seal=_read_seal(name, words),
+        machine=_flag(words, "x-machine", name),
     )
     _check_default(field)
     return field

@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.definitions import read_payload
 from engine.diagram import Node
-from engine.directory import DUTIES
+from engine.directory import ANY_POST, DUTIES
 from engine.findings import Finding
 from engine.lint_facts import Facts, finding, form_of
 
@@ -177,16 +177,16 @@ def lanes(facts: Facts) -> Iterator[Finding]:
         duty, scope = lane.properties.get("duty"), lane.properties.get("scope", "")
         if not duty:
             yield finding(lane.id, "lane_duty", "泳道没有写明职责 duty", "the lane has no duty")
-        elif duty not in DUTIES:
+        elif duty not in (*DUTIES, ANY_POST):
             yield finding(
                 lane.id, "lane_duty", f"职责 {duty} 不认识", f"has an unknown duty {duty}"
             )
-        if scope not in ("place", "street", "lot") and not scope.startswith("unit:"):
+        if scope not in ("place", "street", "lot", "opener") and not scope.startswith("unit:"):
             yield finding(
                 lane.id,
                 "lane_scope",
-                "范围 scope 应为 place、street、lot 或 unit:表达式",
-                "needs a scope: place, street, lot, or unit: with an expression",
+                "范围 scope 应为 place、street、lot、opener 或 unit:表达式",
+                "needs a scope: place, street, lot, opener, or unit: with an expression",
             )
         if not lane.name:
             yield finding(lane.id, "no_name", "泳道没有名称", "the lane has no name")

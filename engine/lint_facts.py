@@ -22,6 +22,7 @@ CASE_FACTS: Final = {
     "category": "string",
     "concluded": "boolean",
     "party": "string",
+    "opener": "string",
     "street": "string",
     "district": "string",
     "place": "string",

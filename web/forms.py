@@ -102,6 +102,7 @@ def questions(
     return [
         _question(form, field, posted, told.get(field.name, ""), steering, choosing, now)
         for field in form.fields
+        if not field.machine
     ]
 
 
@@ -120,7 +121,8 @@ def read_answers(
     who belongs to a group that was chosen as a whole. find_case: the id of the case somebody named,
     None if there is none they may see.
     """
-    values = forms.parse_posted(form, posted)
+    asked = {field.name for field in form.fields if not field.machine}
+    values = {n: v for n, v in forms.parse_posted(form, posted).items() if n in asked}
     errors: list[FieldError] = []
     for field in form.fields:
         if field.widget == "persons" and choosing:

@@ -118,6 +118,30 @@ def test_a_whistle_sent_back_is_blown_again_or_given_up(w: Whistle) -> None:
     assert len(w.all("task.returned")) == 2
 
 
+def test_whoever_blows_from_the_street_amends_evaluates_and_looks_again_there(w: Whistle) -> None:
+    w.blow(by="officer")
+    w.act(return_task, w.task("review").key, "写清楚", by="officer2")
+    with pytest.raises(NotYourTask):
+        w.do("amend", by="blower")
+    w.do("amend", by="officer").do("review", by="officer2").do("fix_list")
+    w.arrived("u-fire").do("joint_record").worked("u-fire", "release_by_desk")
+    with pytest.raises(NotYourTask):
+        w.do("evaluate", "u-fire")
+    w.do("evaluate", "u-fire", by="officer")
+
+
+def test_an_opinion_is_asked_of_anybody_with_a_post(w: Whistle) -> None:
+    w.called().arrived().do(
+        "joint_record", result="cannot", summary="产权不清", question="谁出钱拆"
+    )
+    consultation = w.only("consultation")
+    w.do("convene", consultation, participants=["mayor", "fire_chief"])
+    w.do("give_opinion", "mayor", by="mayor")
+    with pytest.raises(NotYourTask):
+        w.do("give_opinion", "fire_chief", by="mayor")
+    w.do("give_opinion", "fire_chief", by="fire_chief")
+
+
 # --- emergencies ----------------------------------------------------------------------------------
 
 
