@@ -1,7 +1,6 @@
 """Sealed content for those who work on it: one look, one record; identity by approval."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -268,7 +267,7 @@ def test_a_body_without_a_key_is_no_receiver(
 ) -> None:
     who = signed_in("officer")
     assert "还没有登记接收机关的公钥" in who.text(STEP)
-    settings.receivers_dir.mkdir()
+    settings.receivers_dir.mkdir(parents=True)
     (settings.receivers_dir / "坏.pub").write_text("no key", encoding="ascii")
     for body in ("区纪委监委", "坏", "../坏", ""):
         assert who.post(f"/cases/{CASE}/handover", {**SURE, "body": body}).status_code == 400
