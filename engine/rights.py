@@ -57,6 +57,7 @@ def may_see(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
         _is_over(case, people, held)
         or _is_part_of(case, held)
         or _is_wanted(case, people, held, at)
+        or _is_asked(case, held)
         for held in seeing
     )
 
@@ -108,6 +109,12 @@ def _seeing(people: Directory, by: By, at: datetime) -> Iterator[Authority]:
 def _is_part_of(case: CaseState, held: Authority) -> bool:
     """Whoever stands in for a participant sees what they see."""
     return held.on_behalf_of in participants(case)
+
+
+def _is_asked(case: CaseState, held: Authority) -> bool:
+    """The case has called this unit or this person: they see what for, until they are taken off."""
+    asked = {child.party for child in case.children.values() if child.party and not child.removed}
+    return bool({held.unit, held.person, held.on_behalf_of} & asked)
 
 
 def _is_over(case: CaseState, people: Directory, held: Authority) -> bool:

@@ -12,7 +12,7 @@ from engine.calendar_versions import calendar
 from engine.casework import read_case
 from engine.directory import Directory
 from engine.errors import NotAllowed
-from engine.inbox import InboxRow, steps_of
+from engine.inbox import InboxRow, duties_of, steps_of
 from engine.people import directory
 from engine.rights import may_see
 from web.clock import ClockView, State, tally
@@ -86,14 +86,20 @@ def page() -> str:
             lambda step: step.holder or "",
             lambda person: people.name(person) if person else say("待认领"),
         ),
-        desk=[row for step, row in pairs if step.duty == COMMAND] if _commands(people) else None,
+        desk=_for_the_desk(people, pairs),
         rows=rows[:LISTED],
         shown=min(len(rows), LISTED),
     )
 
 
-def _commands(people: Directory) -> bool:
-    return any(held.duty == COMMAND for held in people.capacities(by().person, at()))
+def _for_the_desk(
+    people: Directory, pairs: Sequence[tuple[InboxRow, TaskRow]]
+) -> list[TaskRow] | None:
+    """What waits for this person's command desk; None for whoever has none."""
+    units = duties_of(people, by().person, at()).get(COMMAND)
+    if units is None:
+        return None
+    return [row for step, row in pairs if step.duty == COMMAND and units & set(step.units)]
 
 
 def _steps(conn: Connection, people: Directory) -> list[InboxRow]:

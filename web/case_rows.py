@@ -66,7 +66,23 @@ def standing(record: CaseRecord, called: Names) -> str:
         ended = element_name(record, record.ended, language())
         return say("{ended}，{when}", ended=ended, when=moment(record.ended_at))
     hands = [in_hands(record, line, called) for line in record.now]
-    return say("；").join(hands) or say("等待下一个条件")
+    return say("；").join(hands) or _resting(record)
+
+
+def _resting(record: CaseRecord) -> str:
+    """What a case without an open step waits for: the cases it opened, a date, something drawn."""
+    opened = {row.seq for row in record.timeline
+              if row.type == "message.sent" and row.data["to"].startswith("opens:")}  # fmt: skip
+    ended = {row.data.get("child") for row in record.timeline
+             if row.type == "message.received" and row.data["message"] == "case.ended"}  # fmt: skip
+    told = [
+        say("等“{name}”，{when}", name=element_name(record, rest.element, language()),
+            when=moment(rest.due))
+        for rest in record.waiting
+    ]  # fmt: skip
+    if opened - ended:
+        told.append(say("等 {count} 件下级案件办结", count=len(opened - ended)))
+    return say("；").join(told) or say("等待下一个条件")
 
 
 def texts_of(record: CaseRecord, definition: Definition) -> str:

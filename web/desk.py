@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from engine.casework import Desk, context_for, read_case
 from engine.definition_sets import UnknownDefinition, latest, load
 from engine.definitions import Definition, UserTask
-from engine.directory import KINDS, Authority, Directory, valid
-from engine.exclusion import SUPERIOR, is_excluded
+from engine.directory import ANY_POST, KINDS, Authority, Directory, valid
+from engine.exclusion import SUPERIOR, answering_units, is_excluded
 from engine.fitness import kept_apart
 from engine.forms import Field
 from engine.inbox import InboxRow, open_steps
@@ -94,9 +94,10 @@ def asked_of(
 ) -> frozenset[str]:
     """The duties whoever is named at a path will need: of this process, and of those it opens.
 
-    The duty of a superior counts only where no other is asked: they are not who comes.
+    The duty of a superior counts only where no other is asked: they are not who comes. Empty where
+    any post will do.
     """
-    found = frozenset(_asked_of(definition, path, child, set()))
+    found = frozenset(_asked_of(definition, path, child, set())) - {ANY_POST}
     return found - {SUPERIOR} or found
 
 
@@ -129,7 +130,7 @@ def _asked_of(
 def fit_for(desk: Desk, task: OpenTask) -> list[Authority]:
     """Who else may do an open step now: holders of its duty, then substitutes, not barred."""
     drawn = desk.context.definition.tasks[task.element]
-    units = desk.directory.offices(task.units)
+    units = answering_units(desk.case, desk.directory, task, desk.at)
     return [
         held
         for held in _once(desk.directory.holders(task.duty, units, desk.at))

@@ -20,11 +20,12 @@ from engine.register import register_table
 from engine.rights import may_see
 from web.case_rows import standing
 from web.clock import clock_view
+from web.frame import moment
 from web.records import names, read_file
 from web.rows import ToldClock, told_clock
 from web.texts import either, say
 from web.visit import at, by, reads
-from web.wording import Names
+from web.wording import Names, party_name
 
 ARRIVED: Final = "response.arrived"
 # Of more children than this the ended ones are counted, but for the last.
@@ -36,14 +37,16 @@ FEW: Final = 6
 class Relative:
     """One case of the tree; address: "" for one this person may not see, of which nothing is told.
 
-    here: the case the page is about. first: it was the first to arrive. left_out: children that are
-    counted and not listed.
+    same: its title is that of the case above. here: the case the page is about. first: it was the
+    first to arrive. left_out: children that are counted and not listed.
     """
 
     address: str
     number: str = ""
     title: str = ""
+    same: bool = False
     kind: str = ""
+    opened: str = ""
     party: str = ""
     standing: str = ""
     late: bool = False
@@ -93,11 +96,13 @@ def family(conn: Connection, desk: Desk) -> Relative | None:
         top = above[0]
     if top == desk.case.case and not hidden and not outbox.children_of(conn, [top]):
         return None
-    tree = _relative(conn, desk, top, None)
+    tree = _relative(conn, desk, top)
     return Relative("", below=(tree,)) if hidden else tree
 
 
-def _relative(conn: Connection, desk: Desk, case: str, first: str | None) -> Relative:
+def _relative(
+    conn: Connection, desk: Desk, case: str, first: str | None = None, above: str = ""
+) -> Relative:
     people = desk.directory
     if not _visible(conn, case, people):
         return Relative("")
@@ -110,7 +115,9 @@ def _relative(conn: Connection, desk: Desk, case: str, first: str | None) -> Rel
         address=url_for("cases.page", case_id=case),
         number=record.number,
         title=record.title,
+        same=record.title == above,
         kind=either(file.definition.title, file.definition.title_en),
+        opened=moment(record.opened),
         party=party_name(record.timeline[0].data.get("party"), called),
         standing=standing(record, called),
         late=any(line.timing.state == "overdue" for line in record.now),
@@ -118,7 +125,7 @@ def _relative(conn: Connection, desk: Desk, case: str, first: str | None) -> Rel
         clock=_clock(conn, case),
         here=case == desk.case.case,
         first=case == first,
-        below=tuple(_relative(conn, desk, child, came) for child in listed),
+        below=tuple(_relative(conn, desk, child, came, record.title) for child in listed),
         left_out=len(children) - len(listed),
     )
 
@@ -145,13 +152,6 @@ def _clock(conn: Connection, case: str) -> ToldClock | None:
     views = (clock_view(row, cal, at()) for row in open_steps(conn, [case]))
     view = next((view for view in views if view is not None), None)
     return told_clock(view) if view else None
-
-
-def party_name(party: str | None, called: Names) -> str:
-    """A unit or a person by name; "" for nobody."""
-    if not party:
-        return ""
-    return called.units.get(party) or called.person(party)
 
 
 def linked_case(record: CaseRecord) -> str | None:

@@ -18,6 +18,7 @@ from web.moments import span
 from web.quantities import limit
 from web.records import CaseFile, Cell, five_cells, handed_over, names, read_file
 from web.texts import either, language, say
+from web.wording import party_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class TaskRow:
     number: str
     handed: Markup | str
     kind: str
+    party: str
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
     clock: ToldClock | None
@@ -68,6 +70,7 @@ def task_row(step: InboxRow, file: CaseFile, people: Directory, view: ClockView 
         number=step.number,
         handed=handed_over(file.record, step.task, names(people)),
         kind=kind_of(file),
+        party=party_name(file.record.timeline[0].data.get("party"), names(people)),
         notes=tuple(_notes(step)),
         cells=five_cells(file.record, view.state if view else ""),
         clock=told_clock(view) if view else None,

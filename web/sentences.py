@@ -56,12 +56,19 @@ def timeline_sentence(
 ) -> list[Segment]:
     """One entry as a sentence. known: persons introduced already, who are then named alone."""
     slots = Slots(record, row, names, locale, known)
-    return _punctuated(_render(template(row, locale), slots), locale)
+    begun = record.elements.get("report")
+    told = template(row, locale, five=begun is None or begun.duty5 is not None)
+    return _punctuated(_render(told, slots), locale)
 
 
-def template(row: TimelineRow, locale: str) -> str:
-    """The sentence with its slots, from sentences.toml; types not known there have one too."""
+def template(row: TimelineRow, locale: str, *, five: bool = True) -> str:
+    """The sentence with its slots, from sentences.toml; types not known there have one too.
+
+    five: whether the process has the five duties.
+    """
     keys = [row.type, "*"]
+    if not five:
+        keys.insert(0, f"{row.type}/begun")
     if row.type == "case.advanced" and not {"opened", "ends"} & set(row.data):
         keys.insert(0, f"{row.type}/waiting")
     if "predecessor" in row.data:

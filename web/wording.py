@@ -162,6 +162,13 @@ class Names:
         return [Segment(number, f"case:{case}" if case in self.cases else "num")]
 
 
+def party_name(party: str | None, called: Names, locale: str = "zh") -> str:
+    """A unit or a person by name; "" for nobody."""
+    if not party:
+        return ""
+    return called.units.get(party) or called.person(party, locale)
+
+
 def duty_name(record: CaseRecord, row: Responsibility, locale: str) -> str:
     """The name of the duty a line belongs to: one of the five, else its element's."""
     if row.duty5:

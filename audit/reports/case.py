@@ -415,9 +415,9 @@ class _Fold:
         return sum(1 for step in self.steps.values() if step.element == element)
 
     def _duty5(self, step: _Step) -> str | None:
-        if step.element == REPORT:
-            return REPORT
         known = self.elements.get(step.element)
+        if step.element == REPORT and known is None:
+            return REPORT
         return known.duty5 if known and known.duty5 in FIVE_DUTIES else None
 
     def _missed(self, lines: Sequence[Responsibility]) -> Iterator[Missed]:

@@ -7,6 +7,7 @@ from engine import site_codes
 from engine.definition_sets import load
 from engine.definitions import parse, read_folder
 from engine.exports import element_facts
+from engine.parties import remove_party
 from tests.conftest import ROOT, Street
 from tests.engine.whistle_street import Whistle
 from tests.web.paths import confirmed
@@ -201,15 +202,27 @@ def test_both_sides_of_a_message_lead_to_each_other(signed_in: Enter, w: Whistle
     assert re.search(r"请来报到，“没有执法权", told)
 
 
-def test_a_case_one_may_not_see_stands_in_the_tree_without_a_number(
+def test_who_is_called_sees_the_whistle_and_of_the_others_only_that_they_are_there(
     signed_in: Enter, w: Whistle
 ) -> None:
     w.called()
-    gas = w.find("u-urban")
-    page = signed_in("fire").text(f"/cases/{w.find('u-fire')}")
+    fire = signed_in("fire")
+    page = fire.text(f"/cases/{w.find('u-fire')}")
+    assert f"/cases/{w.case}" in page
     assert "一件您无权查看的案件" in page
-    assert gas not in page
-    assert f"/cases/{w.case}" not in page
+    assert w.find("u-urban") not in page
+    assert w.find("u-urban") not in fire.text(f"/cases/{w.case}")
+    assert fire.get(f"/cases/{w.find('u-urban')}").status_code == 403
+    assert signed_in("gas").get(f"/cases/{w.case}").status_code == 403
+    assert signed_in("elsewhere").get(f"/cases/{w.case}").status_code == 403
+
+
+def test_who_was_taken_off_sees_the_whistle_no_longer(signed_in: Enter, w: Whistle) -> None:
+    w.called()
+    assert signed_in("fire").get(f"/cases/{w.case}").status_code == 200
+    seq = next(seq for seq, child in w.state.children.items() if child.party == "u-fire")
+    w.act(remove_party, int(seq), "不归消防", by="desk")
+    assert signed_in("fire").get(f"/cases/{w.case}").status_code == 403
 
 
 def test_processes_without_five_duties_show_no_false_cells(signed_in: Enter, w: Whistle) -> None:
@@ -253,9 +266,9 @@ def test_the_report_tells_of_related_cases_in_words(
     w.called().arrived("u-fire")
     answer = signed_in("desk").post(f"/cases/{w.find('u-fire')}/exports", {"purpose": "例会"})
     assert answer.mimetype == "application/pdf"
+    digest, entries = w.state.definition, w.entries()
     with web_street.database.begin() as conn:
-        definition = load(conn, w.state.definition)
-        record = case_record(w.entries(), element_facts(definition))
+        record = case_record(entries, element_facts(load(conn, digest)))
     text = ReportText(record, Names(units={"u-fire": "区消防救援局"}), "zh")
     told = [str(words) for words, _ in text.related()]
     assert told[0].startswith("立了“部门报到”（区消防救援局）")
