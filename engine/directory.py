@@ -248,8 +248,9 @@ class Directory:
     ) -> Authority | None:
         """The post by which this person may exercise a duty in one of these units, or None.
 
-        duty: `any` = whatever post. units: None means anywhere. An own post comes before a substitution, unless `on_behalf_of`
-        names whose post is meant. A substitute cannot pass the substitution on.
+        duty: `any` = whatever post. units: None means anywhere. An own post comes before a
+        substitution, unless `on_behalf_of` names whose post is meant. A substitute cannot pass the
+        substitution on.
         """
         fitting = (
             held

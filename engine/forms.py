@@ -4,8 +4,9 @@ A form is one object of flat fields: text, whole numbers, yes/no, and lists of w
 allowed are those that can be explained to the person who fills it in. Ours: `x-en`, `x-routing`
 (the answer may steer the process), `x-widget`, `x-hint`, `x-hint-en`, `x-when` (asked only if this
 expression over earlier fields holds), `x-seal` (the answer never reaches the log: it lies in the
-vault as `content` or `identity` of a complaint, or as an `answer` opened later), `x-machine` (filled
-in by another case, never asked of a person), and at the root `x-evidence`, `x-required-when-shown`.
+vault as `content` or `identity` of a complaint, or as an `answer` opened later), `x-machine`
+(filled in by another case, never asked of a person), and at the root `x-evidence`,
+`x-required-when-shown`.
 """
 
 import json
