@@ -28,6 +28,7 @@ from web import (
     refusals,
     reporting,
     sealed,
+    seeing,
     signin,
     tasks,
     whistles,
@@ -69,6 +70,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         forgery.exempt(subject.pages)  # nobody is recognised there: see web.anonymous
     anonymous.init_app(app)
     signin.init_app(app)
+    seeing.init_app(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
     refusals.init_app(app)
