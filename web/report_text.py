@@ -143,7 +143,8 @@ class ReportText:
     def facts(self) -> Iterator[tuple[str, str]]:
         record, locale = self.record, self.locale
         kinds = (level_words(record, locale), category_words(record, locale))
-        yield self.say("级别", "Level"), self.say("　", ", ").join(filter(None, kinds))
+        name = self.say("级别", "Level") if kinds[0] else self.say("类别", "Kind")
+        yield name, self.say("　", ", ").join(filter(None, kinds))
         units = "·".join([self.names.unit(unit) for unit in reversed(record.path)][-3:])
         where = self.say(f"{record.address}（{units}）", f"{record.address} ({units})")
         yield self.say("地点", "Place"), where
