@@ -107,8 +107,8 @@ def search(
 def reported_by(
     conn: Connection, person: str, *, after: str | None = None, limit: int = PAGE
 ) -> Page:
-    """The cases this person reported, newest first."""
-    return _page(conn, _in_state(_REPORTER, person), after, limit)
+    """The cases this person reported, newest first; not those that one of their acts led to."""
+    return _page(conn, _reported(person), after, limit)
 
 
 def done_by(conn: Connection, person: str, *, after: str | None = None, limit: int = PAGE) -> Page:
@@ -124,6 +124,10 @@ def case_of_receipt(conn: Connection, receipt: str) -> str | None:
 def takes_part(person: str) -> ColumnElement[bool]:
     """Whether somebody has a part in a case: as reporter, doer, holder, or for whom one did it."""
     return or_(_did(person), *(_in_state(named, person) for named in (_HOLDER, _ABSENT)))
+
+
+def _reported(person: str) -> ColumnElement[bool]:
+    return and_(_in_state(_REPORTER, person), _CASE.source != "case")
 
 
 def _did(person: str) -> ColumnElement[bool]:
@@ -205,7 +209,7 @@ def _page(conn: Connection, condition: ColumnElement[bool], after: str | None, l
 
 def count_reported_by(conn: Connection, person: str) -> int:
     """How many cases this person reported."""
-    return _count(conn, _in_state(_REPORTER, person))
+    return _count(conn, _reported(person))
 
 
 def count_done_by(conn: Connection, person: str) -> int:

@@ -13,7 +13,7 @@ from engine.search import FoundCase
 from web.frame import moment
 from web.records import CaseFile, Cell, five_cells, names, read_file
 from web.texts import either, language, say
-from web.wording import Names, category_words, element_name, level_words
+from web.wording import Names, category_words, element_name, level_words, party_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class CaseRow:
 
     address: str
     title: str
+    party: str
     place: str
     number: str
     kind: str
@@ -43,14 +44,22 @@ def _row(case: FoundCase, file: CaseFile, called: Names) -> CaseRow:
     return CaseRow(
         address=url_for("cases.page", case_id=case.case),
         title=case.title,
+        party=party_name(record.timeline[0].data.get("party"), called, language()),
         place="　".join([called.unit(case.community), case.address]),
         number=case.number,
         kind="　".join(dict.fromkeys(filter(None, _kind(file)))),
-        opened=moment(record.opened),
+        opened=_opened(record),
         standing=standing(record, called),
         late=late,
         cells=five_cells(record, "late" if late else ""),
     )
+
+
+def _opened(record: CaseRecord) -> str:
+    when = moment(record.opened)
+    if five_cells(record):
+        return say("{moment} 上报", moment=when)
+    return say("{moment} 立案", moment=when)
 
 
 def _kind(file: CaseFile) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A case read for a page: its record, its definition, and the names behind the pseudonyms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 from sqlalchemy import Connection
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from audit import log
 from audit.reports.case import case_record
 from audit.reports.facts import CaseRecord, Responsibility, TimelineRow
-from engine.casework import UnknownCase
+from engine.casework import UnknownCase, read_case
 from engine.definition_sets import load
 from engine.definitions import Definition
 from engine.directory import Directory
@@ -46,7 +46,16 @@ def read_file(conn: Connection, case_id: str, *, up_to: int | None = None) -> Ca
     if not entries or case_id.startswith("@"):
         raise UnknownCase(case_id)
     definition = load(conn, entries[0].data["definition"]["sha256"])
-    return CaseFile(case_record(entries, element_facts(definition)), definition)
+    record = case_record(entries, element_facts(definition))
+    return CaseFile(record if up_to else _still_waiting(conn, record), definition)
+
+
+def _still_waiting(conn: Connection, record: CaseRecord) -> CaseRecord:
+    """The record without the timers that were drawn on what is over: no entry says they are gone."""
+    if not record.waiting:
+        return record
+    live = read_case(conn, record.case).timers
+    return replace(record, waiting=tuple(rest for rest in record.waiting if rest.timer in live))
 
 
 def names(people: Directory) -> Names:
