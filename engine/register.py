@@ -132,7 +132,7 @@ def alike(
             register_table.c.ended_at.is_(None)
             | (register_table.c.ended_at >= timestamp(at - ALIKE_FOR))
         )
-        # The log keeps what is suggested: of cases opened at one time every database names the same.
+        # The log keeps what is suggested: of cases opened at once every database names the same.
         .order_by(register_table.c.opened_at.desc(), register_table.c.case.desc())
         .limit(5)
     )

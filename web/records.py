@@ -51,7 +51,7 @@ def read_file(conn: Connection, case_id: str, *, up_to: int | None = None) -> Ca
 
 
 def _still_waiting(conn: Connection, record: CaseRecord) -> CaseRecord:
-    """The record without the timers that were drawn on what is over: no entry says they are gone."""
+    """The record without timers drawn on what is over: no entry says that they are gone."""
     if not record.waiting:
         return record
     live = read_case(conn, record.case).timers
