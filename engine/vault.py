@@ -12,7 +12,7 @@ import secrets
 import struct
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -160,12 +160,17 @@ class TooMuch(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """An open vault: its database, the key that wraps the others, and the salts of codes."""
+    """An open vault: its database, the key that wraps the others, and the salts of codes.
+
+    salt: where the salts of commitments come from; they are all of its randomness that reaches the
+    log, so that a demonstration can be lived again to the same bytes.
+    """
 
     engine: Engine
     key: bytes = field(repr=False)
     key_id: str
     salts: bytes = field(repr=False)
+    salt: Callable[[], bytes] = field(default=new_salt, repr=False)
 
 
 # --- opening ------------------------------------------------------------------------------------
@@ -273,7 +278,7 @@ def seal(vault: Vault, subject: str, field: str, value: Any, *, at: datetime) ->
     the commitment ends: a value nobody names is noise, a name without a value would be a loss.
     Raises SealDestroyed for a subject that is gone, TooMuch, NotCanonical.
     """
-    salt = new_salt()
+    salt = vault.salt()
     commitment = commit(field, value, salt)
     plain = _padded(canonical({"salt": salt.hex(), "value": value}))
     with transaction(vault) as conn:
@@ -453,7 +458,7 @@ def rotate(vault: Vault, key: bytes) -> Vault:
             )
         salts = lock(key, vault.salts, ["salts"])
         conn.execute(update(root_table).values(key_id=key_id(key), salts=salts))
-    return Vault(vault.engine, key, key_id(key), vault.salts)
+    return replace(vault, key=key, key_id=key_id(key))
 
 
 # --- boxes ----------------------------------------------------------------------------------------

@@ -17,8 +17,10 @@ from audit import log
 from engine.database import open_database, reading
 from engine.errors import Conflict
 from engine.schema import create_schema
+from engine.vault import close_vault
+from engine.vault_key import open_kept
 from web.config import Settings
-from web.demo import ACCOUNTS, ORIGIN, build_street
+from web.demo import ACCOUNTS, ORIGIN, build_street, codes
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
@@ -39,13 +41,13 @@ def prepare(settings: Settings, *, size: str, progress: Progress) -> tuple[Setti
         return demo, False
     address = make_url(settings.database_url)
     if address.get_backend_name() != "sqlite" or not address.database:
-        _build(settings.database_url, settings.evidence_dir, size, progress)
+        _build(settings.database_url, settings, size, progress)
         return demo, True
     final = Path(address.database)
     building = final.with_name(f"{final.name}.building")
     for leftover in (building, *final.parent.glob(f"{building.name}-*")):
         leftover.unlink(missing_ok=True)
-    _build(f"sqlite:///{building}", settings.evidence_dir, size, progress)
+    _build(f"sqlite:///{building}", settings, size, progress)
     building.replace(final)
     return demo, True
 
@@ -59,6 +61,8 @@ def sentences(settings: Settings, built: bool, port: int) -> list[str]:
         f"{state}（{settings.database_url}）/ the demonstration street, {english}",
         "演示账号（人名、电话、地点均为虚构）/ accounts, everybody invented:",
         *accounts,
+        "演示回执码，在“信箱”里输入 / receipt codes, for the mailbox:",
+        *(f"  {one.code}  {one.what}" for one in codes()),
         f"网址 / address: http://127.0.0.1:{port}",
     ]
 
@@ -98,8 +102,9 @@ def _is_there(url: str) -> bool:
     return True
 
 
-def _build(url: str, evidence: Path, size: str, progress: Progress) -> None:
-    engine = open_database(url)
+def _build(url: str, settings: Settings, size: str, progress: Progress) -> None:
+    # What an interrupted build left in the vault is forgotten as its numbers are given out again.
+    engine, vault = open_database(url), open_kept(*settings.vault)
     try:
         create_schema(engine)
         with progress(1000) as step:
@@ -111,6 +116,9 @@ def _build(url: str, evidence: Path, size: str, progress: Progress) -> None:
                 step(now - shown)
                 shown = now
 
-            build_street(engine, evidence, size=size, origin=ORIGIN, progress=tell)
+            build_street(
+                engine, settings.evidence_dir, size=size, origin=ORIGIN, progress=tell, vault=vault
+            )
     finally:
         engine.dispose()
+        close_vault(vault)

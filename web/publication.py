@@ -205,7 +205,7 @@ def _period(found: Figures, period: Period, largest: int) -> Told:
         Row(
             units=say("、").join(found.units.get(unit, unit) for unit in cell.units),
             merged=len(cell.units) > 1,
-            categories=say("、").join(_category(found, one) for one in cell.categories),
+            categories=say("；").join(_category(found, one) for one in cell.categories),
             count=cell.count,
             share=round(100 * cell.count / largest),
         )

@@ -17,9 +17,12 @@ from engine.definition_sets import deploy, latest
 from engine.definitions import read_folder
 from engine.people import By
 from engine.register import register_table
+from engine.vault import Vault
 from web.demo.among import AMONG, plan_among
 from web.demo.chance import Chance
 from web.demo.conduct import notice
+from web.demo.hotline import PROCESS as HOTLINE
+from web.demo.hotline import Code, codes, drawn, plan_hotline, vault_of
 from web.demo.life import World, begin
 from web.demo.names import Names
 from web.demo.plan import all_stories
@@ -47,20 +50,28 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class StreetBuilt:
-    """What was built: the announced accounts, and how many cases and events there are."""
+    """What was built: announced accounts and receipt codes, how many cases and events there are."""
 
     accounts: tuple[Account, ...]
+    codes: tuple[Code, ...]
     cases: int
     events: int
 
 
 def build_street(
-    engine: Engine, evidence_root: Path, *, size: str, origin: str, progress: Progress
+    engine: Engine,
+    evidence_root: Path,
+    *,
+    size: str,
+    origin: str,
+    progress: Progress,
+    vault: Vault | None = None,
 ) -> StreetBuilt:
     """Build the street in an empty database with a schema; photos go below `evidence_root`.
 
-    size: `small` or `full`. origin: name of the log. progress: is told days lived, days in all, and
-    the day. Equal size and origin give the same log, byte for byte, with equal releases of the
+    size: `small` or `full`. origin: name of the log. vault: where complaints are sealed; without
+    one their words are gone when this returns. progress: is told days lived, days in all, the day.
+    Equal size and origin give the same log, byte for byte, with equal releases of the
     engine, the processes and the libraries that draw.
     """
     street = town(SIZES[size])
@@ -71,11 +82,12 @@ def build_street(
     _plan_reports(world, stories)
     _plan_people(world)
     plan_among(world)
+    plan_hotline(world, drawn(vault) if vault else vault_of("sqlite://", bytes(32)))
     _live(engine, world, progress)
     with engine.connect() as conn:
         events = conn.execute(select(func.count()).select_from(log.event_table)).scalar_one()
         cases = conn.execute(select(func.count()).select_from(register_table)).scalar_one()
-    return StreetBuilt(ACCOUNTS, cases, events)
+    return StreetBuilt(ACCOUNTS, codes(), cases, events)
 
 
 def _live(engine: Engine, world: World, progress: Progress) -> None:
@@ -106,7 +118,7 @@ def _found(
     workflows = Path(str(files("workflows")))
     calendar = (workflows / "calendar" / "cn.toml").read_bytes()
     publish_calendar(conn, calendar, by=by, at=BEGIN)
-    for process in ("hazard", *AMONG):
+    for process in ("hazard", *AMONG, HOTLINE):
         deploy(conn, read_folder(workflows / process), by=by, at=BEGIN)
     for role, (account, _) in ACCOUNT_OF.items():
         accounts.create_account(conn, account, person[role], hashes[account], by=by, at=BEGIN)

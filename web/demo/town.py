@@ -172,6 +172,12 @@ UTILITIES: Final = (
     ("u-gas", "澜江燃气（演示）"),
     ("u-tapwater", "澜江水务（演示）"),
 )
+HOTLINE: Final = (
+    ("u-hotline", "街道热线办"),
+    ("u-inspection", "街道督查核查组"),
+    ("u-legal", "听澜司法所"),
+    ("u-discipline", "街道纪检监察办"),
+)
 # Who is told of in docs/demo.md is named by hand; chance names the others.
 NAMED: Final = {
     "grid u-tingtao-g1": "王澜",
@@ -193,6 +199,12 @@ NAMED: Final = {
     "engineer u-fire": "吴焰",
     "engineer u-gas": "郭宁",
     "leader 2": "钱衡",
+    "intake 1": "苏听",
+    "searcher 1": "骆查",
+    "verifier 1": "严实",
+    "keeper 1": "沐缄",
+    "revisit 1": "温访",
+    "discipline 1": "梁正",
 }
 # role -> account name and what the account is for.
 ACCOUNT_OF: Final = {
@@ -214,6 +226,12 @@ ACCOUNT_OF: Final = {
     "engineer u-gas": ("gas", "澜江燃气（演示）值班员：签收、报到、办理、看板"),
     "grid u-yanhe-g1": ("patrol", "沿河社区河畔人家一般网格长：巡查、零报告"),
     "leader 2": ("director", "街道办事处主任：审核吹哨、发令、会商结论"),
+    "intake 1": ("intake", "热线办受理员：受理、代录、答复投诉"),
+    "searcher 1": ("investigate", "督查核查组核查员：申明、核查，有一件申请了查看身份"),
+    "verifier 1": ("verify", "司法所核实员：核实"),
+    "keeper 1": ("custodian", "身份保管员：准或不准查看身份；看不到投诉"),
+    "revisit 1": ("revisit", "热线办回访员：回访"),
+    "discipline 1": ("discipline", "纪检员：封装移交检举控告、裁定回避"),
 }
 ACCOUNTS: Final = tuple(
     Account(account, PASSWORD, MARK + NAMED[role], what)
@@ -265,6 +283,8 @@ def town(size: Size) -> Town:
     # Last: what came later shifts no name and no post of what was there before.
     units.append(Unit(COMMAND, "department", "街道指挥调度中心", STREET))
     posts += _posts_among_cases(blocks)
+    units += [Unit(id_, "department", name, STREET) for id_, name in HOTLINE]
+    posts += _posts_of_the_hotline()
     spots = [*_estates(grids, size), *_sites(size)]
     return Town(tuple(units), tuple(posts), tuple(spots))
 
@@ -380,6 +400,19 @@ def _company_posts(size: Size) -> Iterator[Post]:
 def _department_posts() -> Iterator[Post]:
     for id_, _ in (*DEPARTMENTS, *UTILITIES):
         yield Post(f"engineer {id_}", id_, "值班员", ("rectify", "report"))
+
+
+def _posts_of_the_hotline() -> Iterator[Post]:
+    """Whoever takes complaints, looks into them, and keeps what is sealed."""
+    for number in (1, 2, 3):
+        yield Post(f"intake {number}", "u-hotline", "受理员", ("intake",))
+    for number in (1, 2):
+        yield Post(f"searcher {number}", "u-inspection", "核查员", ("investigate",))
+    yield Post("verifier 1", "u-legal", "核实员", ("verify",))
+    yield Post("revisit 1", "u-hotline", "回访员", ("revisit",))
+    yield Post("publisher 1", "u-hotline", "公开员", ("publish",))
+    yield Post("keeper 1", STREET, "身份保管员", ("custody",))
+    yield Post("discipline 1", "u-discipline", "纪检员", ("discipline",))
 
 
 def _posts_among_cases(blocks: list[Block]) -> Iterator[Post]:
