@@ -13,6 +13,7 @@ from engine.exclusion import answering_units, check_not_excluded, is_excluded
 from engine.fitness import kept_apart
 from engine.people import By, actor
 from engine.reasons import reasoned
+from engine.rights import check_may_see
 from engine.state import OpenTask
 
 # Duties whose holders may hand a step of their units to another person.
@@ -119,7 +120,21 @@ def reassign_task(
 
 
 def overseer(desk: Desk, by: By, duties: tuple[str, ...]) -> Authority:
-    """The post by which this person oversees the case: one of the duties, over its place."""
+    """The post by which this person oversees the case: one of the duties, over its place.
+
+    Nobody oversees a confidential case that they may not see. Raises NotYourTask, KeptOut,
+    NotYoursToSee.
+    """
+    if desk.case.confidential:
+        check_may_see(desk.case, desk.directory, by, desk.at)
+    return post_over(desk, by, duties)
+
+
+def post_over(desk: Desk, by: By, duties: tuple[str, ...]) -> Authority:
+    """A post with one of the duties over the case's place, whether or not its holder sees the case.
+
+    Raises NotYourTask, KeptOut.
+    """
     people = desk.directory
     check_not_excluded(desk.case, people, by.person, desk.at)
     above = people.offices((*desk.case.place, *people.ancestors(desk.case.place[-1])))

@@ -29,6 +29,7 @@ from engine.definitions import Definition
 from engine.directory import Directory
 from engine.exclusion import answering_units, is_excluded
 from engine.register import register_table
+from engine.rights import deciding_duty
 from engine.state import CaseState, OpenTask, from_json
 
 open_task_table = Table(
@@ -163,6 +164,24 @@ def claimable_by(
     return [
         row for row in free if not row.confidential or _may_answer(conn, row, directory, person, at)
     ]
+
+
+def requests_for(
+    conn: Connection, directory: Directory, person: str, at: datetime, *, limit: int = 200
+) -> list[InboxRow]:
+    """The steps for which more time or a stop is asked, and this person may decide; not their own.
+
+    Whoever acts for the asker does not decide either: the command says so.
+    """
+    asked = _rows(conn, open_task_table.c.request.is_not(None), limit)
+    return [row for row in asked if row.holder != person and _decides(directory, row, person, at)]
+
+
+def _decides(directory: Directory, row: InboxRow, person: str, at: datetime) -> bool:
+    path = directory.path(row.unit)
+    over = directory.offices((*path, *directory.ancestors(path[-1])))
+    duty = deciding_duty(str(row.request), confidential=row.confidential)
+    return directory.authority(person, duty, over, at) is not None
 
 
 def steps_of(conn: Connection, units: Collection[str], *, limit: int = 500) -> list[InboxRow]:

@@ -52,7 +52,12 @@ def may_see(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
         return True
     seeing = tuple(_seeing(people, by, at))
     if case.confidential:
-        return any(_is_part_of(case, held) or _is_wanted(case, people, held, at) for held in seeing)
+        return any(
+            _is_part_of(case, held)
+            or _is_wanted(case, people, held, at)
+            or _is_to_decide(case, people, held)
+            for held in seeing
+        )
     return any(
         _is_over(case, people, held)
         or _is_part_of(case, held)
@@ -60,6 +65,17 @@ def may_see(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
         or _is_asked(case, held)
         for held in seeing
     )
+
+
+# Who decides a request for more time or for a stop of the clock. Of a confidential case nobody with
+# these duties sees anything: there it is for whoever answers for discipline.
+DECIDING: Final = {"extension": "approve", "pause": "dispatch"}
+DISCIPLINE: Final = "discipline"
+
+
+def deciding_duty(kind: str, *, confidential: bool) -> str:
+    """The duty by which a request of this kind (extension, pause) is decided."""
+    return DISCIPLINE if confidential else DECIDING[kind]
 
 
 class NotYoursToAsk(NotAllowed):
@@ -133,6 +149,14 @@ def _overlooked(people: Directory, held: Authority) -> str:
     above = people.unit(unit.parent) if unit.parent else unit
     acts = held.duty in STREET_DUTIES and unit.kind == "department" and above.kind == "street"
     return above.id if acts else unit.id
+
+
+def _is_to_decide(case: CaseState, people: Directory, held: Authority) -> bool:
+    """A request for time in a confidential case waits for somebody who has to see it to decide."""
+    street = case.place[-1]
+    over = people.offices((street, *people.ancestors(street)))
+    asked = any(task.request for task in case.tasks.values())
+    return asked and held.duty == DISCIPLINE and held.unit in over
 
 
 def _is_wanted(case: CaseState, people: Directory, held: Authority, at: datetime) -> bool:

@@ -20,6 +20,7 @@ from engine.evidence import Evidence
 from engine.holding import overseer
 from engine.people import By, actor
 from engine.reasons import reasoned
+from engine.rights import deciding_duty
 from engine.state import Clock, OpenTask
 
 # processes.md H8x: at most two, then the standing list. Configuration of the product, not law.
@@ -279,7 +280,6 @@ def _decide(
     at: datetime,
     key: str | None,
 ) -> Done:
-    duty = {"extension": "approve", "pause": "dispatch"}[kind]
 
     def decide(desk: Desk) -> list[Draft]:
         open_ = open_task(desk, task)
@@ -288,6 +288,7 @@ def _decide(
             raise RequestPending(
                 "现在没有待审批的申请，可能刚被审批过。", "There is no such request to decide now."
             )
+        duty = deciding_duty(kind, confidential=desk.case.confidential)
         authority = _approver(desk, open_, by, duty)
         data: dict[str, Any] = {"task": task, "request": request.seq, "reason": reasoned(reason)}
         if (kind, outcome) == ("pause", "granted"):

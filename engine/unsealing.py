@@ -21,7 +21,7 @@ from engine.casework import Desk, Done, change, read_case
 from engine.directory import Authority, Directory
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound
 from engine.exclusion import is_excluded
-from engine.holding import overseer
+from engine.holding import post_over
 from engine.mailbox import Read, reading_step
 from engine.people import By, actor
 from engine.reasons import reasoned
@@ -211,7 +211,7 @@ def may_decide(conn: Connection, desk: Desk, request: int, by: By) -> bool:
 def _keeper(conn: Connection, desk: Desk, request: int, by: By) -> Authority:
     """The keeper's post by which this open request may be decided by this person."""
     try:
-        authority = overseer(desk, by, (CUSTODY,))
+        authority = post_over(desk, by, (CUSTODY,))
     except NotYourTask:
         raise NotKeeper(
             "只有本街道的身份保管岗位可以决定。",

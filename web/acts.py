@@ -6,13 +6,14 @@ Offering is a courtesy: every command decides again for itself, behind the lock 
 from dataclasses import dataclass
 
 from audit.encoding import instant
-from engine.cases import NotYourTask, may_do
+from engine.cases import may_do
 from engine.casework import Desk
 from engine.deadline_classes import DeadlineClass
 from engine.definitions import Message
 from engine.errors import NotAllowed, Refusal
 from engine.holding import REASSIGNING, overseer
 from engine.people import By
+from engine.rights import deciding_duty
 from engine.state import OpenTask, Request
 from engine.timekeeping import MOST_EXTENSIONS
 from engine.turns import turns_open
@@ -92,7 +93,7 @@ def refused_to_do(desk: Desk, task: OpenTask, by: By) -> Refusal | None:
 def _oversees(desk: Desk, by: By, duties: tuple[str, ...]) -> bool:
     try:
         overseer(desk, by, duties)
-    except NotYourTask:
+    except NotAllowed:
         return False
     return True
 
@@ -120,7 +121,7 @@ def _decides(desk: Desk, task: OpenTask, by: By) -> Request | None:
     """An open request this person may decide: not their own."""
     if task.request is None:
         return None
-    duty = {"extension": "approve", "pause": "dispatch"}[task.request.kind]
+    duty = deciding_duty(task.request.kind, confidential=desk.case.confidential)
     try:
         held = overseer(desk, by, (duty,))
     except NotAllowed:

@@ -14,7 +14,7 @@ from audit.encoding import timestamp
 from engine.calendar_versions import calendar
 from engine.casework import read_case
 from engine.directory import Directory
-from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps
+from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps, requests_for
 from engine.people import By, directory
 from engine.rights import may_see, places_seen
 from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
@@ -52,6 +52,7 @@ class Lists:
     mine: tuple[InboxRow, ...]
     claimable: tuple[InboxRow, ...]
     overdue: tuple[InboxRow, ...]
+    requests: tuple[InboxRow, ...]
     started: int
     done: int
 
@@ -90,6 +91,15 @@ def overdue() -> str:
         return _tasks(conn, people, lists, lists.overdue, "inbox.overdue")
 
 
+@pages.get("/inbox/requests")
+@login_required  # type: ignore[untyped-decorator]
+def requests() -> str:
+    """The requests for more time, or to stop a clock, that this person may decide."""
+    with reads() as conn:
+        people, lists = _lists(conn)
+        return _tasks(conn, people, lists, lists.requests, "inbox.requests")
+
+
 @pages.get("/inbox/started")
 @login_required  # type: ignore[untyped-decorator]
 def started() -> str:
@@ -123,6 +133,11 @@ def _lists(conn: Connection) -> tuple[Directory, Lists]:
         mine=tuple(_held(conn, people, who)),
         claimable=tuple(claimable_by(conn, people, who.person, at())),
         overdue=tuple(late),
+        requests=tuple(
+            step
+            for step in requests_for(conn, people, who.person, at())
+            if _may_know(conn, people, step)
+        ),
         started=count_reported_by(conn, who.person),
         done=count_done_by(conn, who.person),
     )
@@ -238,6 +253,7 @@ def _heading(endpoint: str, count: int) -> str:
         "inbox.mine": later("要您办的有 {count} 件") if count else later("没有要您办的事"),
         "inbox.claimable": later("可认领 {count} 件"),
         "inbox.overdue": later("已逾期 {count} 件"),
+        "inbox.requests": later("待您审批 {count} 件") if count else later("没有待您审批的申请"),
         "inbox.started": later("您上报过 {count} 件"),
         "inbox.done": later("您经办过 {count} 件"),
     }
@@ -249,6 +265,7 @@ def _tabs(lists: Lists, endpoint: str) -> list[Tab]:
         ("inbox.mine", say("我的待办"), len(lists.mine)),
         ("inbox.claimable", say("可认领"), len(lists.claimable)),
         ("inbox.overdue", say("已逾期"), len(lists.overdue)),
+        *([("inbox.requests", say("待审批"), len(lists.requests))] if lists.requests else []),
         ("inbox.started", say("我发起"), lists.started),
         ("inbox.done", say("我经办过"), lists.done),
     ]

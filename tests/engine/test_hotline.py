@@ -1,6 +1,7 @@
 """The hotline through public commands: every end, boundary event and message; the log replays."""
 
 import json
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -11,12 +12,15 @@ from engine.errors import NotAllowed
 from engine.exclusion import KeptOut
 from engine.forms import FormRefused
 from engine.handover import hand_over, open_handover
-from engine.holding import NotFit, claim_task, delegate_task, release_task
+from engine.holding import NotFit, claim_task, delegate_task, reassign_task, release_task
+from engine.inbox import requests_for
 from engine.mailbox import NotYoursToRead
+from engine.oversight import supervise, urge
 from engine.people import directory
-from engine.rights import may_see
+from engine.rights import NotYoursToSee, may_see
 from engine.sealed_answers import sealed_in
 from engine.state import CaseState
+from engine.timekeeping import grant_extension, request_extension
 from engine.turns import NotDrawn, return_task, withdraw
 from engine.vault import SealDestroyed, Vault
 from tests.conftest import Street
@@ -580,3 +584,38 @@ def test_the_case_waits_for_the_reward_as_for_the_guard(h: Hotline) -> None:
     h.wait(days=91)
     assert h.open == ["assess_reward"]
     assert h.state.ended is None
+
+
+# --- time, and who commands over it ---------------------------------------------------------------
+
+
+def test_more_time_is_asked_and_given_by_who_answers_for_discipline(h: Hotline) -> None:
+    h.accepted().declared()
+    key = key_of(h, "investigate")
+    assert not sees(h, "officer")
+    h.act(request_extension, key, days=15, reason="等鉴定", interim="先断电", by="searcher")
+    assert sees(h, "officer")
+    with pytest.raises(NotAllowed):
+        h.act(grant_extension, key, "可以", by="assigner")
+    with h.street.database.begin() as conn:
+        people = directory(conn)
+        asked = {
+            name: [row.task for row in requests_for(conn, people, person, h.street.at)]
+            for name, person in h.street.person.items()
+        }
+    assert asked["officer"] == [key]
+    assert asked["searcher"] == asked["watcher"] == asked["assigner"] == []
+    h.act(grant_extension, key, "可以，已告知投诉人", by="officer")
+    assert not sees(h, "officer")
+
+
+@pytest.mark.parametrize("command", [urge, supervise])
+def test_nobody_commands_over_a_complaint_they_may_not_see(h: Hotline, command: Any) -> None:
+    h.accepted().declared()
+    with pytest.raises(NotYoursToSee):
+        h.act(command, "限期办结", by="watcher")
+    with pytest.raises(NotYoursToSee):
+        h.act(
+            reassign_task, key_of(h, "investigate"), h.street.person["searcher2"], "换人",
+            by="watcher",
+        )  # fmt: skip
