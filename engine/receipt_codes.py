@@ -10,7 +10,7 @@ import re
 import secrets
 import unicodedata
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
@@ -20,6 +20,7 @@ from sqlalchemy import insert, select
 
 from engine import vault as store
 from engine.errors import BadInput, NotAllowed, NotFound
+from engine.sealed_answers import subject_of
 from engine.vault import KEY_BYTES, Vault, code_table
 
 DIGITS: Final = 16
@@ -59,6 +60,17 @@ class Found:
     complainant: str
     subject: str
     key: bytes | None = field(repr=False)
+
+
+def following(vault: Vault, found: Found, case: str, *, at: datetime) -> Found:
+    """What the same code opens of a case that followed from the complaint: retaliation for it.
+
+    Its mailbox has a key of its own, which the vault keeps; whoever typed the code has shown that
+    it is theirs. key: None once it is destroyed.
+    """
+    subject = subject_of(case, "content")
+    key = None if store.destroyed(vault, subject) else store.subject_key(vault, subject, at=at)
+    return replace(found, case=case, subject=subject, key=key)
 
 
 def new_code() -> str:

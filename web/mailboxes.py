@@ -14,17 +14,26 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from audit import log
+from engine import outbox
 from engine.casework import Desk, context_for, read_case
 from engine.definition_sets import load
 from engine.errors import BadInput, Conflict, NotAllowed, Refusal
 from engine.forms import FieldError, Form, FormRefused
 from engine.mailbox import COMPLAINANT, read_own_mailbox, write_as_complainant
 from engine.people import directory
-from engine.receipt_codes import BadCode, Found, TooManyAttempts, UnknownCode, find
+from engine.receipt_codes import (
+    BadCode,
+    Found,
+    TooManyAttempts,
+    UnknownCode,
+    find,
+    following,
+)
 from engine.sealed_answers import MAILBOX
 from engine.turns import complain
 from web.anonymous import check, count, deriving, doors, guard
 from web.case_acts import waiting_message
+from web.complaints import PROCESS
 from web.forms import Question, questions, read_answers
 from web.texts import either, later, refusal, say
 from web.visit import at, fresh_key, reads, vault, writes
@@ -103,6 +112,29 @@ def _left() -> Response:
 
 
 def _found() -> Found:
+    """The case meant among those that the code opens: the complaint, and what followed from it."""
+    opened = _opened()
+    chosen = request.form.get("of", "")
+    cases = _cases(opened)
+    if not chosen.isdecimal() or not 0 < int(chosen[:4]) < len(cases):
+        return opened
+    return following(vault(), opened, cases[int(chosen[:4])], at=at())
+
+
+def _cases(found: Found) -> list[str]:
+    """The complaint, then the cases of retaliation for it, in the order in which they were told."""
+    with reads() as conn:
+        above = outbox.parent_of(conn, found.case)
+        first = above[0] if above and _is_complaint(above[0]) else found.case
+        below = [child for _, _, child in outbox.children_of(conn, [first])]
+    return [first, *filter(_is_complaint, below)]
+
+
+def _is_complaint(case: str) -> bool:
+    return case.startswith(f"{PROCESS}-")
+
+
+def _opened() -> Found:
     """What the code typed here opens; a wrong one is counted, a right one is not."""
     check(doors().codes)
     with deriving():
@@ -168,6 +200,7 @@ def _page(
     told: str = "",
     done: str = "",
 ) -> str:
+    cases = _cases(found)
     with reads() as conn:
         desk = desk_of(conn, found)
         messages = read_own_mailbox(conn, vault(), found)
@@ -176,6 +209,8 @@ def _page(
     return render_template(
         "mailbox.html",
         code=request.form.get("code", ""),
+        of=cases.index(found.case),
+        others=[(number, _titled(number)) for number in range(len(cases))],
         status=status_of(desk),
         said=[
             Said(one.side == COMPLAINANT, one.at, _what(one.field, one.seq), one.text)
@@ -191,6 +226,11 @@ def _page(
         seq=desk.case.seq,
         head=head,
     )  # fmt: skip
+
+
+def _titled(number: int) -> str:
+    """What a case is called among those one code opens."""
+    return say("打击报复（第 {number} 件）", number=number) if number else say("当初的投诉")
 
 
 def _saying(

@@ -177,8 +177,19 @@ def test_retaliation_is_reported_in_the_guard_and_opens_a_case(
     page = resident.mailbox().text
     assert "保护期" in page
     assert offered(page) == {"retaliation"}
-    assert resident.mailbox("retaliation").status_code == 200
-    assert len(h.children()) == 1
+    assert resident.mailbox("retaliation", guard_text="停了我家的水").status_code == 200
+    (child,) = h.children()
+    # The same code opens both; what is written goes where it is read.
+    page = resident.mailbox(of="1").text
+    assert "停了我家的水" in page
+    assert "打击报复（第 1 件）" in page
+    assert "打击报复（第 2 件）" not in page
+    resident.mailbox("write", of="1", words="今天又停了一次")
+    assert "今天又停了一次" in resident.mailbox(of="1").text
+    assert "今天又停了一次" not in resident.mailbox().text
+    assert [e.type for e in h.street.entries(child)].count("mailbox.written") == 1
+    for wrong in ("2", "-1", "x", "99999"):
+        assert "今天又停了一次" not in resident.mailbox(of=wrong).text
     h.street.check()
 
 
