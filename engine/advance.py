@@ -12,17 +12,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from audit.encoding import instant, timestamp
-from audit.entries import ENGINE, Draft, Entry
+from audit.entries import Draft, Entry
 from engine.calendar import Calendar, named, used, working_minutes_per_day
 from engine.clocks import set_deadline
-from engine.definitions import Definition, Lane, Send, UserTask
+from engine.definitions import Definition, Lane, UserTask
 from engine.errors import Refusal
 from engine.forms import routing
-from engine.process import Marking, Run, Sending, Step, Waiting, draw, say_to_party
+from engine.process import Marking, Run, Step, Waiting, draw, say_to_party
 from engine.separation import barred_by
 from engine.state import (
     CaseState,
-    Child,
     Clock,
     Doer,
     OpenTask,
@@ -32,13 +31,11 @@ from engine.state import (
     with_doer,
     with_task,
 )
+from engine.telling import ORDERED, awaiting, child_told, ending, fact, told_others
 
 FACTS: Final = frozenset(
     {"case.advanced", "deadline.set", "deadline.stopped", "receipt.issued", "message.sent"}
 )
-# What a case says when it has ended, and by what another case orders something (督办).
-ENDED: Final = "case.ended"
-ORDERED: Final = "supervision.ordered"
 # Without 0 O 1 I: a receipt is read out over the telephone.
 _RECEIPT_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -83,7 +80,7 @@ def open_case(cause: Entry, context: Context) -> Effect:
     with closing(Run(context.definition, None)) as run:
         step = run.begin(case.variables, seed=cause.hash)
     effect = _step(case, step, cause, context)
-    receipt = _fact(cause, "receipt.issued", {"receipt": receipt_number(cause.hash)})
+    receipt = fact(cause, "receipt.issued", {"receipt": receipt_number(cause.hash)})
     return _sealed(replace(effect, facts=(*effect.facts, receipt)), cause, context)
 
 
@@ -153,10 +150,6 @@ def _doer(cause: Entry) -> Doer:
     return Doer(actor["person"], actor.get("on_behalf_of"), actor.get("unit"))
 
 
-def _fact(cause: Entry, type_: str, data: dict[str, Any]) -> Draft:
-    return Draft(type_, data, ENGINE, cause.at, cause=cause.seq)
-
-
 # --- causes that move the process -------------------------------------------------------------
 
 
@@ -198,31 +191,10 @@ def _received(case: CaseState, cause: Entry, context: Context) -> Effect:
     data = cause.data
     if data.get("key") != awaiting(case, context.definition, data["message"]):
         raise ValueError(f"{data['message']} was not taken by what waited for it")
-    case = _child_told(case, data)
+    case = child_told(case, data)
     if data["message"] == ORDERED:
         case = replace(case, orders={**case.orders, str(cause.seq): "case"})
     return _told(data["key"], case, cause, context) if "key" in data else Effect(case, ())
-
-
-def awaiting(case: CaseState, definition: Definition, message: str) -> str | None:
-    """The open message of the case that takes what another case tells, or None."""
-    waiting = (k for k, e in case.messages.items() if definition.messages[e].message == message)
-    return next(waiting, None)
-
-
-def _child_told(case: CaseState, data: dict[str, Any]) -> CaseState:
-    """A child that has ended runs no more: noted in `children` and in what expressions read."""
-    child = case.children.get(str(data.get("child")))
-    if child is None or data["message"] != ENDED or not child.open:
-        return case
-    done = replace(child, open=False, outcome=data["form"].get("outcome"))
-    counts = case.variables.get(child.group, {"count": 1, "open": 1})
-    fewer = {**counts, "open": counts["open"] - 1}
-    return replace(
-        case,
-        children={**case.children, str(data["child"]): done},
-        variables={**case.variables, child.group: fewer},
-    )
 
 
 def _join_met(case: CaseState, cause: Entry, context: Context) -> Effect:
@@ -234,7 +206,7 @@ def _party_added(case: CaseState, cause: Entry, context: Context) -> Effect:
     group, party = cause.data["group"], cause.data["party"]
     sending, counts = say_to_party(context.definition, group, party, case.variables)
     case = replace(case, variables={**case.variables, group: counts})
-    return _told_others(case, [sending], cause, context, cause.seq + 1)
+    return Effect(*told_others(case, context.definition, [sending], cause, cause.seq + 1))
 
 
 def _party_removed(case: CaseState, cause: Entry, context: Context) -> Effect:
@@ -247,38 +219,7 @@ def _party_removed(case: CaseState, cause: Entry, context: Context) -> Effect:
         "form": {"reason": cause.data["reason"]},
     }
     case = replace(case, children={**case.children, seq: child})
-    return Effect(case, (_fact(cause, "message.sent", told),))
-
-
-def _told_others(
-    case: CaseState, sendings: list[Sending], cause: Entry, context: Context, seq: int
-) -> Effect:
-    """The `message.sent` facts of some sendings, the first numbered `seq`, and the case with them.
-
-    Nothing is said to a parent that is not there, nor to a case nobody named.
-    """
-    facts: list[Draft] = []
-    children = dict(case.children)
-    for sending in sendings:
-        drawn = context.definition.sends[sending.send]
-        for to in _addresses(case, drawn, sending):
-            if drawn.opens:
-                children[str(seq + len(facts))] = Child(sending.send, sending.party)
-            data = {"send": drawn.id, "message": drawn.message, "to": to, "form": sending.form}
-            data |= {"party": sending.party} if sending.party else {}
-            facts.append(_fact(cause, "message.sent", data))
-    return Effect(replace(case, children=children), tuple(facts))
-
-
-def _addresses(case: CaseState, drawn: Send, sending: Sending) -> list[str]:
-    if drawn.to == "parent":
-        return ["parent"] if "origin" in case.opened else []
-    if drawn.to == "case":
-        return [f"case:{sending.case}"] if sending.case else []
-    group = drawn.to.removeprefix("children:")
-    if group == drawn.to:
-        return [drawn.to]
-    return [f"child:{s}" for s, c in case.children.items() if c.group == group and c.open]
+    return Effect(case, (fact(cause, "message.sent", told),))
 
 
 def _step(case: CaseState, step: Step, cause: Entry, context: Context) -> Effect:
@@ -289,23 +230,17 @@ def _step(case: CaseState, step: Step, cause: Entry, context: Context) -> Effect
     data = _advanced(step, context, closed, openings)
     if case.ended:
         data["ended"] = case.ended
-    facts = [_fact(cause, "case.advanced", data)]
+    facts = [fact(cause, "case.advanced", data)]
     placed = []
     for opening in openings:
         opened, more = _place(opening, cause, context, cause.seq + 1 + len(facts))
         placed.append(opened)
         facts.extend(more)
     case = _with(case, placed, context.definition)
-    told = _told_others(case, step.sends, cause, context, cause.seq + 1 + len(facts))
-    return Effect(told.case, (*facts, *told.facts, *_ending(told.case, cause)))
-
-
-def _ending(case: CaseState, cause: Entry) -> list[Draft]:
-    """A case that ends tells the one that opened it, so that no path can forget to."""
-    if not case.ended or "origin" not in case.opened:
-        return []
-    data = {"message": ENDED, "to": "parent", "form": {"outcome": case.ended}}
-    return [_fact(cause, "message.sent", data)]
+    case, told = told_others(
+        case, context.definition, step.sends, cause, cause.seq + 1 + len(facts)
+    )
+    return Effect(case, (*facts, *told, *ending(case, cause)))
 
 
 def _advanced(
@@ -511,10 +446,10 @@ def _place(
         task=step.key,
         start=cause.at,
     )
-    fact = _fact(cause, "deadline.set", data)
+    set_ = fact(cause, "deadline.set", data)
     if isinstance(step, OpenTimer):
-        return replace(step, due=data["due"]), [fact]
-    return replace(step, clock=clock_of(data, seq)), [fact]
+        return replace(step, due=data["due"]), [set_]
+    return replace(step, clock=clock_of(data, seq)), [set_]
 
 
 def _with(
@@ -639,7 +574,7 @@ def _answered(case: CaseState, cause: Entry, context: Context) -> Effect:
         "to": f"reply:{order}",
         "form": {"text": cause.data["text"]},
     }
-    return Effect(case, (_fact(cause, "message.sent", told),))
+    return Effect(case, (fact(cause, "message.sent", told),))
 
 
 def _new_class(
@@ -653,7 +588,7 @@ def _new_class(
         approver=cause.actor.get("person"),
     )  # fmt: skip
     task = replace(task, clock=clock_of(data, cause.seq + 1, extended))
-    return Effect(with_task(case, task), (_fact(cause, "deadline.set", data),))
+    return Effect(with_task(case, task), (fact(cause, "deadline.set", data),))
 
 
 def _reset_clock(
@@ -678,7 +613,7 @@ def _reset_clock(
     )  # fmt: skip
     fresh = replace(clock_of(data, cause.seq + 1, extended), rung=rung)
     task = replace(task, clock=fresh)
-    return Effect(with_task(case, task), (_fact(cause, "deadline.set", data),))
+    return Effect(with_task(case, task), (fact(cause, "deadline.set", data),))
 
 
 def _rang(case: CaseState, cause: Entry, context: Context) -> Effect:

@@ -19,7 +19,6 @@ from audit.bundle import write_bundle
 from audit.entries import ENGINE, Draft, Entry
 from engine import outbox
 from engine import vault as store
-from engine.advance import awaiting
 from engine.cases import Place, Report, open_case
 from engine.casework import Done, Work, read_case
 from engine.database import reading
@@ -30,6 +29,7 @@ from engine.forms import Form, FormRefused
 from engine.outbox import Pending
 from engine.sealed_answers import NoVault, revealed, sealed_in
 from engine.state import CaseState
+from engine.telling import awaiting
 from engine.vault import Vault
 
 

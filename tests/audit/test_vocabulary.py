@@ -79,7 +79,7 @@ def test_every_type_the_code_writes_is_in_the_vocabulary_and_no_type_is_without_
     # f"{kind}.{outcome}" in the decision of requests.
     built = {f"{k}.{o}" for k in ("extension", "pause") for o in ("granted", "refused")}
     named = set(re.findall(r'"([a-z]+\.[a-z_]+)"', code))
-    drafted = set(re.findall(r'(?:Draft|_fact|_record)\([^"]*"([a-z]+\.[a-z_]+)"', code))
+    drafted = set(re.findall(r'(?:Draft|fact|_record)\([^"]*"([a-z]+\.[a-z_]+)"', code))
     assert drafted <= TYPES.keys()
     assert TYPES.keys() <= named | built
 
