@@ -41,6 +41,8 @@ def told_others(
 
     Nothing is said to a parent that is not there, nor to a case nobody named.
     """
+    if not sendings:
+        return case, ()
     facts: list[Draft] = []
     children = dict(case.children)
     for sending in sendings:
