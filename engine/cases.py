@@ -128,7 +128,8 @@ def open_case(
     people = directory(conn)
     path = people.path(report.place.unit)
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
-    check_named_at_opening(definition, people, values, at, partial(latest, conn))
+    books = partial(latest, conn), partial(_exists, conn)
+    check_named_at_opening(definition, people, values, at, *books)
     who = _reporter(people, by, report, definition, at)
     number = f"{year}-{_take_number(conn, definition.key, year, last + 1):05d}"
     street = people.unit(path[-1])
@@ -170,6 +171,10 @@ def _opening(
     return data | ({"party": report.party} if report.party else {})
 
 
+def _exists(conn: Connection, case: str) -> bool:
+    return log.peek(conn, case) is not None
+
+
 def _place(place: Place, people: Directory) -> dict[str, Any]:
     """The place with the units above it up to its street, and the district above that, if any."""
     path = people.path(place.unit)
@@ -203,7 +208,7 @@ def complete_task(
         drawn = desk.context.definition.tasks[open_.element]
         authority = may_do(desk, open_, by)
         values = _checked(desk.context.definition, drawn.form, form, evidence)
-        check_named(desk, drawn, values, partial(latest, conn))
+        check_named(desk, drawn, values, partial(latest, conn), partial(_exists, conn))
         who = actor(authority, open_.capacity, channel=by.channel)
         drafts = []
         if open_.holder is None:

@@ -14,8 +14,9 @@ from engine.forms import Field, FieldError, FormRefused
 from engine.separation import barred_by
 from engine.state import Doer
 
-# The newest definition of a process.
+# The newest definition of a process; whether there is a case of this id.
 Latest = Callable[[str], Definition]
+Exists = Callable[[str], bool]
 PARTY: Path = ("case", "party")
 
 
@@ -30,14 +31,16 @@ def kept_apart(
     return barred_by(desk.case, step, Doer(person, on_behalf_of, None), units)
 
 
-def check_named(desk: Desk, task: UserTask, values: Mapping[str, Any], latest: Latest) -> None:
-    """Persons and units named in a step's form exist, and may do what they are named for.
+def check_named(
+    desk: Desk, task: UserTask, values: Mapping[str, Any], latest: Latest, exists: Exists
+) -> None:
+    """What a step's form names exists, and persons and units may do what they are named for.
 
     Raises FormRefused.
     """
     definition, people = desk.context.definition, desk.directory
     form = definition.forms[task.form]
-    errors = list(_unknown(form, values, people, desk.at))
+    errors = [*_unknown(form, values, people, desk.at), *_no_cases(form, values, exists)]
     for field, person in _named(form, values, "person"):
         errors += _unfit(desk, task, field, person, values)
     errors += _unfit_parties(definition, task.id, form, values, people, desk.at, latest)
@@ -50,10 +53,11 @@ def check_named_at_opening(
     values: Mapping[str, Any],
     at: datetime,
     latest: Latest,
+    exists: Exists,
 ) -> None:
     """The same for the form a case is opened with; raises FormRefused."""
     form = definition.forms[OPENING_FORM]
-    errors = list(_unknown(form, values, people, at))
+    errors = [*_unknown(form, values, people, at), *_no_cases(form, values, exists)]
     for field, person in _named(form, values, "person"):
         for step in _steps_of(definition, ("case", field.name)):
             duty = definition.lanes[step.lane].duty
@@ -114,6 +118,17 @@ def _unknown(
         if not people.posts_of(person, at):
             name = people.name(person)
             yield FieldError(field.name, f"{name}现在没有岗位。", f"{name} holds no post now.")
+
+
+def _no_cases(form: forms.Form, values: Mapping[str, Any], exists: Exists) -> Iterator[FieldError]:
+    """Cases named that are not there: what is told to them would never arrive."""
+    for field, case in _named(form, values, "case"):
+        if case.startswith("@") or not exists(case):
+            yield FieldError(
+                field.name,
+                f"没有编号为 {case} 的案件，请核对。",
+                f"There is no case {case}; check the number.",
+            )
 
 
 def _unfit_parties(

@@ -6,6 +6,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import delete, text
 
@@ -18,6 +19,7 @@ from engine.definition_sets import deploy
 from engine.definitions import read_folder
 from engine.delivery import deliver, deliver_one
 from engine.errors import NotAllowed
+from engine.forms import FormRefused
 from engine.openers import NotTheOpener
 from engine.parties import AlreadyAsked, NoSuchParty, NotJoinable, add_party, remove_party
 from engine.people import create_unit, grant_post
@@ -431,3 +433,24 @@ def test_a_place_is_taken_over_from_the_case_that_sends(calling: Street) -> None
     opened = state(calling, children(calling, case)["u-heat"]).opened
     assert opened["place"]["address"] == "听涛路 1 号"
     assert opened["place"]["district"] == "u-district"
+
+
+def test_a_case_that_is_not_there_cannot_be_named(calling: Street) -> None:
+    files = read_folder(GOLDEN / "calling")
+    form = orjson.loads(files["forms/report.json"])
+    form["properties"]["linked"] = {"type": "string", "title": "有关案件", "x-widget": "case"}
+    files["forms/report.json"] = orjson.dumps(form)
+    calling.do(deploy, files, by=None)
+    for wrong in ("calling-2026-00099", "@people"):
+        with pytest.raises(FormRefused, match="没有编号"):
+            calling.report("calling", "dispatch", form={"title": "停气", "linked": wrong})
+    first = calling.report("calling", "dispatch", form={"title": "停气"})
+    calling.report("calling", "dispatch", form={"title": "停气", "linked": first})
+    calling.check()
+
+
+def test_only_units_with_somebody_to_answer_are_asked(calling: Street) -> None:
+    with pytest.raises(FormRefused, match="没有办理"):
+        calling.report("calling", "dispatch", form={"title": "停气", "parties": ["u-micro-1"]})
+    with pytest.raises(FormRefused, match="没有这个单位"):
+        calling.report("calling", "dispatch", form={"title": "停气", "parties": ["u-nowhere"]})
