@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -128,7 +128,7 @@ def open_case(
     people = directory(conn)
     path = people.path(report.place.unit)
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
-    books = partial(latest, conn), partial(_exists, conn)
+    books = partial(latest, conn), partial(register.ended_at, conn)
     check_named_at_opening(definition, people, values, at, *books)
     who = _reporter(people, by, report, definition, at)
     number = f"{year}-{_take_number(conn, definition.key, year, last + 1):05d}"
@@ -140,7 +140,12 @@ def open_case(
     data = _opening(report, definition, values, people) | {
         "number": f"{_short(street.name)}-{definition.number_label}-{number}",
         "similar": register.alike(
-            conn, definition.key, report.category, path, report.place.address, at
+            conn,
+            definition.key,
+            report.category,
+            path,
+            report.place.address,
+            at - timedelta(days=definition.alike_days),
         ),
     }
     draft = Draft(
@@ -169,10 +174,6 @@ def _opening(
     told = {"imported": report.imported, "origin": report.origin}
     data |= {name: dict(value) for name, value in told.items() if value}
     return data | ({"party": report.party} if report.party else {})
-
-
-def _exists(conn: Connection, case: str) -> bool:
-    return log.peek(conn, case) is not None
 
 
 def _place(place: Place, people: Directory) -> dict[str, Any]:
@@ -208,7 +209,7 @@ def complete_task(
         drawn = desk.context.definition.tasks[open_.element]
         authority = may_do(desk, open_, by)
         values = _checked(desk.context.definition, drawn.form, form, evidence)
-        check_named(desk, drawn, values, partial(latest, conn), partial(_exists, conn))
+        check_named(desk, drawn, values, partial(latest, conn), partial(register.ended_at, conn))
         who = actor(authority, open_.capacity, channel=by.channel)
         drafts = []
         if open_.holder is None:

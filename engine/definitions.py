@@ -16,6 +16,7 @@ from engine.expressions import Expression, compile_expression
 from engine.forms import Form, read_form
 from engine.hardened import hardened_xml as hardened_xml
 
+ALIKE_DAYS = 30  # processes.md H1: a hazard open or closed within 30 days may be the same one
 BY_CASES = "case"  # openedBy of a process that people do not begin
 OPENING_FORM = "report"  # what is asked when a case is opened; its routing fields read as case.…
 
@@ -90,7 +91,9 @@ class UserTask:
 
     proof: `site_code` where completing it takes the code shown on the spot, `handed_over` where
     what its form says has to have been handed over. reads: whoever holds it may read what is sealed
-    as content. same_as: only whoever last completed that element may do it, in person.
+    as content. extensions, extension_days: how often and by how much at most its time may be
+    extended, where that is less than usual. same_as: only whoever last completed that element may
+    do it, in person.
     """
 
     id: str
@@ -109,6 +112,8 @@ class UserTask:
     proof: str | None = None
     reads: bool = False
     same_as: str | None = None
+    extensions: int | None = None
+    extension_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,11 @@ class Definition:
     def started_by_complainant(self) -> bool:
         """Whether somebody who is nobody on the register may open a case."""
         return self.properties.get("startedBy") == "complainant"
+
+    @property
+    def alike_days(self) -> int:
+        """For how long after its end a case may still be about the same thing as a new one."""
+        return _whole(self.properties.get("alikeDays")) or ALIKE_DAYS
 
     @property
     def opened_by(self) -> str | None:
@@ -411,7 +421,13 @@ def _task(node: Node, forms: Mapping[str, Form]) -> UserTask:
         proof=told.get("proof"),
         reads=told.get("reads") == "true",
         same_as=told.get("sameAs"),
+        extensions=_whole(told.get("extensions")),
+        extension_days=_whole(told.get("extensionDays")),
     )
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
 
 
 def _form(node: Node, forms: Mapping[str, Form]) -> str:

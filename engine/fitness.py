@@ -1,9 +1,10 @@
 """Who is fit for a step: what keeps a person from it, and whether those named may do theirs."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from audit.encoding import timestamp
 from engine import forms
 from engine.casework import Desk
 from engine.definitions import OPENING_FORM, Definition, UserTask
@@ -14,9 +15,9 @@ from engine.forms import Field, FieldError, FormRefused
 from engine.separation import barred_by
 from engine.state import Doer
 
-# The newest definition of a process; whether there is a case of this id.
+# The newest definition of a process; when a case ended: "" while it is open, None if there is none.
 Latest = Callable[[str], Definition]
-Exists = Callable[[str], bool]
+Ended = Callable[[str], str | None]
 PARTY: Path = ("case", "party")
 
 
@@ -32,7 +33,7 @@ def kept_apart(
 
 
 def check_named(
-    desk: Desk, task: UserTask, values: Mapping[str, Any], latest: Latest, exists: Exists
+    desk: Desk, task: UserTask, values: Mapping[str, Any], latest: Latest, ended: Ended
 ) -> None:
     """What a step's form names exists, and persons and units may do what they are named for.
 
@@ -40,7 +41,7 @@ def check_named(
     """
     definition, people = desk.context.definition, desk.directory
     form = definition.forms[task.form]
-    errors = [*_unknown(form, values, people, desk.at), *_no_cases(form, values, exists)]
+    errors = [*_unknown(form, values, people, desk.at), *_no_cases(form, values, ended, desk.at)]
     for field, person in _named(form, values, "person"):
         errors += _unfit(desk, task, field, person, values)
     errors += _unfit_parties(definition, task.id, form, values, people, desk.at, latest)
@@ -53,11 +54,11 @@ def check_named_at_opening(
     values: Mapping[str, Any],
     at: datetime,
     latest: Latest,
-    exists: Exists,
+    ended: Ended,
 ) -> None:
     """The same for the form a case is opened with; raises FormRefused."""
     form = definition.forms[OPENING_FORM]
-    errors = [*_unknown(form, values, people, at), *_no_cases(form, values, exists)]
+    errors = [*_unknown(form, values, people, at), *_no_cases(form, values, ended, at)]
     for field, person in _named(form, values, "person"):
         for step in _steps_of(definition, ("case", field.name)):
             duty = definition.lanes[step.lane].duty
@@ -120,14 +121,23 @@ def _unknown(
             yield FieldError(field.name, f"{name}现在没有岗位。", f"{name} holds no post now.")
 
 
-def _no_cases(form: forms.Form, values: Mapping[str, Any], exists: Exists) -> Iterator[FieldError]:
-    """Cases named that are not there: what is told to them would never arrive."""
+def _no_cases(
+    form: forms.Form, values: Mapping[str, Any], ended: Ended, at: datetime
+) -> Iterator[FieldError]:
+    """Cases named that are not there, or that ended too long ago for what they are named for."""
     for field, case in _named(form, values, "case"):
-        if case.startswith("@") or not exists(case):
+        when = None if case.startswith("@") else ended(case)
+        if when is None:
             yield FieldError(
                 field.name,
                 f"没有编号为 {case} 的案件，请核对。",
                 f"There is no case {case}; check the number.",
+            )
+        elif when and field.within and when < timestamp(at - timedelta(days=field.within)):
+            yield FieldError(
+                field.name,
+                f"{case} 办结已超过 {field.within} 天，不能这样用，请另立。",
+                f"{case} ended more than {field.within} days ago and cannot be named here.",
             )
 
 

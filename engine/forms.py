@@ -5,8 +5,8 @@ allowed are those that can be explained to the person who fills it in. Ours: `x-
 (the answer may steer the process), `x-widget`, `x-hint`, `x-hint-en`, `x-when` (asked only if this
 expression over earlier fields holds), `x-seal` (the answer never reaches the log: it lies in the
 vault as `content` or `identity` of a complaint, or as an `answer` opened later), `x-machine`
-(filled in by another case, never asked of a person), and at the root `x-evidence`,
-`x-required-when-shown`.
+(filled in by another case, never asked of a person), `x-within` (a case named is open, or ended at
+most so many days ago), and at the root `x-evidence`, `x-required-when-shown`.
 """
 
 import json
@@ -89,6 +89,7 @@ COMMON_WORDS: Final = frozenset(
         "x-when",
         "x-seal",
         "x-machine",
+        "x-within",
     }
 )
 SEALS: Final = frozenset({"content", "identity", "answer"})
@@ -140,7 +141,8 @@ class Field:
 
     required: always; required_when_shown: whenever `when` holds. Lengths in characters.
     seal: content, identity, answer, or None for what is recorded in clear. machine: filled in by
-    another case and never asked of a person.
+    another case and never asked of a person. within: a case named here is open, or ended at most so
+    many days ago.
     """
 
     name: str
@@ -167,6 +169,7 @@ class Field:
     default: Any
     seal: str | None = None
     machine: bool = False
+    within: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -572,9 +575,19 @@ def _read_field(
         default=words.get("default"),
         seal=_read_seal(name, words),
         machine=_flag(words, "x-machine", name),
+        within=_read_within(name, words),
     )
     _check_default(field)
     return field
+
+
+def _read_within(name: str, words: Mapping[str, Any]) -> int | None:
+    within = words.get("x-within")
+    if within is None:
+        return None
+    if type(within) is not int or within < 1 or words.get("x-widget") != "case":
+        raise _bad(f"{name} 的 x-within 应是天数，且只用于案件", f"x-within of {name} is wrong")
+    return within
 
 
 def _read_seal(name: str, words: Mapping[str, Any]) -> str | None:

@@ -43,6 +43,8 @@ PROPERTIES: Final = {
         "proof",
         "reads",
         "sameAs",
+        "extensions",
+        "extensionDays",
     },
     "sendTask": {"nameEn", "message", "to", "each", "payload", "joinable"},
     "serviceTask": {"nameEn", "operation", "perMille"},
@@ -59,6 +61,7 @@ PROCESS_PROPERTIES: Final = {
     "startedBy",
     "confidential",
     "exclude",
+    "alikeDays",
 }
 
 WORDS: Final = {
@@ -228,6 +231,9 @@ def tasks(facts: Facts) -> Iterator[Finding]:
                 node, "task_facts", "proof 只能是 site_code 或 handed_over，reads 只能是 true",
                 "proof can only be site_code or handed_over, reads only true",
             )  # fmt: skip
+        for name in ("extensions", "extensionDays"):
+            if not told.get(name, "1").isdecimal():
+                yield finding(node, "task_facts", f"{name} 应是整数", f"{name} must be a number")
         same = facts.node(told.get("sameAs"))
         if "sameAs" in told and (same is None or same.kind != "userTask"):
             yield finding(node, "task_facts", "sameAs 应是用户任务", "sameAs names no user task")

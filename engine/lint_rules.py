@@ -233,6 +233,10 @@ def confidentiality(facts: Facts) -> Iterator[Finding]:
         yield finding(
             facts.diagram.key, "process_duty", "openedBy 的职责不认识", "openedBy names no duty"
         )
+    if not told.get("alikeDays", "30").isdecimal():
+        yield finding(
+            facts.diagram.key, "process_duty", "alikeDays 应是天数", "alikeDays must be a number"
+        )
     words = {"startedBy": "complainant", "confidential": "true"}
     for name, only in words.items():
         if told.get(name, only) != only:

@@ -4,8 +4,8 @@ A projection: it can be thrown away and rebuilt from the log (engine.rebuild).
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -28,9 +28,6 @@ from audit.statements import Statement
 from engine.alarms import next_alarm
 from engine.process import KERNEL
 from engine.state import CaseState, to_json
-
-# processes.md H1: a hazard open or closed within 30 days may be the same one.
-ALIKE_FOR: Final = timedelta(days=30)
 
 register_table = Table(
     "case_register",
@@ -115,11 +112,11 @@ def alike(
     category: str,
     path: Sequence[str],
     address: str,
-    at: datetime,
+    since: datetime,
 ) -> list[str]:
     """Cases of a process that may be about the same thing: same category and unit or address.
 
-    Those still open, however old, and those that ended within 30 days.
+    Those still open, however old, and those that ended since.
     A suggestion for people; at most five, newest first.
     """
     near = (register_table.c.unit == path[0]) | (
@@ -129,14 +126,20 @@ def alike(
         select(register_table.c.case)
         .where(register_table.c.process == process, register_table.c.category == category, near)
         .where(
-            register_table.c.ended_at.is_(None)
-            | (register_table.c.ended_at >= timestamp(at - ALIKE_FOR))
+            register_table.c.ended_at.is_(None) | (register_table.c.ended_at >= timestamp(since))
         )
         # The log keeps what is suggested: of cases opened at once every database names the same.
         .order_by(register_table.c.opened_at.desc(), register_table.c.case.desc())
         .limit(5)
     )
     return list(conn.execute(query).scalars())
+
+
+def ended_at(conn: Connection, case: str) -> str | None:
+    """When a case ended: "" while it is open, None if there is none."""
+    asked = select(register_table.c.ended_at).where(register_table.c.case == case)
+    row = conn.execute(asked).first()
+    return None if row is None else row.ended_at or ""
 
 
 def alarmed(conn: Connection, at: datetime, *, limit: int = 100) -> list[str]:

@@ -74,15 +74,16 @@ def request_extension(
                 "时限已过，不能再申请延期。请如实办理，逾期会如实记录。",
                 "The limit has passed; it is too late to ask for more time.",
             )
-        if clock.extended >= MOST_EXTENSIONS:
+        most, longest = extension_limits(desk, open_)
+        if clock.extended >= most:
             raise TooOften(
-                f"已延期 {MOST_EXTENSIONS} 次，不能再延。确实办不了的，请审批人列入挂账。",
-                f"Extended {MOST_EXTENSIONS} times already; ask for the standing list instead.",
+                f"已延期 {most} 次，不能再延。确实办不了的，请审批人列入挂账。",
+                f"Extended {most} times already; ask for the standing list instead.",
             )
-        if not 1 <= days <= LONGEST_EXTENSION:
+        if not 1 <= days <= longest:
             raise BadInput(
-                f"延期天数应在 1 到 {LONGEST_EXTENSION} 之间。",
-                f"Ask for 1 to {LONGEST_EXTENSION} days.",
+                f"延期天数应在 1 到 {longest} 之间。",
+                f"Ask for 1 to {longest} days.",
             )
         data = {
             "task": task,
@@ -94,6 +95,13 @@ def request_extension(
         return [Draft("extension.requested", data, who, at)]
 
     return change(conn, case_id, decide, at=at, key=key)
+
+
+def extension_limits(desk: Desk, task: OpenTask) -> tuple[int, int]:
+    """How often a step's time may be extended, and by how many days at once."""
+    drawn = desk.context.definition.tasks[task.element]
+    most = MOST_EXTENSIONS if drawn.extensions is None else drawn.extensions
+    return most, drawn.extension_days or LONGEST_EXTENSION
 
 
 def grant_extension(

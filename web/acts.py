@@ -15,7 +15,7 @@ from engine.holding import REASSIGNING, overseer
 from engine.people import By
 from engine.rights import deciding_duty
 from engine.state import OpenTask, Request
-from engine.timekeeping import MOST_EXTENSIONS
+from engine.timekeeping import extension_limits
 from engine.turns import turns_open
 from web.desk import fit_for, person_groups
 from web.forms import Groups
@@ -73,12 +73,17 @@ def acts_on(desk: Desk, task: OpenTask, by: By) -> Acts:
         returning=mine and "return" in turns,
         withdrawal="withdraw" in turns and _last_did(desk, task, by),
         objection=_objection(desk, task) if mine and "object" in turns else None,
-        extension=bool(asking and task.clock is not None and task.clock.extended < MOST_EXTENSIONS),
+        extension=bool(asking and _may_be_longer(desk, task)),
         pause=bool(asking),
         resumption=task.pause is not None and (held or _oversees(desk, by, REASSIGNING)),
         decides=_decides(desk, task, by),
         classes=_standing(desk, task, by),
     )
+
+
+def _may_be_longer(desk: Desk, task: OpenTask) -> bool:
+    most, _ = extension_limits(desk, task)
+    return task.clock is not None and task.clock.extended < most
 
 
 def refused_to_do(desk: Desk, task: OpenTask, by: By) -> Refusal | None:

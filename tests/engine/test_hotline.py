@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from engine import vault as store
 from engine.cases import NotHandedOver
-from engine.errors import NotAllowed
+from engine.errors import BadInput, NotAllowed
 from engine.exclusion import KeptOut
 from engine.forms import FormRefused
 from engine.handover import hand_over, open_handover
@@ -20,7 +20,7 @@ from engine.people import directory
 from engine.rights import NotYoursToSee, may_see
 from engine.sealed_answers import sealed_in
 from engine.state import CaseState
-from engine.timekeeping import grant_extension, request_extension
+from engine.timekeeping import TooOften, grant_extension, request_extension
 from engine.turns import NotDrawn, return_task, withdraw
 from engine.vault import SealDestroyed, Vault
 from tests.conftest import Street
@@ -593,7 +593,10 @@ def test_more_time_is_asked_and_given_by_who_answers_for_discipline(h: Hotline) 
     h.accepted().declared()
     key = key_of(h, "investigate")
     assert not sees(h, "officer")
-    h.act(request_extension, key, days=15, reason="等鉴定", interim="先断电", by="searcher")
+    more = {"reason": "等鉴定", "interim": "先断电", "by": "searcher"}
+    with pytest.raises(BadInput, match="15"):
+        h.act(request_extension, key, days=16, **more)
+    h.act(request_extension, key, days=15, **more)
     assert sees(h, "officer")
     with pytest.raises(NotAllowed):
         h.act(grant_extension, key, "可以", by="assigner")
@@ -607,6 +610,8 @@ def test_more_time_is_asked_and_given_by_who_answers_for_discipline(h: Hotline) 
     assert asked["searcher"] == asked["watcher"] == asked["assigner"] == []
     h.act(grant_extension, key, "可以，已告知投诉人", by="officer")
     assert not sees(h, "officer")
+    with pytest.raises(TooOften, match="1 次"):
+        h.act(request_extension, key, days=1, **more)
 
 
 @pytest.mark.parametrize("command", [urge, supervise])
@@ -619,3 +624,20 @@ def test_nobody_commands_over_a_complaint_they_may_not_see(h: Hotline, command: 
             reassign_task, key_of(h, "investigate"), h.street.person["searcher2"], "换人",
             by="watcher",
         )  # fmt: skip
+
+
+def test_what_ended_long_ago_is_nothing_to_merge_into(h: Hotline) -> None:
+    h.report(category="suggestion").do("accept", decision="suggestion", reason="是建议").do(
+        "answer"
+    )
+    assert h.state.ended
+    old = h.case
+    h.wait(days=89)
+    h.report().do("accept", decision="merge", merged_into=old, reason="同一件事")
+    assert h.open == ["second_look"]
+    h.wait(days=2)
+    h.report()
+    with pytest.raises(FormRefused, match="超过 90 天"):
+        h.do("accept", decision="merge", merged_into=old, reason="同一件事")
+    with pytest.raises(FormRefused, match="没有编号"):
+        h.do("accept", decision="merge", merged_into="hotline-2026-09999", reason="同一件事")
