@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from flask import current_app, g, redirect, request, url_for
 from flask_login import current_user
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
 from engine.casework import answered
@@ -87,7 +88,16 @@ def writes() -> Iterator[Connection]:
     """
     with house().database.begin() as conn:
         yield conn
-    _, stuck = deliver(house().database, at=at(), vault=house().vault)
+    _deliver()
+
+
+def _deliver() -> None:
+    """Deliver what is on its way. The act is committed: no fault here may make it look undone."""
+    try:
+        _, stuck = deliver(house().database, at=at(), vault=house().vault)
+    except SQLAlchemyError:
+        logger.exception("messages between cases could not be delivered now; the worker will")
+        return
     for sentence in stuck:
         logger.warning(sentence)
 

@@ -8,12 +8,14 @@ from collections.abc import Callable
 import pytest
 from markupsafe import Markup
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from audit.bundle import check_bundle
 from audit.entries import Entry
 from tests.conftest import Street
 from tests.web.conftest import Visitor
 from tests.web.paths import accepted, assigned, closed, confirmed, rectified, reported, signed_for
+from web import visit
 from web.case_view import TraceRow, folded
 
 Enter = Callable[[str], Visitor]
@@ -155,6 +157,21 @@ def test_similar_cases_are_named_as_far_as_one_may_see_them(
 
 
 # --- acts ---------------------------------------------------------------------------------------
+
+
+def test_an_act_is_done_though_what_it_tells_other_cases_cannot_be_delivered_now(
+    signed_in: Enter, web_street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = reported(web_street)
+
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("BEGIN", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(visit, "deliver", away)
+    assert (
+        signed_in("watch").post(f"/cases/{case}/urges", {"text": "请今天办完"}).status_code == 303
+    )
+    assert web_street.types(case)[-1] == "case.urged"
 
 
 def test_supervisors_urge_and_order_and_others_do_not(signed_in: Enter, web_street: Street) -> None:
