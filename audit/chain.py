@@ -28,11 +28,15 @@ BYTES: Final = (bytes, bytearray, memoryview)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one event, in words; `case` is the stream, `seq` its number in it."""
+    """What is wrong with one event, in words; `case` is the stream, `seq` its number in it.
+
+    step: which step of a verification found it (audit.steps).
+    """
 
     case: str
     seq: int
     what: str
+    step: str = "replay"
 
 
 def link(hash_: bytes) -> str:
@@ -50,35 +54,39 @@ def check_stream(log: str, stream: str, rows: Iterable[Row]) -> Iterator[Entry |
     """
     prev, last = "", None
     for seq, row in enumerate(rows, 1):
-        what, entry = _check_row(log, stream, row, seq, prev)
+        step, what, entry = _check_row(log, stream, row, seq, prev)
         if entry is None:
-            yield Problem(stream, seq, what)
+            yield Problem(stream, seq, what, step)
             return
         if last is not None and entry.at < last:
-            yield Problem(stream, seq, "recorded earlier than the event before it")
+            yield Problem(stream, seq, "recorded earlier than the event before it", "chain")
             return
         prev, last = link(entry.hash), entry.at
         yield entry
 
 
-def _check_row(log: str, stream: str, row: Row, seq: int, prev: str) -> tuple[str, Entry | None]:
+def _check_row(
+    log: str, stream: str, row: Row, seq: int, prev: str
+) -> tuple[str, str, Entry | None]:
+    """The entry, or the step that failed and what is wrong."""
     if row.seq != seq:
-        return f"gap: expected event {seq}, found {row.seq}", None
+        return "chain", f"gap: expected event {seq}, found {row.seq}", None
     stored, told = row.body, row.hash
     if not isinstance(stored, BYTES) or not isinstance(told, BYTES):
         # SQLite keeps whatever type is put into a column: text here was never written by us.
-        return "the stored body or hash is not bytes", None
+        return "bytes", "the stored body or hash is not bytes", None
     body = bytes(stored)
     if leaf_hash(body) != bytes(told):
-        return "stored hash is not the hash of the stored bytes", None
+        return "bytes", "stored hash is not the hash of the stored bytes", None
     try:
         entry = unseal(body)
     except NotCanonical as error:
-        return f"not canonical: {error}", None
+        return "bytes", f"not canonical: {error}", None
     if (entry.log, entry.stream, entry.seq, entry.type) != (log, stream, seq, row.type):
-        return "the bytes name another log, case, number or type than the columns", None
+        told_other = "the bytes name another log, case, number or type than the columns"
+        return "chain", told_other, None
     if entry.prev != prev:
-        return "chain broken: prev is not the hash of the event before", None
+        return "chain", "chain broken: prev is not the hash of the event before", None
     if entry.cause is not None and not 0 < entry.cause < seq:
-        return "the cause does not lie before its consequence", None
-    return "", entry
+        return "chain", "the cause does not lie before its consequence", None
+    return "", "", entry

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
+from audit import sequence
 from engine import (
     accounts,
     calendar_versions,
@@ -36,6 +37,7 @@ TABLES = (
     outbox,
     register,
     roster,
+    sequence,
     site_codes,
 )
 

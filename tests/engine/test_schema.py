@@ -107,12 +107,15 @@ def test_bringing_a_database_up_again_changes_nothing(empty: Engine, times: int)
     check_schema(empty)
 
 
+APPEND_ONLY = ("checkpoint", "cosignature", "event", "leaf", "log_origin", "timestamp_token")
+
+
 def test_the_append_only_triggers_are_there_on_sqlite(sqlite_street: Street) -> None:
     with sqlite_street.database.begin() as conn:
         found = conn.execute(text("SELECT name, tbl_name FROM sqlite_master WHERE type='trigger'"))
         assert sorted(map(tuple, found)) == [
             (f"{table}_no_{verb}", table)
-            for table in ("event", "log_origin")
+            for table in APPEND_ONLY
             for verb in ("delete", "replace", "update")
         ]
 
@@ -130,7 +133,7 @@ def test_the_append_only_triggers_hold_always_on_postgresql(postgres_street: Str
     # A = ALWAYS: fires under session_replication_role = replica as well.
     assert rows == [
         (f"{table}_no_{verb}", table, "A")
-        for table in ("event", "log_origin")
+        for table in APPEND_ONLY
         for verb in ("change", "truncate")
     ]
 
@@ -203,12 +206,16 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
 # --- upgrading ------------------------------------------------------------------------------
 
 
+# The tables of release 0003.
+EVIDENCE = ("leaf", "tile", "checkpoint", "cosignature", "timestamp_token")
+
+
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     street: Street,
 ) -> None:
     case = street.report()
     with street.database.begin() as conn:
-        for table in ("case_message", "case_link", "site_code"):
+        for table in ("case_message", "case_link", "site_code", *EVIDENCE):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))
         conn.execute(text("UPDATE case_register SET state = :s"), {"s": b"of the first release"})

@@ -1,0 +1,397 @@
+"""The log's tree as tables: leaves in their order, tiles, signed checkpoints. Their only writer.
+
+Events wait in the outbox (audit.log). One transaction takes a batch out of it, gives each event the
+next leaf index, and extends the tiles; another signs what is there. Nothing is assumed of the order
+in which the outbox fills: a transaction that commits late lands in the next batch. Within a stream
+event n + 1 cannot be visible before event n, and a batch is ordered by stream and number.
+
+Crash order: before the first COMMIT the batch is in the outbox as it was; after it the batch is in
+the tree, and the next checkpoint covers it. Signing twice gives the same bytes, and a checkpoint is
+told to nobody before it is stored. So there is no recovery: the next run goes on.
+
+Two sequencers at once: both want the same leaf index, and the primary key lets one of them have it.
+The other fails, and its transaction leaves nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from audit import log
+from audit.chain import Problem
+from audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from audit.encoding import timestamp
+from audit.log import event_table, metadata, outbox_table
+from audit.merkle import Frontier, ReadHash, node_hash, root
+from audit.note import Note, Signature, Signer, read_signatures
+from audit.statements import Statement
+from audit.tiles import TILE_BYTES, WIDTH, split_tile, tiles_of
+from audit.tiles import read_hashes as read_tiled
+
+leaf_table = Table(
+    "leaf",
+    metadata,
+    Column("leaf_index", Integer, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("hash", name="leaf_hash_once"),
+)
+
+# Can be made again from the leaves; only a tile at the right edge ever changes, by growing.
+tile_table = Table(
+    "tile",
+    metadata,
+    Column("level", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+checkpoint_table = Table(
+    "checkpoint",
+    metadata,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("at", Text, nullable=False),
+)
+
+# One witness's line under a checkpoint; they arrive when the checkpoint is stored already.
+cosignature_table = Table(
+    "cosignature",
+    metadata,
+    Column("size", Integer, primary_key=True),
+    Column("line", Text, primary_key=True),
+)
+
+# RFC 3161 tokens over the text of a checkpoint.
+timestamp_table = Table(
+    "timestamp_token",
+    metadata,
+    Column("size", Integer, primary_key=True),
+    Column("authority", Text, primary_key=True),
+    Column("token", LargeBinary, nullable=False),
+    Column("at", Text, nullable=False),
+)
+
+BATCH: Final = 5000
+
+_WAITING = (
+    select(outbox_table.c.hash)
+    .join(event_table, event_table.c.hash == outbox_table.c.hash)
+    .order_by(event_table.c.stream, event_table.c.seq)
+)
+_SIZE = select(func.coalesce(func.max(leaf_table.c.leaf_index), -1) + 1)
+_TILE = select(tile_table.c.hashes).where(
+    tile_table.c.level == bindparam("l"), tile_table.c.number == bindparam("n")
+)
+_INSERT_LEAF = Statement(insert(leaf_table))
+_DELETE_WAITING = Statement(delete(outbox_table).where(outbox_table.c.hash == bindparam("h")))
+_GROW_TILE = (
+    update(tile_table)
+    .where(tile_table.c.level == bindparam("l"), tile_table.c.number == bindparam("n"))
+    .values(hashes=bindparam("t"))
+)
+
+
+class SequencedElsewhere(RuntimeError):
+    """Another sequencer has extended the tree at the same moment; nothing of this run was kept."""
+
+
+class TreeDiffers(RuntimeError):
+    """The tree no longer begins with what the last checkpoint says: nothing is signed on top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A checkpoint as stored: its note with all cosignatures so far, and when it was signed."""
+
+    checkpoint: Checkpoint
+    note: Note
+    at: str
+
+
+def integrate(conn: Connection, *, limit: int = BATCH) -> int:
+    """Move at most `limit` waiting events into the tree; returns how many.
+
+    Raises SequencedElsewhere; then roll back.
+    """
+    hashes = [bytes(one) for one in conn.execute(_WAITING.limit(limit)).scalars()]
+    if not hashes:
+        return 0
+    size = tree_size(conn)
+    rows = [{"leaf_index": size + n, "hash": one} for n, one in enumerate(hashes)]
+    try:
+        # Leaves first: whoever loses the race for an index has not touched a tile.
+        _INSERT_LEAF.run_all(conn, rows)
+    except IntegrityError as error:
+        raise SequencedElsewhere("another sequencer was faster") from error
+    _extend(conn, 0, size, hashes)
+    _DELETE_WAITING.run_all(conn, [{"h": one} for one in hashes])
+    return len(hashes)
+
+
+def tree_size(conn: Connection) -> int:
+    """How many leaves the tree has."""
+    return int(conn.execute(_SIZE).scalar_one())
+
+
+def leaf_index(conn: Connection, hash_: bytes) -> int | None:
+    """The index of the leaf with this hash, or None if it is not in the tree yet."""
+    query = select(leaf_table.c.leaf_index).where(leaf_table.c.hash == hash_)
+    return conn.execute(query).scalar()
+
+
+def leaf_indexes(conn: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
+    """The indexes of those of these hashes that are in the tree."""
+    found: dict[bytes, int] = {}
+    for start in range(0, len(hashes), WIDTH):
+        query = select(leaf_table).where(leaf_table.c.hash.in_(hashes[start : start + WIDTH]))
+        found |= {bytes(row.hash): row.leaf_index for row in conn.execute(query)}
+    return found
+
+
+def waiting_since(conn: Connection) -> tuple[int, str | None]:
+    """How many events wait for the tree, and the time of the oldest of them."""
+    query = select(func.count(), func.min(event_table.c.at)).select_from(
+        outbox_table.join(event_table, event_table.c.hash == outbox_table.c.hash)
+    )
+    count, oldest = conn.execute(query).one()
+    return int(count), oldest
+
+
+def read_hashes(conn: Connection) -> ReadHash:
+    """The hashes of the tree as it is now, for one connection and as long as it does not grow."""
+    return read_tiled(lambda level, number: _tile(conn, level, number))
+
+
+def tile(conn: Connection, level: int, number: int, width: int) -> bytes:
+    """The first `width` hashes of a tile, as a tree of some size has it."""
+    return _tile(conn, level, number)[: width * TILE_BYTES // WIDTH]
+
+
+# --- checkpoints ----------------------------------------------------------------------------------
+
+
+def publish(conn: Connection, signers: Sequence[Signer], *, at: datetime) -> Note | None:
+    """Sign and store a checkpoint of the tree as it is; None if there is nothing new to say.
+
+    signers: the log's key; while one takes over from another, both. Raises TreeDiffers,
+    SequencedElsewhere; then roll back.
+    """
+    size, last = tree_size(conn), latest(conn)
+    if size == 0 or (last and last.checkpoint.size == size):
+        return None
+    read = read_hashes(conn)
+    if last and (
+        last.checkpoint.size > size or root(read, last.checkpoint.size) != last.checkpoint.root
+    ):
+        raise TreeDiffers(f"the tree does not begin with checkpoint {last.checkpoint.size}")
+    note = sign_checkpoint(Checkpoint(log.origin(conn), size, root(read, size)), *signers)
+    try:
+        row = {"size": size, "note": note.data, "at": timestamp(at)}
+        conn.execute(insert(checkpoint_table), row)
+    except IntegrityError as error:
+        raise SequencedElsewhere("another sequencer has signed this size") from error
+    return note
+
+
+def latest(conn: Connection) -> Stored | None:
+    """The last checkpoint, or None before the first."""
+    query = select(checkpoint_table).order_by(checkpoint_table.c.size.desc()).limit(1)
+    row = conn.execute(query).first()
+    return None if row is None else _stored(conn, row)
+
+
+def checkpoints(conn: Connection) -> Iterator[Stored]:
+    """All stored checkpoints, the smallest tree first. Raises NotANote for one that is damaged."""
+    for row in conn.execute(select(checkpoint_table).order_by(checkpoint_table.c.size)).all():
+        yield _stored(conn, row)
+
+
+def add_cosignatures(conn: Connection, size: int, signatures: Iterable[Signature]) -> None:
+    """Keep witnesses' lines under a stored checkpoint; checked by whoever got them. Repeatable."""
+    query = select(cosignature_table.c.line).where(cosignature_table.c.size == size)
+    there = set(conn.execute(query).scalars())
+    new = [line for line in dict.fromkeys(one.line for one in signatures) if line not in there]
+    if new:
+        conn.execute(insert(cosignature_table), [{"size": size, "line": line} for line in new])
+
+
+def add_timestamp(
+    conn: Connection, size: int, authority: str, token: bytes, *, at: datetime
+) -> None:
+    """Keep a time-stamping authority's token (DER) over a stored checkpoint's text."""
+    row = {"size": size, "authority": authority, "token": token, "at": timestamp(at)}
+    conn.execute(insert(timestamp_table), row)
+
+
+def timestamps(conn: Connection, size: int) -> dict[str, bytes]:
+    """The tokens over one checkpoint: authority -> token (DER)."""
+    query = (
+        select(timestamp_table.c.authority, timestamp_table.c.token)
+        .where(timestamp_table.c.size == size)
+        .order_by(timestamp_table.c.authority)
+    )
+    return {row.authority: bytes(row.token) for row in conn.execute(query)}
+
+
+def _stored(conn: Connection, row: Any) -> Stored:
+    note, checkpoint = open_checkpoint(bytes(row.note))
+    query = (
+        select(cosignature_table.c.line)
+        .where(cosignature_table.c.size == row.size)
+        .order_by(cosignature_table.c.line)
+    )
+    lines = "".join(conn.execute(query).scalars())
+    signatures = read_signatures(lines.encode()) if lines else ()
+    return Stored(checkpoint, note.signed(*signatures), row.at)
+
+
+# --- tiles ----------------------------------------------------------------------------------------
+
+
+def _extend(conn: Connection, level: int, start: int, hashes: Sequence[bytes]) -> None:
+    """Add hashes to a level from index `start` on; each tile that is full is one hash above."""
+    number, inside = divmod(start, WIDTH)
+    before = _tile(conn, level, number) if inside else b""
+    told = before + b"".join(hashes)
+    full = []
+    for at in range(0, len(told), TILE_BYTES):
+        one = told[at : at + TILE_BYTES]
+        _keep_tile(conn, level, number, one, grown=at == 0 and inside > 0)
+        if len(one) == TILE_BYTES:
+            full.append(_tile_root(one))
+        number += 1
+    if full:
+        _extend(conn, level + 1, start // WIDTH, full)
+
+
+def _keep_tile(conn: Connection, level: int, number: int, told: bytes, *, grown: bool) -> None:
+    if grown:
+        conn.execute(_GROW_TILE, {"l": level, "n": number, "t": told})
+    else:
+        conn.execute(insert(tile_table), {"level": level, "number": number, "hashes": told})
+
+
+def _tile(conn: Connection, level: int, number: int) -> bytes:
+    told = conn.execute(_TILE, {"l": level, "n": number}).scalar()
+    return b"" if told is None else bytes(told)
+
+
+def _tile_root(told: bytes) -> bytes:
+    row = split_tile(told)
+    while len(row) > 1:
+        row = [node_hash(row[n], row[n + 1]) for n in range(0, len(row), 2)]
+    return row[0]
+
+
+# --- checking -------------------------------------------------------------------------------------
+
+
+def check(conn: Connection) -> Iterator[Problem]:
+    """Every way in which leaves, tiles and checkpoints do not fit the events and each other.
+
+    Who has signed is for audit.policy; here only what can be computed again.
+    """
+    roots = {}
+    sizes = set(conn.execute(select(checkpoint_table.c.size)).scalars())
+    tree, last = Frontier(), dict[str, int]()
+    roots[0] = tree.root()
+    for row in conn.execute(_LEAVES):
+        problem = _check_leaf(row, tree.size, last)
+        if problem:
+            yield problem
+            return
+        tree.add(bytes(row.hash))
+        if tree.size in sizes:
+            roots[tree.size] = tree.root()
+    yield from _check_lost(conn)
+    yield from _check_tiles(conn, tree.size, tree.root())
+    yield from _check_roots(conn, roots)
+
+
+_LEAVES = (
+    select(leaf_table.c.leaf_index, leaf_table.c.hash, event_table.c.stream, event_table.c.seq)
+    .join(event_table, event_table.c.hash == leaf_table.c.hash, isouter=True)
+    .order_by(leaf_table.c.leaf_index)
+)
+TREE: Final = "@tree"
+
+
+def _check_leaf(row: Any, index: int, last: dict[str, int]) -> Problem | None:
+    if row.leaf_index != index:
+        return Problem(TREE, index, f"leaf {index} is missing")
+    if row.stream is None:
+        return Problem(TREE, index, f"leaf {index} is no event of the log")
+    if row.seq != last.get(row.stream, 0) + 1:
+        return Problem(row.stream, row.seq, f"stands in the tree (leaf {index}) out of its order")
+    last[row.stream] = row.seq
+    return None
+
+
+def _check_lost(conn: Connection) -> Iterator[Problem]:
+    query = (
+        select(event_table.c.stream, event_table.c.seq, leaf_table.c.hash, outbox_table.c.hash)
+        .join(leaf_table, leaf_table.c.hash == event_table.c.hash, isouter=True)
+        .join(outbox_table, outbox_table.c.hash == event_table.c.hash, isouter=True)
+        .where(leaf_table.c.hash.is_(None) == outbox_table.c.hash.is_(None))
+        .order_by(event_table.c.stream, event_table.c.seq)
+    )
+    for stream, seq, leaf, _ in conn.execute(query):
+        what = "neither in the tree nor on its way there" if leaf is None else "is there twice"
+        yield Problem(stream, seq, f"{what} (tree and outbox)")
+
+
+def _check_tiles(conn: Connection, size: int, wanted: bytes) -> Iterator[Problem]:
+    widths = {(level, number): width for level, number, width in tiles_of(size)}
+    stored = {(row.level, row.number): len(bytes(row.hashes)) * WIDTH // TILE_BYTES
+              for row in conn.execute(select(tile_table))}  # fmt: skip
+    if widths != stored:
+        odd = min(set(widths.items()) ^ set(stored.items()))
+        yield Problem(TREE, size, f"tile {odd[0][0]}/{odd[0][1]} has not the width it should have")
+    elif root(read_hashes(conn), size) != wanted or not _tiles_fit(conn, widths):
+        yield Problem(TREE, size, "the tiles are not what the leaves give")
+
+
+def _tiles_fit(conn: Connection, widths: dict[tuple[int, int], int]) -> bool:
+    """Whether each tile holds what lies below it: leaves, or the roots of full tiles."""
+    leaves = iter(
+        conn.execute(select(leaf_table.c.hash).order_by(leaf_table.c.leaf_index)).scalars()
+    )
+    for (level, number), width in widths.items():
+        below = [
+            _tile_root(_tile(conn, level - 1, number * WIDTH + n)) if level else bytes(next(leaves))
+            for n in range(width)
+        ]
+        if b"".join(below) != _tile(conn, level, number):
+            return False
+    return True
+
+
+def _check_roots(conn: Connection, roots: dict[int, bytes]) -> Iterator[Problem]:
+    for row in conn.execute(select(checkpoint_table).order_by(checkpoint_table.c.size)).all():
+        try:
+            one = _stored(conn, row).checkpoint
+        except ValueError as error:
+            yield Problem(TREE, row.size, f"checkpoint {row.size} cannot be read: {error}")
+            continue
+        if one.size != row.size or one.origin != log.origin(conn):
+            yield Problem(TREE, row.size, f"checkpoint {row.size} is of another log or size")
+        elif roots.get(one.size) != one.root:
+            yield Problem(TREE, row.size, f"checkpoint {row.size} is not of this tree")
