@@ -1,0 +1,221 @@
+"""The seal on a report: PAdES over the whole file, which is written anew as a single revision.
+
+The seal certifies (DocMDP: no changes). What a reader shows of it is then plain: "the total
+document is signed", and whatever is added later breaks it.
+"""
+
+import asyncio
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.request import Request, urlopen
+
+from asn1crypto import crl, keys, ocsp, tsp, x509
+from pyhanko.config.pkcs11 import TokenCriteria
+from pyhanko.pdf_utils.generic import DictionaryObject, PdfObject
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import PdfFileWriter
+from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
+from pyhanko.sign.general import SigningError
+from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, Signer, SimpleSigner
+from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
+from pyhanko.sign.signers.pdf_signer import DSSContentSettings, SigDSSPlacementPreference
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko.sign.timestamps.common_utils import TimestampRequestError, set_tsp_headers
+from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from engine.errors import Refusal
+from engine.seal_key import DeviceKey, SealKey
+
+DIGEST: Final = "sha256"
+FIELD: Final = "Seal"
+SECONDS_TO_WAIT: Final = 10.0
+LARGEST_RESPONSE: Final = 64 * 1024
+
+
+class NotSealed(Refusal):
+    """The report could not be sealed; the sentence says what did not answer or fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What proves that no certificate of a seal was revoked when it sealed, all DER.
+
+    authorities: the roots of the seal's and of the time stamp's certificate. Lists and responses
+    have to cover every certificate below them.
+    """
+
+    authorities: tuple[bytes, ...]
+    lists: tuple[bytes, ...] = ()
+    responses: tuple[bytes, ...] = ()
+
+
+class StampingAuthority(TimeStamper):
+    """A time-stamping authority that is asked by HTTP (RFC 3161 §3.4)."""
+
+    def __init__(self, url: str, *, timeout: float = SECONDS_TO_WAIT) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("a time-stamping authority is asked by http or https")
+        self.url = url
+        self.timeout = timeout
+
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        """Ask once; raises TimestampRequestError when there is no answer that can be read."""
+        try:
+            return await asyncio.to_thread(self._ask, req.dump())
+        except (OSError, ValueError) as error:
+            raise TimestampRequestError(f"{self.url}: {error}") from error
+
+    def _ask(self, question: bytes) -> tsp.TimeStampResp:
+        request = Request(self.url, data=question, headers=set_tsp_headers({}))  # noqa: S310 - http(s), see above
+        with urlopen(request, timeout=self.timeout) as response:  # noqa: S310 - the same
+            return tsp.TimeStampResp.load(response.read(LARGEST_RESPONSE), strict=True)
+
+
+def seal_pdf(
+    pdf: bytes,
+    key: SealKey,
+    *,
+    at: datetime,
+    tsa: TimeStamper | None = None,
+    revocation: Revocation | None = None,
+    reason: str = "",
+    location: str = "",
+) -> bytes:
+    """Seal a PDF/A-3 that bears no seal yet; it stays one.
+
+    PAdES B-B; B-T where an authority stamps the time; B-LT where what proves that no certificate
+    was revoked is given too. at: the time the seal tells of itself. Holds no connection. Raises
+    NotSealed if the authority, the device or the proof of validity fails.
+    """
+    writer = _rewritten(pdf)
+    try:
+        with _signer(key) as signer:
+            pdf_signer = PdfSigner(
+                _said(at, revocation, reason, location),
+                signer,
+                timestamper=tsa,
+                new_field_spec=SigFieldSpec(FIELD),
+            )
+            return asyncio.run(_seal(pdf_signer, writer, at))
+    except (OSError, SigningError, ValueError) as error:
+        raise _not_sealed(error) from error
+
+
+async def _seal(signer: PdfSigner, writer: PdfFileWriter, at: datetime) -> bytes:
+    session = signer.init_signing_session(writer)
+    session.system_time = at
+    proof = await session.perform_presign_validation(writer)
+    # Asks the authority for a stamp on nothing, once for as long as `tsa` is kept: how long is it?
+    size = await session.estimate_signature_container_size(proof)
+    document = session.prepare_tbs_document(proof, size)
+    digest, output = document.digest_tbs_document()
+    await document.perform_signature(digest.document_digest, PdfCMSSignedAttributes())
+    output.seek(0)
+    sealed: bytes = output.read()
+    return sealed
+
+
+def _said(
+    at: datetime, revocation: Revocation | None, reason: str, location: str
+) -> PdfSignatureMetadata:
+    return PdfSignatureMetadata(
+        field_name=FIELD,
+        md_algorithm=DIGEST,
+        reason=reason or None,
+        location=location or None,
+        certify=True,
+        subfilter=SigSeedSubFilter.PADES,
+        docmdp_permissions=MDPPerm.NO_CHANGES,
+        embed_validation_info=revocation is not None,
+        validation_context=_context(revocation, at) if revocation else None,
+        # With a later revision readers say "not the total document is signed".
+        dss_settings=DSSContentSettings(
+            include_vri=False, placement=SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE
+        ),
+    )
+
+
+def _context(given: Revocation, at: datetime) -> ValidationContext:
+    return ValidationContext(
+        trust_roots=[x509.Certificate.load(one) for one in given.authorities],
+        crls=[crl.CertificateList.load(one) for one in given.lists],
+        ocsps=[ocsp.OCSPResponse.load(one) for one in given.responses],
+        moment=at,
+        revocation_mode="hard-fail",
+    )
+
+
+class _Writer(PdfFileWriter):
+    """Leaves the metadata as they are: else they would bear this machine's clock, and differ
+    between XMP and the information dictionary."""
+
+    def _update_meta(self) -> None:
+        pass
+
+
+def _rewritten(pdf: bytes) -> PdfFileWriter:
+    reader = PdfFileReader(io.BytesIO(pdf))
+    writer = _Writer(init_page_tree=False)  # type: ignore[no-untyped-call]
+    writer.root.update(_imported(writer, reader.root))
+    writer.set_info(_imported(writer, reader.trailer_view["/Info"]))
+    return writer
+
+
+def _imported(writer: PdfFileWriter, part: PdfObject) -> DictionaryObject:
+    copy = writer.import_object(part)
+    if not isinstance(copy, DictionaryObject):
+        raise TypeError("a catalog and an information dictionary are dictionaries")
+    return copy
+
+
+@contextmanager
+def _signer(key: SealKey) -> Iterator[Signer]:
+    certificate = x509.Certificate.load(key.certificate)
+    chain = [x509.Certificate.load(one) for one in key.chain]
+    if isinstance(key.private, DeviceKey):
+        with _device(key.private, certificate, chain) as signer:
+            yield signer
+    else:
+        private = keys.PrivateKeyInfo.load(key.private)
+        above = SimpleCertificateStore.from_certs(chain)  # type: ignore[no-untyped-call]
+        yield SimpleSigner(certificate, private, above)
+
+
+@contextmanager
+def _device(
+    key: DeviceKey, certificate: x509.Certificate, chain: list[x509.Certificate]
+) -> Iterator[Signer]:
+    # Only where a device is used: python-pkcs11 is an extra.
+    from pkcs11.exceptions import PKCS11Error
+    from pyhanko.sign.pkcs11 import PKCS11Signer, open_pkcs11_session
+
+    serial = key.serial.encode() if key.serial else None
+    which = TokenCriteria(label=key.token, serial=serial) if key.token or serial else None
+    try:
+        with open_pkcs11_session(key.module, token_criteria=which, user_pin=key.pin) as session:
+            yield PKCS11Signer(
+                session, signing_cert=certificate, ca_chain=chain, key_label=key.label,
+                key_id=key.id, use_raw_mechanism=True,
+            )  # fmt: skip
+    except PKCS11Error as error:
+        raise SigningError(f"PKCS#11: {type(error).__name__} {error}") from error
+
+
+def _not_sealed(error: Exception) -> NotSealed:
+    told = f"{type(error).__name__}: {error}"[:300]
+    if isinstance(error, TimestampRequestError):
+        return NotSealed(
+            f"时间戳机构没有给出时间戳（{told}），报告没有盖章，请稍后再试。",
+            f"The time-stamping authority gave no stamp ({told}); the report was not sealed. Try "
+            "again later.",
+        )
+    return NotSealed(
+        f"盖章失败（{told}），报告没有盖章，请联系管理员。",
+        f"Sealing failed ({told}); the report was not sealed. Tell the administrator.",
+    )
