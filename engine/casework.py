@@ -103,6 +103,16 @@ class Desk:
 Decide = Callable[[Desk], Sequence[Draft]]
 
 
+def look(conn: Connection, case_id: str, at: datetime) -> Desk:
+    """A case as whoever decides now would find it, reading only. Raises UnknownCase.
+
+    Clocks that are due and have not rung yet have not rung here either.
+    """
+    case = read_case(conn, case_id)
+    context = context_for(conn, load(conn, case.definition), case.place[-1], at)
+    return Desk(case, context, directory(conn), at)
+
+
 def change(
     conn: Connection, case_id: str, decide: Decide, *, at: datetime, key: str | None = None
 ) -> Done:

@@ -22,7 +22,8 @@ from audit import log
 from audit.encoding import timestamp
 from audit.entries import Draft
 from audit.log import metadata
-from engine.definitions import Definition, listing_digest, parse, sha256
+from audit.pinned import listing_digest, sha256
+from engine.definitions import Definition, parse
 from engine.errors import BadInput, NotFound, Refusal
 from engine.findings import Finding
 from engine.lint import lint

@@ -1,12 +1,12 @@
 """Definition sets: all that a process is made of, pinned by one hash, read without running it."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from audit.pinned import listing_digest, sha256
 from engine.deadline_classes import DeadlineClass as DeadlineClass
 from engine.deadline_classes import read_deadlines, read_toml
 from engine.decisions import Decision, read_decision
@@ -19,6 +19,10 @@ from engine.hardened import hardened_xml as hardened_xml
 ALIKE_DAYS = 30  # processes.md H1: a hazard open or closed within 30 days may be the same one
 BY_CASES = "case"  # openedBy of a process that people do not begin
 OPENING_FORM = "report"  # what is asked when a case is opened; its routing fields read as case.…
+
+# What a case may tell itself: machine work that looks outside it, and what the payload must say.
+REVEAL_ANSWERS, ATTACH_EXTRACT = "reveal.answers", "extract.attached"
+TOLD_ITSELF = MappingProxyType({REVEAL_ANSWERS: "of", ATTACH_EXTRACT: "case"})
 
 T = TypeVar("T", bound=Any)
 
@@ -244,17 +248,6 @@ def digest(files: Mapping[str, bytes]) -> str:
     `sha256sum <names, sorted in the C locale> | sha256sum` prints.
     """
     return listing_digest({name: sha256(data) for name, data in files.items()})
-
-
-def listing_digest(hashes: Mapping[str, str]) -> str:
-    """The digest of a set when only file name -> SHA-256 (hex) is known."""
-    names = sorted(hashes, key=lambda name: name.encode())
-    return sha256("".join(f"{hashes[name]}  {name}\n" for name in names).encode())
-
-
-def sha256(data: bytes) -> str:
-    """SHA-256 in hex."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def process_file(files: Mapping[str, bytes]) -> str:

@@ -189,6 +189,14 @@ def steps_of(conn: Connection, units: Collection[str], *, limit: int = 500) -> l
     return _rows(conn, open_task_table.c.unit.in_(units), limit)
 
 
+def steps_in(
+    conn: Connection, processes: Collection[str], units: Collection[str], *, limit: int = 2000
+) -> list[InboxRow]:
+    """The open steps of cases of these processes that are in one of these units."""
+    file = register_table.c
+    return _rows(conn, file.process.in_(processes) & file.unit.in_(units), limit)
+
+
 def open_steps(conn: Connection, cases: Collection[str]) -> list[InboxRow]:
     """The open steps of these cases, most pressing first."""
     return _rows(conn, open_task_table.c.case.in_(cases), 10_000)

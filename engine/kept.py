@@ -13,12 +13,12 @@ from sqlalchemy import Connection, bindparam, select
 from audit.chain import Problem
 from audit.encoding import timestamp
 from audit.entries import Entry
+from audit.pinned import listing_digest, sha256
 from audit.statements import Statement
 from engine import inbox, register
 from engine.calendar_versions import calendar_table
 from engine.cases import number_table
 from engine.definition_sets import file_table, set_table
-from engine.definitions import listing_digest, sha256
 from engine.inbox import open_task_table
 from engine.process import KERNEL
 from engine.register import register_table

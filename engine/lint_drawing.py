@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from engine.definitions import read_payload
+from engine.definitions import TOLD_ITSELF, read_payload
 from engine.diagram import Node
 from engine.directory import ANY_POST, DUTIES
 from engine.findings import Finding
@@ -307,12 +307,28 @@ def sends(facts: Facts) -> Iterator[Finding]:
         if not ADDRESS.fullmatch(to):
             yield finding(node, "send", f"消息的去处 {to} 不认识", f"has an unknown address {to}")
         yield from _parties(facts, node, to)
+        if to == "self":
+            yield from _told_itself(node)
         for name, text in read_payload(told):
             if not ID.fullmatch(name) or not text:
                 yield finding(
                     node, "send", f"payload 里的 {name} 应写成 名 = 表达式",
                     f"has a payload part {name} that is not name = expression",
                 )  # fmt: skip
+
+
+def _told_itself(node: Node) -> Iterator[Finding]:
+    message = node.properties.get("message", "")
+    needed = TOLD_ITSELF.get(message)
+    if needed is None:
+        yield finding(
+            node, "send", f"案件对自己只能说 {'、'.join(TOLD_ITSELF)}",
+            f"tells itself something other than {', '.join(TOLD_ITSELF)}",
+        )  # fmt: skip
+    elif needed not in dict(read_payload(node.properties)):
+        yield finding(
+            node, "send", f"payload 里缺少 {needed}", f"has no {needed} in its payload"
+        )  # fmt: skip
 
 
 def _parties(facts: Facts, node: Node, to: str) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from engine.calendar_versions import calendar
 from engine.casework import read_case
 from engine.directory import Directory
 from engine.errors import NotAllowed
-from engine.inbox import InboxRow, duties_of, steps_of
+from engine.inbox import InboxRow, duties_of, steps_in, steps_of
 from engine.people import directory
 from engine.rights import may_see
 from web.clock import ClockView, State, tally
@@ -109,10 +109,8 @@ def _steps(conn: Connection, people: Directory) -> list[InboxRow]:
            if one.duty != COMMAND}  # fmt: skip
     found = {(row.case, row.task): row for row in steps_of(conn, own)}
     streets = {people.path(one.unit)[-1] for one in held if one.duty == COMMAND}
-    if streets:
-        for row in steps_of(conn, people.units.keys(), limit=2000):
-            if row.process in COMMANDED and people.path(row.unit)[-1] in streets:
-                found[row.case, row.task] = row
+    there = {unit for unit in people.units if people.path(unit)[-1] in streets}
+    found |= {(row.case, row.task): row for row in steps_in(conn, COMMANDED, there)}
     seen = [row for row in found.values() if _may_see(conn, people, row.case)]
     return sorted(seen, key=lambda row: (row.due is None, row.due or row.opened_at, row.case))
 

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from audit import log
 from audit.encoding import instant
 from audit.entries import Entry
-from engine.casework import Desk, context_for, read_case
+from engine.casework import look, read_case
 from engine.definition_sets import load
 from engine.definitions import OPENING_FORM
 from engine.directory import Directory
@@ -80,7 +80,7 @@ def queue() -> str:
         waiting = {(one.case, one.seq) for one in unsealing_requests(conn, people, by(), at())}
         all_ = list(_history(conn, people))
         open_ = [
-            replace(one, offered=may_decide(conn, _desk(conn, people, one.case), one.seq, by()))
+            replace(one, offered=may_decide(conn, look(conn, one.case, at()), one.seq, by()))
             for one in all_
             if (one.case, one.seq) in waiting
         ]
@@ -123,12 +123,6 @@ def _hours() -> int:
 def _check_keeper(people: Directory, who: By) -> None:
     if people.authority(who.person, CUSTODY, None, at()) is None:
         raise NotKeeper("只有身份保管岗位可以看这一页。", "This page is for keepers of identities.")
-
-
-def _desk(conn: Connection, people: Directory, case_id: str) -> Desk:
-    case = read_case(conn, case_id)
-    context = context_for(conn, load(conn, case.definition), case.place[-1], at())
-    return Desk(case, context, people, at())
 
 
 def _history(conn: Connection, people: Directory) -> Iterable[Asked]:

@@ -7,15 +7,14 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from engine.casework import Desk, context_for, read_case
-from engine.definition_sets import UnknownDefinition, latest, load
+from engine.casework import Desk, look
+from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import Definition, UserTask
 from engine.directory import ANY_POST, KINDS, Authority, Directory, valid
 from engine.exclusion import SUPERIOR, answering_units, is_excluded
 from engine.fitness import kept_apart
 from engine.forms import Field
 from engine.inbox import InboxRow, open_steps
-from engine.people import directory
 from engine.rights import check_may_see
 from engine.state import OpenTask
 from web.forms import Choosing, Groups
@@ -27,11 +26,9 @@ UNIT_WIDGETS: Final = ("unit", "units")
 
 def desk_of(conn: Connection, case_id: str) -> Desk:
     """A case as this person may see it now; raises UnknownCase, NotYoursToSee."""
-    case = read_case(conn, case_id)
-    people = directory(conn)
-    check_may_see(case, people, by(), at())
-    context = context_for(conn, load(conn, case.definition), case.place[-1], at())
-    return Desk(case, context, people, at())
+    desk = look(conn, case_id, at())
+    check_may_see(desk.case, desk.directory, by(), at())
+    return desk
 
 
 def inbox_row(conn: Connection, case_id: str, task: str) -> InboxRow | None:

@@ -15,12 +15,10 @@ from werkzeug.datastructures import MultiDict
 
 from audit import log
 from engine import outbox
-from engine.casework import Desk, context_for, read_case
-from engine.definition_sets import load
+from engine.casework import Desk, look
 from engine.errors import BadInput, Conflict, NotAllowed, Refusal
 from engine.forms import FieldError, Form, FormRefused
 from engine.mailbox import COMPLAINANT, read_own_mailbox, write_as_complainant
-from engine.people import directory
 from engine.receipt_codes import (
     BadCode,
     Found,
@@ -183,10 +181,7 @@ def _key(found: Found) -> str:
 
 def desk_of(conn: Connection, found: Found) -> Desk:
     """The complaint as it stands; the code is what allows to look."""
-    case = read_case(conn, found.case)
-    definition = load(conn, case.definition)
-    context = context_for(conn, definition, case.place[-1], at())
-    return Desk(case, context, directory(conn), at())
+    return look(conn, found.case, at())
 
 
 # --- the page -------------------------------------------------------------------------------------

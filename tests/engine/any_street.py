@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from engine import forms
 from engine.cases import Place, Report, open_case
-from engine.casework import Desk, context_for, read_case
-from engine.definition_sets import deploy, load
+from engine.casework import Desk, look
+from engine.definition_sets import deploy
 from engine.definitions import OPENING_FORM, parse, read_folder
 from engine.directory import DUTIES
 from engine.errors import Refusal
@@ -24,7 +24,7 @@ from engine.forms import Field, Form
 from engine.holding import claim_task, delegate_task, reassign_task, release_task
 from engine.oversight import answer_supervision, supervise, urge
 from engine.parties import add_party, open_groups, remove_party
-from engine.people import By, create_unit, directory, grant_post, name_substitute, register_person
+from engine.people import By, create_unit, grant_post, name_substitute, register_person
 from engine.receipt_codes import new_complainant
 from engine.register import register_table
 from engine.site_codes import show
@@ -114,11 +114,7 @@ class Somebody:
 
     def desk(self, case: str) -> Desk:
         with self.street.database.begin() as conn:
-            state = read_case(conn, case)
-            context = context_for(
-                conn, load(conn, state.definition), state.place[-1], self.street.at
-            )
-            return Desk(state, context, directory(conn), self.street.at)
+            return look(conn, case, self.street.at)
 
     def any_case(self) -> tuple[str, Desk]:
         case = self.chance.choice(self.open or self.cases)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from audit import log
+from audit.pinned import sha256
 from engine import definition_sets
 from engine.definition_sets import (
     STREAM,
@@ -19,7 +20,7 @@ from engine.definition_sets import (
     load,
     set_table,
 )
-from engine.definitions import digest, read_folder, sha256
+from engine.definitions import digest, read_folder
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bpmn"
 MINIMAL = read_folder(GOLDEN / "minimal")

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from audit.pinned import listing_digest, sha256
 from engine.deadline_classes import BadDeadlines, Span, read_deadlines
 from engine.definitions import (
     BadDefinition,
     digest,
     hardened_xml,
-    listing_digest,
     parse,
     read_folder,
-    sha256,
 )
 from engine.errors import BadInput
 from engine.hardened import MAX_BYTES, BadXml

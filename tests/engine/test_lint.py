@@ -55,6 +55,8 @@ BAD = {
     "deadline_computed": "deadline_class",
     "send_without_an_address": "send",
     "send_to_strangers": "send",
+    "send_to_itself_of_nothing_it_can_do": "send",
+    "send_to_itself_of_answers_unnamed": "send",
     "send_to_many_that_opens_nothing": "send outcome",
     "send_of_unreadable_payload": "send",
     "send_to_each_of_no_list": "outcome",

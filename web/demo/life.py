@@ -18,7 +18,7 @@ from engine import evidence, outbox, register, timekeeping
 from engine.alarms import next_alarm
 from engine.calendar import Calendar, due
 from engine.calendar_versions import calendar
-from engine.casework import Desk, context_for, read_case
+from engine.casework import Desk, look, read_case
 from engine.definitions import Definition
 from engine.delivery import deliver_one
 from engine.directory import Directory
@@ -99,8 +99,7 @@ class World:
 
     def desk(self, case: CaseState) -> Desk:
         """What the engine looks at when it decides who may do a step."""
-        context = context_for(self.conn, self.definition, case.place[-1], self.now)
-        return Desk(case, context, directory(self.conn), self.now)
+        return look(self.conn, case.case, self.now)
 
     def people(self) -> Directory:
         """Who holds which post now."""
