@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy.engine import make_url
 
+from engine.keys import RECEIPT_WORD, Places, is_origin
+
 PREFIX: Final = "SHAOJI_"
 SHORTEST_KEY: Final = 32
 LONGEST_RETENTION: Final = 36_500
@@ -25,15 +27,35 @@ class Settings:
     database_url: `sqlite:///path` or `postgresql+psycopg://…`. evidence_dir: photos and documents;
     belongs into the same backup as the database. secret_key: signs cookies; whoever has it can
     forge sessions; if it is lost everybody signs in anew, nothing else. origin: the name of the
-    log, in every event for ever. cookie_secure: cookies travel by HTTPS only; "no" only for a
-    server that is reached by plain HTTP. proxies: how many reverse proxies stand before it, whose
-    X-Forwarded headers are then believed. vault_url, vault_key: the store of what is sealed, and
-    the file with its key; left out, both lie beside the database. The key belongs into another
-    backup than the vault: whoever has both reads everything, and without the key nobody reads
-    anything again. receivers_dir: public keys of the bodies accusations are handed over to, one
-    `<name>.pub` each. retention_days: so long after a complaint has ended its content and the
-    complainant's identity can still be read; then their keys are destroyed, for ever. A year is
-    what this project chose, no legal limit. demo: every page says that its data are invented.
+    log, in every event and on its key for ever: no white space, no plus sign. cookie_secure:
+    cookies travel by HTTPS only; "no" only for a server that is reached by plain HTTP. proxies: how
+    many reverse proxies stand before it, whose X-Forwarded headers are then believed. vault_url,
+    vault_key: the store of what is sealed, and the file with its key; left out, both lie beside the
+    database. The key belongs into another backup than the vault: whoever has both reads everything,
+    and without the key nobody reads anything again. receivers_dir: public keys of the bodies
+    accusations are handed over to, one `<name>.pub` each. retention_days: so long after a complaint
+    has ended its content and the complainant's identity can still be read; then their keys are
+    destroyed, for ever. A year is what this project chose, no legal limit. demo: every page says
+    that its data are invented.
+
+    keys_dir: the folder of the log's own keys (engine.keys); left out, `keys` beside the database.
+    Each key may be another file, or the `pkcs11:` address of a key in a device (RFC 7512: token,
+    serial, object, id, module-path, pin-source; never the PIN itself).
+
+    checkpoint_key: signs checkpoints; only the sequencer needs to read it. Lost: no checkpoint can
+    be signed any more, those there are hold; the log ends and another one begins, whose first event
+    names the last checkpoint. Leaked: whoever has it can sign another history of the log; only
+    witnesses and checkpoints kept elsewhere show which is which. Replace it.
+    receipt_key: signs receipts; the pages need it. Lost: those given out hold, a new one is made.
+    Leaked: receipts can be forged, and the log be accused of events it never had; replace it.
+    seal_key: seals PDFs; its certificate lies beside it as .pem. Lost: sealed reports hold, later
+    ones bear a new seal. Leaked: whoever has it seals reports in our name; have the certificate
+    revoked, or if it is our own tell everybody who relies on it. What a forged report tells still
+    has to be in a checkpoint.
+    witness.key, where `shaoji witness` runs, is always in keys_dir. Lost: this office witnesses
+    under a new key, which policies have to name. Leaked: its cosignatures are worth nothing.
+    policy: whom a verifier believes, left out policy.txt in keys_dir; no secret. Lost: the same
+    lines can be written again; changed by others: a forged log passes for ours.
     """
 
     secret_key: str
@@ -47,15 +69,32 @@ class Settings:
     vault_key: Path | None = None
     receivers_dir: Path = Path("var/receivers")
     retention_days: int = 365
+    keys_dir: Path | None = None
+    checkpoint_key: str = ""
+    receipt_key: str = ""
+    seal_key: str = ""
+    policy: Path | None = None
 
     @property
     def vault(self) -> tuple[str, Path]:
         """Where the vault lies, and the file with its key."""
+        beside = self.database_url
+        if make_url(beside).get_backend_name() == "sqlite":
+            beside = f"sqlite:///{self._beside / 'vault.db'}"
+        return self.vault_url or beside, self.vault_key or self._beside / "vault.key"
+
+    @property
+    def keys(self) -> Places:
+        """Where the keys of the log are."""
+        folder = self.keys_dir or self._beside / "keys"
+        return Places(folder, self.checkpoint_key, self.receipt_key, self.seal_key, self.policy)
+
+    @property
+    def _beside(self) -> Path:
+        """The folder of the database, if that is a file, else `var`."""
         address = make_url(self.database_url)
         is_file = address.get_backend_name() == "sqlite" and address.database
-        folder = Path(address.database or "").parent if is_file else Path("var")
-        beside = f"sqlite:///{folder / 'vault.db'}" if is_file else self.database_url
-        return self.vault_url or beside, self.vault_key or folder / "vault.key"
+        return Path(address.database or "").parent if is_file else Path("var")
 
 
 def read_settings(environ: Mapping[str, str] = os.environ, *, var: Path = Path("var")) -> Settings:
@@ -136,6 +175,15 @@ def _words(text: str) -> str:
     return text
 
 
+def _origin(text: str) -> str:
+    if not is_origin(text):
+        raise ValueError(
+            f"日志名也是密钥名，不能为空，不能有空白和加号，不能以 {RECEIPT_WORD} 开头"
+            f" / no white space, no plus sign, not beginning with {RECEIPT_WORD}"
+        )
+    return text
+
+
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("应为 0 或正整数 / 0 or more")
@@ -152,7 +200,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "database_url": _words,
     "evidence_dir": lambda text: Path(_words(text)),
     "secret_key": _secret,
-    "origin": _words,
+    "origin": _origin,
     "cookie_secure": _yes,
     "proxies": _count,
     "demo": _yes,
@@ -160,4 +208,9 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "vault_key": lambda text: Path(_words(text)),
     "receivers_dir": lambda text: Path(_words(text)),
     "retention_days": _days,
+    "keys_dir": lambda text: Path(_words(text)),
+    "checkpoint_key": _words,
+    "receipt_key": _words,
+    "seal_key": _words,
+    "policy": lambda text: Path(_words(text)),
 }
