@@ -89,6 +89,21 @@ def calendar_version(conn: Connection, version: int) -> Calendar:
     return _read(conn, _NAMES.where(calendar_table.c.version == version))
 
 
+def calendar_file(conn: Connection, version: int) -> bytes:
+    """The file that was published under this number; raises NoCalendar, CalendarDamaged."""
+    query = select(calendar_table).where(calendar_table.c.version == version)
+    row = conn.execute(query).first()
+    if row is None:
+        raise _not_published()
+    toml = bytes(row.bytes)
+    if hashlib.sha256(toml).hexdigest() != row.sha256:
+        raise CalendarDamaged(
+            f"第 {version} 版工作日历的内容已被改动，不能使用。",
+            f"Calendar {version} was changed after it was published; it is not used.",
+        )
+    return toml
+
+
 _NAMES: Final = select(calendar_table.c.version, calendar_table.c.sha256)
 _LATEST: Final = _NAMES.order_by(calendar_table.c.version.desc()).limit(1)
 # By the hash of the event that published it: no two calendars share one, in no database.
@@ -105,22 +120,20 @@ def _latest(conn: Connection) -> int:
 def _read(conn: Connection, which: Select[Any]) -> Calendar:
     named = conn.execute(which).first()
     if named is None:
-        raise NoCalendar(
-            "还没有发布这一版工作日历，请管理员先发布。",
-            "This working calendar was not published yet; ask the administrator.",
-        )
+        raise _not_published()
     known = _calendars.get((named.version, named.sha256))
     if known is None:
-        content = select(calendar_table.c.bytes).where(calendar_table.c.version == named.version)
-        toml = bytes(conn.execute(content).scalar_one())
-        # Before it is read: changed bytes need not be a calendar at all.
-        if hashlib.sha256(toml).hexdigest() != named.sha256:
-            raise CalendarDamaged(
-                f"第 {named.version} 版工作日历的内容已被改动，不能使用。",
-                f"Calendar {named.version} was changed after it was published; it is not used.",
-            )
+        # Its hash before it is read: changed bytes need not be a calendar at all.
+        toml = calendar_file(conn, named.version)
         known = _calendars[named.version, named.sha256] = read_calendar(toml, version=named.version)
     return known
+
+
+def _not_published() -> NoCalendar:
+    return NoCalendar(
+        "还没有发布这一版工作日历，请管理员先发布。",
+        "This working calendar was not published yet; ask the administrator.",
+    )
 
 
 def _told(cal: Calendar) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def load(conn: Connection, digest: str) -> Definition:
     """
     found = _parsed.get(digest)
     if found is None:
-        found = _parsed[digest] = parse(_files(conn, digest))
+        found = _parsed[digest] = parse(files_of(conn, digest))
         if len(_parsed) > MOST_PARSED:
             _parsed.pop(next(iter(_parsed)))
     return found
@@ -150,7 +150,8 @@ def version_of(conn: Connection, digest: str) -> int | None:
     return conn.execute(select(set_table.c.version).where(set_table.c.digest == digest)).scalar()
 
 
-def _files(conn: Connection, digest: str) -> dict[str, bytes]:
+def files_of(conn: Connection, digest: str) -> dict[str, bytes]:
+    """The files of the set with this digest; raises UnknownDefinition, DefinitionDamaged."""
     listed = conn.execute(select(set_table.c.files).where(set_table.c.digest == digest)).scalar()
     if listed is None:
         raise UnknownDefinition(

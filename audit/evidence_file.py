@@ -1,0 +1,354 @@
+"""The evidence file: one case complete, fit to travel inside a report and to be checked without us.
+
+Its entries verbatim, each with the proof of its place in the log's tree, the signed checkpoint,
+time stamps, and the definitions and calendars that the entries name. docs/audit-format.md §9.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from audit import vocabulary
+from audit.chain import Problem, check_stream
+from audit.checkpoint import Checkpoint, read_checkpoint
+from audit.encoding import NotCanonical
+from audit.entries import Entry, leaf_hash, unseal
+from audit.merkle import ProofFailed
+from audit.note import BadSignature, NotANote, Note, VerifierKey, check_note, read_note, read_vkey
+from audit.pinned import (
+    Calendar,
+    DefinitionSet,
+    calendars_named,
+    check_pinned,
+    definitions_named,
+    sha256,
+)
+from audit.steps import Findings, Step, failed, findings, held, not_needed, unchecked
+from audit.tlog_proof import NotAProof, Proof, check, read_proof
+from audit.trust import (
+    Trust,
+    check_signature,
+    check_timestamps,
+    check_witnesses,
+    forked,
+    known_outside,
+    nothing_outside,
+    worst,
+)
+
+FORMAT: Final = "shaoji-evidence/2"
+LARGEST: Final = 256 * 1024 * 1024
+_CHECK: Final = (
+    "hash = SHA-256(0x00 || UTF-8 of body); prev in a body = hash of the one before; "
+    "proof = c2sp.org/tlog-proof@v1 of that hash; shaoji: python -m audit FILE, or verify.html"
+)
+_MEMBERS: Final = {
+    "format", "log", "case", "count", "head", "check", "events", "checkpoint", "timestamps", "keys",
+    "definitions", "calendars",
+}  # fmt: skip
+
+
+class NotEvidence(ValueError):
+    """The bytes are not an evidence file of a format known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """What an evidence file holds; count and head are what it says of itself.
+
+    proofs: one an entry, None where the entry was not in the tree yet. timestamps: tokens (DER)
+    over the checkpoint's text. keys: what the log says the keys are that signed the checkpoint;
+    nothing rests on them, they are there to be compared with what is known from outside.
+    """
+
+    log: str
+    case: str
+    bodies: tuple[bytes, ...]
+    proofs: tuple[Proof | None, ...]
+    note: Note | None = None
+    timestamps: tuple[bytes, ...] = ()
+    keys: tuple[VerifierKey, ...] = ()
+    definitions: tuple[DefinitionSet, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
+
+    @property
+    def head(self) -> str:
+        """The hash of the last entry, in hex."""
+        return leaf_hash(self.bodies[-1]).hex() if self.bodies else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    stream: str
+    seq: int
+    type: str
+    body: bytes
+    hash: bytes
+
+
+def write_evidence(evidence: EvidenceFile) -> bytes:
+    """The file, as UTF-8 JSON.
+
+    Each body stands there as a string: its UTF-8 bytes are what was hashed.
+    """
+    events = [
+        {
+            "seq": seq,
+            "hash": leaf_hash(body).hex(),
+            "body": body.decode(),
+            "proof": proof.data.decode() if proof else None,
+        }
+        for seq, (body, proof) in enumerate(zip(evidence.bodies, evidence.proofs, strict=True), 1)
+    ]
+    told = {
+        "format": FORMAT,
+        "log": evidence.log,
+        "case": evidence.case,
+        "count": len(events),
+        "head": evidence.head,
+        "check": _CHECK,
+        "events": events,
+        "checkpoint": evidence.note.data.decode() if evidence.note else None,
+        "timestamps": [_text(token) for token in evidence.timestamps],
+        "keys": [key.vkey for key in evidence.keys],
+        "definitions": [_definition(one) for one in evidence.definitions],
+        "calendars": [
+            {"version": one.version, "sha256": sha256(one.content), "content": _text(one.content)}
+            for one in evidence.calendars
+        ],
+    }
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def read_evidence(data: bytes) -> EvidenceFile:
+    """Read an evidence file, believing nothing yet. Raises NotEvidence.
+
+    Only the one form that `write_evidence` gives is read: a byte that could be another one is one
+    that nobody has vouched for.
+    """
+    if len(data) > LARGEST:
+        raise NotEvidence("the file is too large")
+    try:
+        evidence = _read(orjson.loads(data))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotEvidence(f"not an evidence file: {error}") from None
+    if write_evidence(evidence) != data:
+        raise NotEvidence(
+            "the file is not in the form in which it was written, or says other than it holds"
+        )
+    return evidence
+
+
+def check_entries(evidence: EvidenceFile) -> Iterator[Entry | Problem]:
+    """Yield each entry, or the first problem of bytes, chain or words and then nothing more."""
+    rows = [
+        _Row(evidence.case, seq, _type(body), body, leaf_hash(body))
+        for seq, body in enumerate(evidence.bodies, 1)
+    ]
+    for found in check_stream(evidence.log, evidence.case, rows):
+        if isinstance(found, Entry) and (what := vocabulary.check(found)):
+            yield Problem(evidence.case, found.seq, what, "words")
+            return
+        yield found
+
+
+def verify_evidence(data: bytes, trust: Trust) -> Findings:
+    """Everything that can be checked of an evidence file without the log it comes from."""
+    try:
+        evidence = read_evidence(data)
+    except NotEvidence as error:
+        return Findings((failed("file", f"不是完好的证据文件：{error}", str(error)),))
+    return findings(_steps(evidence, trust))
+
+
+def _steps(evidence: EvidenceFile, trust: Trust) -> Iterator[Step]:
+    count = len(evidence.bodies)
+    yield held("file", f"{evidence.case}，{count} 条记录", f"{evidence.case}, {count} events")
+    found = list(check_entries(evidence))
+    entries = [one for one in found if isinstance(one, Entry)]
+    problem = next((one for one in found if isinstance(one, Problem)), None)
+    yield from entry_steps(problem)
+    yield _check_tree(evidence)
+    if _keys_differ(evidence):
+        told = "the keys in the file are not those that signed its checkpoint"
+        yield failed("signature", "文件里的公钥不是签检查点的公钥", told)
+    yield from checkpoint_steps(evidence.note, evidence.timestamps, trust)
+    yield _check_outside(evidence, trust)
+    named = definitions_named(entries), calendars_named(entries)
+    yield check_pinned(*named, evidence.definitions, evidence.calendars)
+    yield not_needed(
+        "replay", "重算要用流程引擎：shaoji verify", "replay takes the engine: shaoji verify"
+    )
+
+
+def entry_steps(problem: Problem | None) -> Iterator[Step]:
+    """The steps about bytes, chain and words; those behind the one that failed were not reached."""
+    names = ("bytes", "chain", "words")
+    at = names.index(problem.step) if problem and problem.step in names else len(names)
+    for n, name in enumerate(names):
+        if n < at:
+            yield held(name)
+        elif n == at and problem:
+            told = f"{problem.case} #{problem.seq}: {problem.what}"
+            yield failed(name, told, told)
+        else:
+            yield unchecked(name, "前一步不符，没有往下核对", "not reached: the step before fails")
+
+
+def checkpoint_steps(
+    note: Note | None, timestamps: Sequence[bytes], trust: Trust
+) -> Iterator[Step]:
+    """Who has signed, cosigned and stamped a checkpoint."""
+    if note is None:
+        for name in ("signature", "witnesses", "timestamp"):
+            yield unchecked(name, "没有检查点", "there is no checkpoint")
+        return
+    yield check_signature(note, trust)
+    yield check_witnesses(note, trust)
+    yield check_timestamps(note, timestamps, trust)
+
+
+def _keys_differ(evidence: EvidenceFile) -> bool:
+    """Whether the keys told are other ones than the log's that have signed the checkpoint."""
+    if evidence.note is None:
+        return bool(evidence.keys)
+    signed = {(one.name, one.id) for one in evidence.note.signatures if one.name == evidence.log}
+    try:
+        signers = check_note(evidence.note, evidence.keys)
+    except BadSignature:
+        return True
+    return {(key.name, key.id) for key in signers} != signed or len(signers) != len(evidence.keys)
+
+
+def _check_tree(evidence: EvidenceFile) -> Step:
+    if evidence.note is None:
+        return unchecked("tree", "还没有检查点", "there is no checkpoint yet")
+    missing, last = 0, -1
+    for seq, (body, proof) in enumerate(zip(evidence.bodies, evidence.proofs, strict=True), 1):
+        if proof is None:
+            missing += 1
+            continue
+        what = _proof_fails(proof, body, evidence.note, last)
+        if what or missing:
+            what = what or "an entry before it has no proof"
+            return failed("tree", f"第 {seq} 条：{what}", f"event {seq}: {what}")
+        last = proof.index
+    if missing:
+        return unchecked(
+            "tree",
+            f"最后 {missing} 条还没有入树",
+            f"the last {missing} events are not in the tree yet",
+        )
+    tree = read_checkpoint(evidence.note)
+    return held("tree", f"检查点 {tree.size}", f"checkpoint {tree.size}")
+
+
+def _proof_fails(proof: Proof, body: bytes, note: Note, last: int) -> str | None:
+    if proof.note != note or proof.extra:
+        return "its proof is about another checkpoint"
+    if proof.index <= last:
+        return "it stands in the tree before the event it follows"
+    try:
+        check(proof, leaf_hash(body))
+    except ProofFailed as error:
+        return f"its proof does not hold: {error}"
+    return None
+
+
+def _check_outside(evidence: EvidenceFile, trust: Trust) -> Step:
+    if not trust.outside or evidence.note is None:
+        return nothing_outside()
+    tree = read_checkpoint(evidence.note)
+    steps = [
+        one if isinstance(one, Step) else _compare(tree, one)
+        for one in known_outside(trust, evidence.log)
+    ]
+    return worst("outside", steps)
+
+
+def _compare(tree: Checkpoint, kept: Checkpoint) -> Step:
+    if kept.size != tree.size:
+        return unchecked(
+            "outside",
+            f"外部的检查点是 {kept.size} 片叶子，文件里是 {tree.size}，要用整个日志才能比",
+            f"the checkpoint kept elsewhere has {kept.size} leaves, the file's {tree.size}: "
+            "comparing them takes the whole log",
+        )
+    return held("outside") if kept.root == tree.root else forked(tree.size)
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _read(told: Any) -> EvidenceFile:
+    if told["format"] != FORMAT:
+        raise NotEvidence(f"format {told['format']} is not known here")
+    if told.keys() != _MEMBERS:
+        raise NotEvidence("members are missing, or there are some that are not known")
+    return EvidenceFile(
+        log=str(told["log"]),
+        case=str(told["case"]),
+        bodies=tuple(event["body"].encode() for event in told["events"]),
+        proofs=tuple(_proof(event["proof"]) for event in told["events"]),
+        note=_note(told["checkpoint"]),
+        timestamps=tuple(_bytes(token) for token in told["timestamps"]),
+        keys=tuple(read_vkey(key) for key in told["keys"]),
+        definitions=tuple(
+            DefinitionSet(
+                one["key"],
+                one["sha256"],
+                {file["name"]: _bytes(file["content"]) for file in one["files"]},
+            )
+            for one in told["definitions"]
+        ),
+        calendars=tuple(
+            Calendar(one["version"], _bytes(one["content"])) for one in told["calendars"]
+        ),
+    )
+
+
+def _proof(told: str | None) -> Proof | None:
+    try:
+        return None if told is None else read_proof(told.encode())
+    except NotAProof as error:
+        raise NotEvidence(f"a proof is none: {error}") from None
+
+
+def _note(told: str | None) -> Note | None:
+    try:
+        note = None if told is None else read_note(told.encode())
+        if note is not None:
+            read_checkpoint(note)
+    except NotANote as error:
+        raise NotEvidence(f"the checkpoint is none: {error}") from None
+    return note
+
+
+def _definition(one: DefinitionSet) -> dict[str, Any]:
+    files = [
+        {"name": name, "sha256": sha256(content), "content": _text(content)}
+        for name, content in sorted(one.files.items())
+    ]
+    return {"key": one.key, "sha256": one.sha256, "files": files}
+
+
+def _type(body: bytes) -> str:
+    try:
+        return unseal(body).type
+    except NotCanonical:
+        return ""  # check_stream says what is wrong with it
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _bytes(told: str) -> bytes:
+    try:
+        return base64.b64decode(told, validate=True)
+    except binascii.Error:
+        raise NotEvidence("not base64") from None

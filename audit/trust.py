@@ -1,0 +1,181 @@
+"""What a verifier has from outside, and what follows from it about one checkpoint.
+
+Everything believed comes from here and nothing from what is checked: keys, certificates, and
+checkpoints that were kept elsewhere.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography.x509 import Certificate
+
+from audit.checkpoint import Checkpoint, read_checkpoint
+from audit.note import BadSignature, Note, VerifierKey
+from audit.policy import NONE, Policy, judge
+from audit.steps import Step, failed, held, not_needed, unchecked
+from audit.timestamp import NotStamped, check_stamp
+
+# A cosignature from further in the future than clocks differ was not made now.
+CLOCK_SKEW_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the verifier brings along.
+
+    policy: whose keys to believe; None where nothing is known. outside: checkpoints kept elsewhere.
+    stampers: roots of time-stamping authorities. sealers: certificates that may seal a PDF.
+    receipts: keys that sign receipts.
+    """
+
+    policy: Policy | None = None
+    outside: tuple[Note, ...] = ()
+    stampers: tuple[Certificate, ...] = ()
+    sealers: tuple[Certificate, ...] = ()
+    receipts: tuple[VerifierKey, ...] = ()
+
+
+def check_signature(note: Note, trust: Trust) -> Step:
+    """Whether a key of the log that is known from outside has signed the checkpoint."""
+    if trust.policy is None or not trust.policy.logs:
+        return unchecked(
+            "signature",
+            "没有给出从外部得到的日志公钥（--policy）",
+            "no key of the log was given from outside (--policy)",
+        )
+    try:
+        signers = judge(note, trust.policy).signers
+    except BadSignature as error:
+        return failed("signature", f"签名是伪造的：{error}", f"a signature is forged: {error}")
+    if not signers:
+        return failed(
+            "signature",
+            "检查点没有外部已知的日志密钥的签名",
+            "no key of the log that is known from outside has signed the checkpoint",
+        )
+    told = "、".join(key.id.hex() for key in signers)
+    return held("signature", f"密钥 {told}", f"key {told}")
+
+
+def check_witnesses(note: Note, trust: Trust) -> Step:
+    """Whether the quorum that the policy wants has cosigned the checkpoint.
+
+    A line of a key that the policy does not know proves nothing, and is told as not checked.
+    """
+    if trust.policy is None:
+        return unchecked(
+            "witnesses",
+            "没有给出策略，不知道该有谁见证",
+            "without a policy nobody knows who should",
+        )
+    try:
+        standing = judge(note, trust.policy)
+    except BadSignature as error:
+        return failed("witnesses", f"见证是伪造的：{error}", f"a cosignature is forged: {error}")
+    there = "、".join(f"{name}（{_told(at)}）" for name, at in standing.witnesses.items())
+    if not standing.quorum:
+        return failed(
+            "witnesses",
+            f"见证不够，已有：{there or '无'}",
+            f"the quorum is not met; there are: {there or 'none'}",
+        )
+    if strangers := _strangers(note, trust.policy):
+        return unchecked(
+            "witnesses",
+            f"有策略里不认识的签名：{strangers}",
+            f"there are signatures of keys that the policy does not know: {strangers}",
+        )
+    if trust.policy.quorum == NONE and not there:
+        return not_needed(
+            "witnesses", "策略没有要求见证（quorum none）", "the policy wants none (quorum none)"
+        )
+    return held("witnesses", there, there)
+
+
+def _strangers(note: Note, policy: Policy) -> str:
+    known = {(key.name, key.id) for key in policy.logs}
+    known |= {(one.key.name, one.key.id) for one in policy.witnesses}
+    return "、".join(
+        f"{one.name} {one.id.hex()}" for one in note.signatures if (one.name, one.id) not in known
+    )
+
+
+def check_timestamps(note: Note, tokens: Sequence[bytes], trust: Trust) -> Step:
+    """Whether every time stamp over the checkpoint is one, by an authority that is believed."""
+    if not tokens:
+        return not_needed("timestamp", "检查点没有时间戳", "the checkpoint bears no time stamp")
+    if not trust.stampers:
+        return unchecked(
+            "timestamp",
+            "没有给出时间戳机构的根证书（--tsa-roots）",
+            "no root certificate of the authority was given (--tsa-roots)",
+        )
+    told = []
+    for token in tokens:
+        try:
+            stamp = check_stamp(token, note.text.encode(), trust.stampers)
+        except NotStamped as error:
+            return failed("timestamp", f"时间戳不成立：{error}", f"a time stamp fails: {error}")
+        told.append(f"{_told(int(stamp.at.timestamp()))} {stamp.authority}")
+    return held("timestamp", "；".join(told), "; ".join(told))
+
+
+def known_outside(trust: Trust, origin: str) -> Iterator[Checkpoint | Step]:
+    """The checkpoints kept elsewhere that are this log's by its own signature; else what is wrong.
+
+    A checkpoint that nobody believed has signed shows nothing: anybody can write one.
+    """
+    for note in trust.outside:
+        signature = check_signature(note, trust)
+        checkpoint = read_checkpoint(note)
+        if checkpoint.origin != origin:
+            yield unchecked(
+                "outside",
+                f"外部的检查点属于另一个日志 {checkpoint.origin}",
+                f"the checkpoint kept elsewhere is of another log, {checkpoint.origin}",
+            )
+        elif signature.outcome.value != "holds":
+            yield unchecked(
+                "outside",
+                f"外部的检查点 {checkpoint.size} 没有可信的签名，不能作数",
+                f"checkpoint {checkpoint.size} kept elsewhere bears no signature that is believed",
+            )
+        else:
+            yield checkpoint
+
+
+def nothing_outside() -> Step:
+    """That there is no checkpoint kept elsewhere to compare with."""
+    return unchecked(
+        "outside",
+        "没有给出外部保存的检查点：整个日志被重写或恢复了旧备份，这里看不出来",
+        "no checkpoint kept elsewhere was given: a rewritten log or a restored backup goes unseen",
+    )
+
+
+def forked(size: int) -> Step:
+    """That the log has told two trees of one size: proof that history was rewritten."""
+    return failed(
+        "outside",
+        f"{size} 片叶子时的树与外部保存的检查点不同：历史被改写过，两份检查点就是证据",
+        f"the tree of {size} leaves is not that of the checkpoint kept elsewhere: history was "
+        "rewritten, and the two checkpoints prove it",
+    )
+
+
+def worst(name: str, steps: Sequence[Step]) -> Step:
+    """One step for several of its kind: the worst of them, and all of one mind if they hold."""
+    order = ("fails", "unchecked", "holds", "not_needed")
+    ranked = sorted(steps, key=lambda one: order.index(one.outcome.value))
+    if not ranked:
+        return held(name)
+    same = [one for one in ranked if one.outcome is ranked[0].outcome and one.chinese]
+    chinese = "；".join(dict.fromkeys(one.chinese for one in same))
+    english = "; ".join(dict.fromkeys(one.english for one in same))
+    return Step(name, ranked[0].outcome, chinese, english)
+
+
+def _told(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
