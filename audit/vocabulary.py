@@ -20,7 +20,9 @@ from audit.entries import ENGINE, Entry
 Cause = Literal["act", "alarm", "fact", "either"]
 Check = Callable[[Any], str | None]
 
-REGISTERS: Final = ("@units", "@people", "@calendar", "@definitions", "@accounts", "@access")
+REGISTERS: Final = (
+    "@units", "@people", "@calendar", "@definitions", "@accounts", "@access", "@log",
+)  # fmt: skip
 CASE: Final = "case"
 
 
@@ -358,6 +360,12 @@ _TYPES: Final = (
         ("session.refused", "登录未成",
          "Sign-in was refused this often; without an account: the name was nobody's",
          "reason:text count:count account?:text"),
+    )),
+    *_types("@log", "either", (
+        ("log.key_rotated", "更换检查点密钥",
+         ("Another key signs checkpoints from here on (C2SP vkeys); the next checkpoint is signed"
+          " by both"),
+         "old_vkey:text new_vkey:text reason:text"),
     )),
 )  # fmt: skip
 

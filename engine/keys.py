@@ -316,8 +316,10 @@ def _check_believed(path: Path, keys: Keys) -> None:
         line = f"log {keys.checkpoint.key.vkey}"
         raise PolicyUnfit(
             f"信任名单 {path} 里没有现用的检查点公钥，照它校验的人不会相信新的检查点。"
-            f"密钥没放错的话，请加上一行：{line}；放错了，请放回本日志的。",
+            f"密钥没放错的话，请加上一行：{line}；放错了，请放回本日志的；这是另一个日志的密钥目录，"
+            "就用 SHAOJI_KEYS_DIR 另指一个。",
             f"The policy {path} does not name the key this log signs with: whoever goes by it "
             f"would not believe us. If the key is the right one, add the line: {line}; if it is "
-            "not, put back the key of this log.",
+            "not, put back the key of this log; if the folder is that of another log, name one "
+            "with SHAOJI_KEYS_DIR.",
         )

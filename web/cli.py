@@ -21,7 +21,7 @@ from engine.database import open_database
 from engine.errors import Refusal
 from engine.schema import check_schema
 from engine.vault_key import open_kept
-from web import cli_hotline, founding, listing
+from web import cli_hotline, cli_keys, founding, listing
 from web.config import BadSettings, Settings, read_settings
 from web.demonstration import clock_of
 from web.shell import Shell, json_option, now_utc, print_json
@@ -59,8 +59,9 @@ def init(shell: Shell, street: str, administrator: str, name: str, as_json: bool
     """建库、发布日历、部署流程、开首个管理员账号 / found a street."""
     engine = open_database(shell.settings.database_url)
     made = founding.found(
-        engine, shell.settings.origin, street=street, account=administrator, name=name, at=now_utc()
-    )
+        engine, shell.settings.origin, street=street, account=administrator, name=name,
+        keys=shell.settings.keys, at=now_utc(),
+    )  # fmt: skip
     if as_json:
         print_json(made)
     for sentence in founding.sentences(made) if not as_json else ():
@@ -377,6 +378,7 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
 main.add_command(cli_hotline.vault)
 main.add_command(cli_hotline.receivers)
 main.add_command(cli_hotline.public)
+main.add_command(cli_keys.keys)
 
 
 def _progress(label: str) -> Callable[[int], Any]:

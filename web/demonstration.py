@@ -16,12 +16,15 @@ from sqlalchemy.engine import make_url
 from audit import log
 from engine.database import open_database, reading
 from engine.errors import Conflict
+from engine.keys import make_keys
 from engine.schema import create_schema
 from engine.vault import close_vault
 from engine.vault_key import open_kept
 from web.config import Settings
-from web.demo import ACCOUNTS, ORIGIN, build_street, codes
+from web.demo import ACCOUNTS, BEGIN, ORIGIN, build_street, codes
 
+# On its seal: whoever sees one of its reports knows that everything in it is invented.
+ORGANISATION = "听澜街道（演示）"
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -37,7 +40,10 @@ def prepare(settings: Settings, *, size: str, progress: Progress) -> tuple[Setti
     Raises NotTheDemonstration for a database that holds something else.
     """
     demo = replace(settings, origin=ORIGIN, demo=True, cookie_secure=False)
-    if _is_there(settings.database_url):
+    there = _is_there(settings.database_url)
+    # Real keys, drawn here: what they sign is invented, how it is checked is not.
+    make_keys(settings.keys, ORIGIN, ORGANISATION, at=BEGIN)
+    if there:
         return demo, False
     address = make_url(settings.database_url)
     if address.get_backend_name() != "sqlite" or not address.database:

@@ -9,6 +9,7 @@ from web.demo.build import build_street as build_street
 from web.demo.hotline import Code as Code
 from web.demo.hotline import codes as codes
 from web.demo.town import ACCOUNTS as ACCOUNTS
+from web.demo.town import BEGIN as BEGIN
 from web.demo.town import END as END
 from web.demo.town import ORIGIN as ORIGIN
 from web.demo.town import Account as Account
