@@ -15,7 +15,7 @@ import base64
 import binascii
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from audit.checkpoint import Checkpoint, check_cosignatures, open_checkpoint, read_checkpoint
@@ -27,6 +27,7 @@ from audit.note import (
     Signature,
     VerifierKey,
     check_note,
+    of_key,
     read_signatures,
 )
 from audit.policy import Policy
@@ -180,11 +181,11 @@ def _hash(line: str) -> bytes:
 # --- the witness's decision ---------------------------------------------------------------------
 
 
-def check_signed(request: Request, keys: Collection[VerifierKey]) -> list[VerifierKey]:
-    """Which of the trusted keys of the checkpoint's log have signed it.
+def check_signed(request: Request, keys: Collection[VerifierKey]) -> Request:
+    """The request with no other signatures than those of trusted keys of the checkpoint's log.
 
-    Raises UnknownLog where no key bears its origin as name, UnknownKey where none of those has
-    signed.
+    What strangers have put under it is not to be kept. Raises UnknownLog where no key bears its
+    origin as name, UnknownKey where none of those has signed.
     """
     fitting = [key for key in keys if key.name == request.checkpoint.origin]
     if not fitting:
@@ -195,7 +196,9 @@ def check_signed(request: Request, keys: Collection[VerifierKey]) -> list[Verifi
         raise UnknownKey(str(error)) from None
     if not signers:
         raise UnknownKey("no trusted key of this log has signed the checkpoint")
-    return signers
+    # The first line of each is the one that was checked.
+    believed = (of_key(request.note, key)[0] for key in signers)
+    return replace(request, note=Note(request.note.text, tuple(believed)))
 
 
 def check_grown(request: Request, seen: Seen) -> Seen:
