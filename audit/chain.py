@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 from audit.encoding import NotCanonical
@@ -52,17 +53,26 @@ def check_stream(log: str, stream: str, rows: Iterable[Row]) -> Iterator[Entry |
     entry; (4) log, case, seq and type inside agree with the columns; (5) `prev` names the hash of
     the entry before; (6) the time is not earlier than the entry before; (7) a cause lies before.
     """
-    prev, last = "", None
+    prev = ""
+    last: datetime | None = None
     for seq, row in enumerate(rows, 1):
-        step, what, entry = _check_row(log, stream, row, seq, prev)
-        if entry is None:
-            yield Problem(stream, seq, what, step)
+        found = check_row(log, stream, row, seq, prev, last)
+        yield found
+        if isinstance(found, Problem):
             return
-        if last is not None and entry.at < last:
-            yield Problem(stream, seq, "recorded earlier than the event before it", "chain")
-            return
-        prev, last = link(entry.hash), entry.at
-        yield entry
+        prev, last = link(found.hash), found.at
+
+
+def check_row(
+    log: str, stream: str, row: Row, seq: int, prev: str, last: datetime | None
+) -> Entry | Problem:
+    """One row that should be entry `seq` of a stream, behind an entry of this link and time."""
+    step, what, entry = _check_row(log, stream, row, seq, prev)
+    if entry is None:
+        return Problem(stream, seq, what, step)
+    if last is not None and entry.at < last:
+        return Problem(stream, seq, "recorded earlier than the event before it", "chain")
+    return entry
 
 
 def _check_row(

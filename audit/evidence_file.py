@@ -6,7 +6,7 @@ time stamps, and the definitions and calendars that the entries name. docs/audit
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import orjson
 
 from audit import vocabulary
 from audit.chain import Problem, check_stream
-from audit.checkpoint import Checkpoint, read_checkpoint
+from audit.checkpoint import read_checkpoint
 from audit.encoding import NotCanonical
 from audit.entries import Entry, leaf_hash, unseal
 from audit.merkle import ProofFailed
@@ -34,10 +34,9 @@ from audit.trust import (
     check_signature,
     check_timestamps,
     check_witnesses,
-    forked,
-    known_outside,
+    compare_one,
+    no_checkpoint,
     nothing_outside,
-    worst,
 )
 
 FORMAT: Final = "shaoji-evidence/2"
@@ -173,11 +172,8 @@ def _steps(evidence: EvidenceFile, trust: Trust) -> Iterator[Step]:
     problem = next((one for one in found if isinstance(one, Problem)), None)
     yield from entry_steps(problem)
     yield _check_tree(evidence)
-    if _keys_differ(evidence):
-        told = "the keys in the file are not those that signed its checkpoint"
-        yield failed("signature", "文件里的公钥不是签检查点的公钥", told)
-    yield from checkpoint_steps(evidence.note, evidence.timestamps, trust)
-    yield _check_outside(evidence, trust)
+    yield from _checkpoint_steps(evidence, trust)
+    yield compare_one(evidence.note, trust) if evidence.note else nothing_outside()
     named = definitions_named(entries), calendars_named(entries)
     yield check_pinned(*named, evidence.definitions, evidence.calendars)
     yield not_needed(
@@ -199,22 +195,21 @@ def entry_steps(problem: Problem | None) -> Iterator[Step]:
             yield unchecked(name, "前一步不符，没有往下核对", "not reached: the step before fails")
 
 
-def checkpoint_steps(
-    note: Note | None, timestamps: Sequence[bytes], trust: Trust
-) -> Iterator[Step]:
-    """Who has signed, cosigned and stamped a checkpoint."""
-    if note is None:
-        for name in ("signature", "witnesses", "timestamp"):
-            yield unchecked(name, "没有检查点", "there is no checkpoint")
+def _checkpoint_steps(evidence: EvidenceFile, trust: Trust) -> Iterator[Step]:
+    """Who has signed, cosigned and stamped the checkpoint."""
+    if evidence.note is None:
+        yield from no_checkpoint()
         return
-    yield check_signature(note, trust)
-    yield check_witnesses(note, trust)
-    yield check_timestamps(note, timestamps, trust)
+    told = "the keys in the file are not those that signed its checkpoint"
+    differ = failed("signature", "文件里的公钥不是签检查点的公钥", told)
+    yield differ if _keys_differ(evidence) else check_signature(evidence.note, trust)
+    yield check_witnesses(evidence.note, trust)
+    yield check_timestamps(evidence.note, evidence.timestamps, trust)
 
 
 def _keys_differ(evidence: EvidenceFile) -> bool:
-    """Whether the keys told are other ones than the log's that have signed the checkpoint."""
-    if evidence.note is None:
+    """Whether keys are told, and other ones than the log's that have signed the checkpoint."""
+    if evidence.note is None or not evidence.keys:
         return bool(evidence.keys)
     signed = {(one.name, one.id) for one in evidence.note.signatures if one.name == evidence.log}
     try:
@@ -257,28 +252,6 @@ def _proof_fails(proof: Proof, body: bytes, note: Note, last: int) -> str | None
     except ProofFailed as error:
         return f"its proof does not hold: {error}"
     return None
-
-
-def _check_outside(evidence: EvidenceFile, trust: Trust) -> Step:
-    if not trust.outside or evidence.note is None:
-        return nothing_outside()
-    tree = read_checkpoint(evidence.note)
-    steps = [
-        one if isinstance(one, Step) else _compare(tree, one)
-        for one in known_outside(trust, evidence.log)
-    ]
-    return worst("outside", steps)
-
-
-def _compare(tree: Checkpoint, kept: Checkpoint) -> Step:
-    if kept.size != tree.size:
-        return unchecked(
-            "outside",
-            f"外部的检查点是 {kept.size} 片叶子，文件里是 {tree.size}，要用整个日志才能比",
-            f"the checkpoint kept elsewhere has {kept.size} leaves, the file's {tree.size}: "
-            "comparing them takes the whole log",
-        )
-    return held("outside") if kept.root == tree.root else forked(tree.size)
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Everything believed comes from here and nothing from what is checked: keys, cert
 checkpoints that were kept elsewhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -14,7 +14,7 @@ from cryptography.x509 import Certificate
 from audit.checkpoint import Checkpoint, read_checkpoint
 from audit.note import BadSignature, Note, VerifierKey
 from audit.policy import NONE, Policy, judge
-from audit.steps import Step, failed, held, not_needed, unchecked
+from audit.steps import Outcome, Step, failed, held, not_needed, unchecked
 from audit.timestamp import NotStamped, check_stamp
 
 # A cosignature from further in the future than clocks differ was not made now.
@@ -60,7 +60,29 @@ def check_signature(note: Note, trust: Trust) -> Step:
 
 
 def check_witnesses(note: Note, trust: Trust) -> Step:
-    """Whether the quorum that the policy wants has cosigned the checkpoint.
+    """Whether the quorum that the policy wants has cosigned the checkpoint."""
+    step = check_cosigned(note, trust)
+    if trust.policy is None or step.outcome is Outcome.FAILS:
+        return step
+    standing = judge(note, trust.policy)
+    there = "、".join(f"{name}（{_told(at)}）" for name, at in standing.witnesses.items())
+    if not standing.quorum:
+        return failed(
+            "witnesses",
+            f"见证不够，已有：{there or '无'}",
+            f"the quorum is not met; there are: {there or 'none'}",
+        )
+    if step.outcome is Outcome.UNCHECKED:
+        return step
+    if trust.policy.quorum == NONE and not there:
+        return not_needed(
+            "witnesses", "策略没有要求见证（quorum none）", "the policy wants none (quorum none)"
+        )
+    return held("witnesses", there, there)
+
+
+def check_cosigned(note: Note, trust: Trust) -> Step:
+    """Whether every signature line that there is, is what it says; how many are wanted aside.
 
     A line of a key that the policy does not know proves nothing, and is told as not checked.
     """
@@ -71,27 +93,16 @@ def check_witnesses(note: Note, trust: Trust) -> Step:
             "without a policy nobody knows who should",
         )
     try:
-        standing = judge(note, trust.policy)
+        judge(note, trust.policy)
     except BadSignature as error:
         return failed("witnesses", f"见证是伪造的：{error}", f"a cosignature is forged: {error}")
-    there = "、".join(f"{name}（{_told(at)}）" for name, at in standing.witnesses.items())
-    if not standing.quorum:
-        return failed(
-            "witnesses",
-            f"见证不够，已有：{there or '无'}",
-            f"the quorum is not met; there are: {there or 'none'}",
-        )
     if strangers := _strangers(note, trust.policy):
         return unchecked(
             "witnesses",
             f"有策略里不认识的签名：{strangers}",
             f"there are signatures of keys that the policy does not know: {strangers}",
         )
-    if trust.policy.quorum == NONE and not there:
-        return not_needed(
-            "witnesses", "策略没有要求见证（quorum none）", "the policy wants none (quorum none)"
-        )
-    return held("witnesses", there, there)
+    return held("witnesses")
 
 
 def _strangers(note: Note, policy: Policy) -> str:
@@ -122,6 +133,32 @@ def check_timestamps(note: Note, tokens: Sequence[bytes], trust: Trust) -> Step:
     return held("timestamp", "；".join(told), "; ".join(told))
 
 
+def check_checkpoints(
+    notes: Sequence[Note], tokens: Mapping[int, Sequence[bytes]], trust: Trust
+) -> Iterator[Step]:
+    """Signatures of all checkpoints of a log, the last one's quorum, and all time stamps.
+
+    notes: the smallest tree first. tokens: size of the tree -> tokens (DER). A forged cosignature
+    counts wherever it stands; a quorum is wanted of the last checkpoint, which covers the others.
+    """
+    if not notes:
+        yield from no_checkpoint()
+        return
+    yield worst("signature", [check_signature(note, trust) for note in notes])
+    earlier = [check_cosigned(note, trust) for note in notes[:-1]]
+    odd = [one for one in earlier if one.outcome is not Outcome.HOLDS]
+    yield worst("witnesses", [check_witnesses(notes[-1], trust), *odd])
+    yield worst("timestamp", [
+        check_timestamps(note, tokens.get(read_checkpoint(note).size, ()), trust) for note in notes
+    ])  # fmt: skip
+
+
+def no_checkpoint() -> Iterator[Step]:
+    """The steps about a checkpoint, where there is none."""
+    for name in ("signature", "witnesses", "timestamp"):
+        yield unchecked(name, "没有检查点", "there is no checkpoint")
+
+
 def known_outside(trust: Trust, origin: str) -> Iterator[Checkpoint | Step]:
     """The checkpoints kept elsewhere that are this log's by its own signature; else what is wrong.
 
@@ -136,7 +173,7 @@ def known_outside(trust: Trust, origin: str) -> Iterator[Checkpoint | Step]:
                 f"外部的检查点属于另一个日志 {checkpoint.origin}",
                 f"the checkpoint kept elsewhere is of another log, {checkpoint.origin}",
             )
-        elif signature.outcome.value != "holds":
+        elif signature.outcome is not Outcome.HOLDS:
             yield unchecked(
                 "outside",
                 f"外部的检查点 {checkpoint.size} 没有可信的签名，不能作数",
@@ -162,6 +199,29 @@ def forked(size: int) -> Step:
         f"{size} 片叶子时的树与外部保存的检查点不同：历史被改写过，两份检查点就是证据",
         f"the tree of {size} leaves is not that of the checkpoint kept elsewhere: history was "
         "rewritten, and the two checkpoints prove it",
+    )
+
+
+def compare_one(note: Note, trust: Trust) -> Step:
+    """Whether a checkpoint and those kept elsewhere can be of one history, as far as that shows."""
+    if not trust.outside:
+        return nothing_outside()
+    tree = read_checkpoint(note)
+    return worst("outside", [
+        one if isinstance(one, Step)
+        else _other_size(tree.size, one.size) if one.size != tree.size
+        else held("outside") if one.root == tree.root
+        else forked(tree.size)
+        for one in known_outside(trust, tree.origin)
+    ])  # fmt: skip
+
+
+def _other_size(here: int, kept: int) -> Step:
+    return unchecked(
+        "outside",
+        f"外部的检查点是 {kept} 片叶子，文件里是 {here}，要用整个日志才能比",
+        f"the checkpoint kept elsewhere has {kept} leaves, the file's {here}: "
+        "comparing them takes the whole log",
     )
 
 

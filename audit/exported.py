@@ -1,0 +1,330 @@
+"""A log in a folder: all its entries, its tree, its checkpoints, what its entries rest on.
+
+    checkpoint              the last checkpoint, with its cosignatures
+    checkpoints/<size>      every checkpoint that was ever signed, this one too
+    timestamps/<size>.<n>   RFC 3161 tokens (DER) over the text of that checkpoint
+    tile/<level>/<n>        the hashes of the tree, tile/entries/<n> its entries (C2SP tlog-tiles)
+    definitions/<sha256>    the files of all deployed definitions, calendars/<sha256> all calendars
+
+Nothing else may be there: a file that nothing vouches for could say anything. From these files the
+whole log is computed again, by this module or by anybody who reads docs/audit-format.md.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from audit import vocabulary
+from audit.chain import Problem, check_row, link
+from audit.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
+from audit.encoding import NotCanonical
+from audit.entries import Entry, leaf_hash, unseal
+from audit.evidence_file import entry_steps
+from audit.merkle import Frontier
+from audit.note import NotANote, Note
+from audit.pinned import calendars_named, definitions_named, sha256
+from audit.rotations import by_tree, extend
+from audit.steps import Findings, Step, failed, findings, held, not_needed
+from audit.tiles import NotATile, split_entries, tile_path, tiles_of
+from audit.trust import Trust, check_checkpoints, forked, known_outside, nothing_outside, worst
+
+CHECKPOINT: Final = "checkpoint"
+CHECKPOINTS: Final = "checkpoints"
+TIMESTAMPS: Final = "timestamps"
+DEFINITIONS: Final = "definitions"
+CALENDARS: Final = "calendars"
+ENTRIES: Final = "entries"
+
+
+class NotAnExport(ValueError):
+    """The folder does not hold a log in this form; the message names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    stream: str
+    seq: int
+    type: str
+    body: bytes
+    hash: bytes
+
+
+@dataclass(slots=True)
+class Folded:
+    """What folding the entries of a log, in the order of its tree, has found.
+
+    roots: of the sizes that were asked for. problem: the first, and then folding stopped.
+    """
+
+    tree: Frontier = field(default_factory=Frontier)
+    roots: dict[int, bytes] = field(default_factory=dict)
+    streams: dict[str, tuple[int, str, datetime]] = field(default_factory=dict)
+    definitions: dict[str, str] = field(default_factory=dict)
+    calendars: dict[int, str] = field(default_factory=dict)
+    deployed: dict[str, str] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
+    published: dict[int, str] = field(default_factory=dict)
+    own: list[tuple[Entry, int]] = field(default_factory=list)
+    problem: Problem | None = None
+
+
+def fold(log: str, bodies: Iterable[bytes], sizes: Iterable[int] = ()) -> Folded:
+    """Check the entries of a log in the order of its tree: bytes, chains, words; compute the tree.
+
+    sizes: of which trees to remember the root.
+    """
+    wanted, told = set(sizes), Folded()
+    told.roots[0] = told.tree.root()
+    for body in bodies:
+        found = _next(log, body, told.streams)
+        if isinstance(found, Problem):
+            told.problem = found
+            return told
+        told.streams[found.stream] = (found.seq, link(found.hash), found.at)
+        _note(found, told)
+        told.tree.add(found.hash)
+        if told.tree.size in wanted:
+            told.roots[told.tree.size] = told.tree.root()
+    return told
+
+
+def verify_export(folder: Path, trust: Trust) -> Findings:
+    """Compute everything again from an exported log."""
+    try:
+        export = _Export(folder)
+        return findings(_steps(export, trust))
+    except NotAnExport as error:
+        return Findings((failed("file", f"导出不完整：{error}", str(error)),))
+
+
+def _steps(export: "_Export", trust: Trust) -> Iterator[Step]:
+    last = export.notes[-1]
+    tree = read_checkpoint(last)
+    kept = [one for one in known_outside(trust, tree.origin) if isinstance(one, Checkpoint)]
+    sizes = {*export.sizes, *(one.size for one in kept)}
+    told = fold(tree.origin, export.entries(tree.size), sizes)
+    told_file = f"{len(told.streams)} 个流，{told.tree.size} 条记录"
+    yield held("file", told_file, f"{len(told.streams)} streams, {told.tree.size} events")
+    yield from entry_steps(told.problem)
+    if told.problem is None:
+        yield _check_tree(export, told, tree)
+        yield _check_consistency(export, told)
+        yield _check_pinned(export, told)
+    trust = _with_rotations(trust, told, export.notes)
+    yield from check_checkpoints(export.notes, export.tokens, trust)
+    yield compare_outside(trust, told, tree)
+    yield not_needed(
+        "replay", "重算要用流程引擎：shaoji verify", "replay takes the engine: shaoji verify"
+    )
+
+
+def compare_outside(trust: Trust, told: Folded, tree: Checkpoint) -> Step:
+    """Whether the tree begins with every checkpoint that was kept elsewhere."""
+    if not trust.outside:
+        return nothing_outside()
+    return worst("outside", [
+        one if isinstance(one, Step) else _compare(told, tree, one)
+        for one in known_outside(trust, tree.origin)
+    ])  # fmt: skip
+
+
+def shorter(kept: int, here: int) -> Step:
+    """That the log has fewer events than it once had."""
+    return failed(
+        "outside",
+        f"外部保存的检查点有 {kept} 片叶子，这里只有 {here}：后面的 {kept - here} 条记录不见了"
+        "（恢复了旧备份，或被删）",
+        f"the checkpoint kept elsewhere has {kept} leaves, there are {here} here: the last "
+        f"{kept - here} events are gone (a restored backup, or removed)",
+    )
+
+
+def _compare(told: Folded, tree: Checkpoint, kept: Checkpoint) -> Step:
+    if kept.size > tree.size:
+        return shorter(kept.size, tree.size)
+    if told.roots.get(kept.size) != kept.root:
+        return forked(kept.size)
+    return held("outside", f"检查点 {kept.size}", f"checkpoint {kept.size}")
+
+
+def _check_tree(export: "_Export", told: Folded, tree: Checkpoint) -> Step:
+    if told.tree.root() != tree.root:
+        what = "the entries give another root than the checkpoint says"
+        return failed("tree", "记录算出的树根与检查点不同", what)
+    for path, wanted in export.tiles(tree.size):
+        if export.read(path) != wanted:
+            return failed("tree", f"{path} 不是叶子算出的", f"{path} is not what the leaves give")
+    return held("tree", f"检查点 {tree.size}", f"checkpoint {tree.size}")
+
+
+def _check_consistency(export: "_Export", told: Folded) -> Step:
+    for note in export.notes:
+        one = read_checkpoint(note)
+        if told.roots.get(one.size) != one.root:
+            return failed(
+                "consistency",
+                f"检查点 {one.size} 不是这棵树的开头",
+                f"checkpoint {one.size} is not the beginning of this tree",
+            )
+    return held("consistency", f"{len(export.notes)} 个检查点", f"{len(export.notes)} checkpoints")
+
+
+def _check_pinned(export: "_Export", told: Folded) -> Step:
+    if not told.definitions.items() <= told.deployed.items():
+        what = "a case pins a definition that was never deployed"
+        return failed("pinned", "有案件用了没有部署过的流程定义", what)
+    if not told.calendars.items() <= told.published.items():
+        what = "an event names a calendar that was never published"
+        return failed("pinned", "有记录用了没有发布过的工作日历", what)
+    for folder, wanted in ((DEFINITIONS, told.files), (CALENDARS, set(told.published.values()))):
+        there = {path.name: sha256(path.read_bytes()) for path in export.files(folder)}
+        if there != {name: name for name in wanted}:
+            return failed(
+                "pinned",
+                f"{folder} 里的文件不是记录指明的",
+                f"the files in {folder} are not those that the events name",
+            )
+    return held("pinned")
+
+
+def _with_rotations(trust: Trust, told: Folded, notes: list[Note]) -> Trust:
+    """The trust, and the keys of the log that a believed one has named as its successors."""
+    return trust_rotations(trust, told.own, notes) if told.problem is None else trust
+
+
+def trust_rotations(trust: Trust, own: Iterable[tuple[Entry, int]], notes: list[Note]) -> Trust:
+    """The trust, with the keys that the log's own events hand over to.
+
+    own: entries of `@log` with their leaf index. notes: checkpoints found to be of this tree.
+    """
+    if trust.policy is None:
+        return trust
+    keys = extend(trust.policy.logs, by_tree(own, notes))
+    return replace(trust, policy=trust.policy.trusting(keys))
+
+
+# --- folding --------------------------------------------------------------------------------------
+
+
+def _next(
+    log: str, body: bytes, streams: Mapping[str, tuple[int, str, datetime]]
+) -> Entry | Problem:
+    """The next entry of the tree, which is also the next one of its stream; or what is wrong."""
+    try:
+        told = unseal(body)
+    except NotCanonical as error:
+        return Problem("@tree", 0, f"not canonical: {error}", "bytes")
+    seq, prev, last = streams.get(told.stream, (0, "", None))
+    row = _Row(told.stream, told.seq, told.type, body, leaf_hash(body))
+    found = check_row(log, told.stream, row, seq + 1, prev, last)
+    if isinstance(found, Entry) and (what := vocabulary.check(found)):
+        return Problem(found.stream, found.seq, what, "words")
+    return found
+
+
+def _note(entry: Entry, told: Folded) -> None:
+    """Remember what an entry rests on, or what it brings for others to rest on."""
+    told.definitions |= definitions_named([entry])
+    told.calendars |= calendars_named([entry])
+    if entry.type == "definition.deployed":
+        told.deployed[entry.data["sha256"]] = entry.data["key"]
+        told.files |= {file["sha256"] for file in entry.data["files"]}
+    elif entry.type == "calendar.published":
+        told.published[entry.data["version"]] = entry.data["sha256"]
+    elif entry.stream == "@log":
+        told.own.append((entry, told.tree.size))
+
+
+# --- the folder -----------------------------------------------------------------------------------
+
+
+class _Export:
+    """The files of an export; raises NotAnExport for whatever cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        told = {self._checkpoint(path) for path in self.files(CHECKPOINTS)}
+        by_size = sorted(told, key=lambda one: one[0])
+        if not by_size:
+            raise NotAnExport("no checkpoint")
+        self.sizes = [size for size, _ in by_size]
+        self.notes = [note for _, note in by_size]
+        if self.read(CHECKPOINT) != self.notes[-1].data:
+            raise NotAnExport("checkpoint is not the last one of checkpoints/")
+        self.tokens = self._tokens()
+        self._check_nothing_else(read_checkpoint(self.notes[-1]).size)
+
+    def read(self, path: str) -> bytes:
+        try:
+            return (self._folder / path).read_bytes()
+        except OSError:
+            raise NotAnExport(f"{path} is missing") from None
+
+    def files(self, part: str) -> list[Path]:
+        folder = self._folder / part
+        return sorted(path for path in folder.iterdir()) if folder.is_dir() else []
+
+    def entries(self, size: int) -> Iterator[bytes]:
+        """All entries, in the order of the tree."""
+        for level, number, width in tiles_of(size):
+            if level:
+                return
+            path = tile_path(ENTRIES, number, width)
+            try:
+                bodies = split_entries(self.read(path))
+            except NotATile as error:
+                raise NotAnExport(f"{path}: {error}") from None
+            if len(bodies) != width:
+                raise NotAnExport(f"{path} has {len(bodies)} entries, not {width}")
+            yield from bodies
+
+    def tiles(self, size: int) -> Iterator[tuple[str, bytes]]:
+        """Every tile of hashes, by its path, as the entries give it."""
+        rows = [leaf_hash(body) for body in self.entries(size)]
+        level = 0
+        while rows:
+            above = []
+            for start in range(0, len(rows), 256):
+                part = rows[start : start + 256]
+                yield tile_path(level, start // 256, len(part)), b"".join(part)
+                if len(part) == 256:
+                    tree = Frontier()
+                    tree.extend(part)
+                    above.append(tree.root())
+            rows, level = above, level + 1
+
+    def _checkpoint(self, path: Path) -> tuple[int, Note]:
+        try:
+            note, checkpoint = open_checkpoint(path.read_bytes())
+        except NotANote as error:
+            raise NotAnExport(f"checkpoints/{path.name}: {error}") from None
+        if path.name != str(checkpoint.size):
+            raise NotAnExport(f"checkpoints/{path.name} is of another size")
+        return checkpoint.size, note
+
+    def _tokens(self) -> dict[int, list[bytes]]:
+        found: dict[int, list[bytes]] = {}
+        for path in self.files(TIMESTAMPS):
+            size, _, number = path.name.partition(".")
+            if not size.isdigit() or int(size) not in self.sizes or not number.isdigit():
+                raise NotAnExport(f"timestamps/{path.name} is of no checkpoint")
+            found.setdefault(int(size), []).append(path.read_bytes())
+        return found
+
+    def _check_nothing_else(self, size: int) -> None:
+        known = {CHECKPOINT}
+        for part in (CHECKPOINTS, TIMESTAMPS, DEFINITIONS, CALENDARS):
+            known |= {f"{part}/{path.name}" for path in self.files(part)}
+        for level, number, width in tiles_of(size):
+            known.add(tile_path(level, number, width))
+            if level == 0:
+                known.add(tile_path(ENTRIES, number, width))
+        there = {
+            path.relative_to(self._folder).as_posix()
+            for path in self._folder.rglob("*") if not path.is_dir()
+        }  # fmt: skip
+        if there != known:
+            odd = min(there ^ known)
+            raise NotAnExport(f"{odd} {'does not belong here' if odd in there else 'is missing'}")
