@@ -178,6 +178,7 @@ def make_keys(places: Places, origin: str, organisation: str, *, at: datetime) -
     run that was cut short is repeated, and of two at once each file is made by one. The policy is
     written last, from the key that is then on disk. Where it is there and the checkpoint key is
     not, that key is kept elsewhere or lost; none is made in its place, for nobody would believe it.
+    So with the seal and its certificate, which has to be moved away before there can be another.
     Raises OriginUnfit, and what `open_keys` raises.
     """
     if not is_origin(origin):
@@ -249,9 +250,9 @@ def _make(place: str | Path, content: Callable[[], bytes], mode: int = PRIVATE) 
 def _make_seal(places: Places, organisation: str, at: datetime) -> list[Path | None]:
     # One file takes key and certificate at once, so that neither two runs at the same time nor one
     # that is cut short leave halves that do not fit. The other file is a copy of its second half.
-    made = _make(places.seal, lambda: b"".join(make_seal_key(organisation, at=at)))
     if is_device(places.seal) or places.certificate.exists():
-        return [made]
+        return []
+    made = _make(places.seal, lambda: b"".join(make_seal_key(organisation, at=at)))
     _, begin, told = read_private(Path(places.seal)).partition(_CERTIFICATE)
     return [made, _make(places.certificate, lambda: begin + told, PUBLIC) if begin else None]
 
