@@ -213,10 +213,10 @@ def _keys_differ(evidence: EvidenceFile) -> bool:
         return bool(evidence.keys)
     signed = {(one.name, one.id) for one in evidence.note.signatures if one.name == evidence.log}
     try:
-        signers = check_note(evidence.note, evidence.keys)
+        there = check_note(evidence.note, evidence.keys)
     except BadSignature:
         return True
-    return {(key.name, key.id) for key in signers} != signed or len(signers) != len(evidence.keys)
+    return {(key.name, key.id) for key in there} != signed or len(there) != len(evidence.keys)
 
 
 def _check_tree(evidence: EvidenceFile) -> Step:

@@ -46,30 +46,28 @@ class Policy:
         return replace(self, logs=tuple(dict.fromkeys((*self.logs, *keys))))
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Who of a policy has signed a checkpoint.
+def signers(note: Note, policy: Policy) -> list[VerifierKey]:
+    """The keys of the log, of those the policy knows, that have signed this checkpoint.
 
-    signers: keys of the log. witnesses: name -> POSIX seconds of the cosignature. quorum: whether
-    they are enough; True where the policy wants none.
-    """
-
-    signers: tuple[VerifierKey, ...]
-    witnesses: Mapping[str, int]
-    quorum: bool
-
-
-def judge(note: Note, policy: Policy) -> Standing:
-    """Who of the policy has signed this checkpoint.
-
-    Raises BadSignature for a line under the name and id of a known key that is not its signature.
+    Raises BadSignature for a line under the name and id of one of them that is not its signature.
     """
     origin = note.text.split("\n", 1)[0]
     # A key of another log on this one's checkpoint is nobody's.
-    signers = check_note(note, (key for key in policy.logs if key.name == origin))
+    return check_note(note, (key for key in policy.logs if key.name == origin))
+
+
+def witnessed(note: Note, policy: Policy) -> dict[str, int]:
+    """The witnesses of the policy that have cosigned this checkpoint: name -> POSIX seconds.
+
+    Raises BadSignature for a line under the name and id of one of them that is not its signature.
+    """
     times = check_cosignatures(note, (one.key for one in policy.witnesses))
-    there = {one.name: times[one.key] for one in policy.witnesses if one.key in times}
-    return Standing(tuple(signers), there, _met(policy, policy.quorum, there))
+    return {one.name: times[one.key] for one in policy.witnesses if one.key in times}
+
+
+def has_quorum(policy: Policy, there: Mapping[str, int]) -> bool:
+    """Whether these witnesses are enough; always where the policy wants none."""
+    return _met(policy, policy.quorum, there)
 
 
 def _met(policy: Policy, name: str, there: Mapping[str, int]) -> bool:

@@ -336,11 +336,12 @@ TREE: Final = "@tree"
 
 def _check_leaf(row: Any, index: int, last: dict[str, int]) -> Problem | None:
     if row.leaf_index != index:
-        return Problem(TREE, index, f"leaf {index} is missing")
+        return Problem(TREE, index, f"leaf {index} is missing", "tree")
     if row.stream is None:
-        return Problem(TREE, index, f"leaf {index} is no event of the log")
+        return Problem(TREE, index, f"leaf {index} is no event of the log", "tree")
     if row.seq != last.get(row.stream, 0) + 1:
-        return Problem(row.stream, row.seq, f"stands in the tree (leaf {index}) out of its order")
+        what = f"stands in the tree (leaf {index}) out of its order"
+        return Problem(row.stream, row.seq, what, "tree")
     last[row.stream] = row.seq
     return None
 
@@ -355,7 +356,7 @@ def _check_lost(conn: Connection) -> Iterator[Problem]:
     )
     for stream, seq, leaf, _ in conn.execute(query):
         what = "neither in the tree nor on its way there" if leaf is None else "is there twice"
-        yield Problem(stream, seq, f"{what} (tree and outbox)")
+        yield Problem(stream, seq, f"{what} (tree and outbox)", "tree")
 
 
 def _check_tiles(conn: Connection, size: int, wanted: bytes) -> Iterator[Problem]:
@@ -364,9 +365,10 @@ def _check_tiles(conn: Connection, size: int, wanted: bytes) -> Iterator[Problem
               for row in conn.execute(select(tile_table))}  # fmt: skip
     if widths != stored:
         odd = min(set(widths.items()) ^ set(stored.items()))
-        yield Problem(TREE, size, f"tile {odd[0][0]}/{odd[0][1]} has not the width it should have")
+        what = f"tile {odd[0][0]}/{odd[0][1]} has not the width it should have"
+        yield Problem(TREE, size, what, "tree")
     elif root(read_hashes(conn), size) != wanted or not _tiles_fit(conn, widths):
-        yield Problem(TREE, size, "the tiles are not what the leaves give")
+        yield Problem(TREE, size, "the tiles are not what the leaves give", "tree")
 
 
 def _tiles_fit(conn: Connection, widths: dict[tuple[int, int], int]) -> bool:
@@ -389,9 +391,12 @@ def _check_roots(conn: Connection, roots: dict[int, bytes]) -> Iterator[Problem]
         try:
             one = _stored(conn, row).checkpoint
         except ValueError as error:
-            yield Problem(TREE, row.size, f"checkpoint {row.size} cannot be read: {error}")
+            what = f"checkpoint {row.size} cannot be read: {error}"
+            yield Problem(TREE, row.size, what, "consistency")
             continue
         if one.size != row.size or one.origin != log.origin(conn):
-            yield Problem(TREE, row.size, f"checkpoint {row.size} is of another log or size")
+            what = f"checkpoint {row.size} is of another log or size"
+            yield Problem(TREE, row.size, what, "consistency")
         elif roots.get(one.size) != one.root:
-            yield Problem(TREE, row.size, f"checkpoint {row.size} is not of this tree")
+            what = f"checkpoint {row.size} is not of this tree"
+            yield Problem(TREE, row.size, what, "consistency")

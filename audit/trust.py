@@ -13,7 +13,7 @@ from cryptography.x509 import Certificate
 
 from audit.checkpoint import Checkpoint, read_checkpoint
 from audit.note import BadSignature, Note, VerifierKey
-from audit.policy import NONE, Policy, judge
+from audit.policy import NONE, Policy, has_quorum, signers, witnessed
 from audit.steps import Outcome, Step, failed, held, not_needed, unchecked
 from audit.timestamp import NotStamped, check_stamp
 
@@ -46,16 +46,16 @@ def check_signature(note: Note, trust: Trust) -> Step:
             "no key of the log was given from outside (--policy)",
         )
     try:
-        signers = judge(note, trust.policy).signers
+        found = signers(note, trust.policy)
     except BadSignature as error:
         return failed("signature", f"签名是伪造的：{error}", f"a signature is forged: {error}")
-    if not signers:
+    if not found:
         return failed(
             "signature",
             "检查点没有外部已知的日志密钥的签名",
             "no key of the log that is known from outside has signed the checkpoint",
         )
-    told = "、".join(key.id.hex() for key in signers)
+    told = "、".join(key.id.hex() for key in found)
     return held("signature", f"密钥 {told}", f"key {told}")
 
 
@@ -64,9 +64,9 @@ def check_witnesses(note: Note, trust: Trust) -> Step:
     step = check_cosigned(note, trust)
     if trust.policy is None or step.outcome is Outcome.FAILS:
         return step
-    standing = judge(note, trust.policy)
-    there = "、".join(f"{name}（{_told(at)}）" for name, at in standing.witnesses.items())
-    if not standing.quorum:
+    witnesses = witnessed(note, trust.policy)
+    there = "、".join(f"{name}（{_told(at)}）" for name, at in witnesses.items())
+    if not has_quorum(trust.policy, witnesses):
         return failed(
             "witnesses",
             f"见证不够，已有：{there or '无'}",
@@ -93,7 +93,7 @@ def check_cosigned(note: Note, trust: Trust) -> Step:
             "without a policy nobody knows who should",
         )
     try:
-        judge(note, trust.policy)
+        witnessed(note, trust.policy)
     except BadSignature as error:
         return failed("witnesses", f"见证是伪造的：{error}", f"a cosignature is forged: {error}")
     if strangers := _strangers(note, trust.policy):

@@ -102,7 +102,9 @@ def _definitions(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem
             if hashes.get(hash_) != hash_:
                 yield _problem(entry, f"{told}: {name} is missing or was changed")
     for digest in sorted(stored):
-        yield Problem("@definitions", len(entries), f"definition {digest} was never deployed")
+        yield Problem(
+            "@definitions", len(entries), f"definition {digest} was never deployed", "pinned"
+        )
 
 
 def _calendars(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem]:
@@ -113,7 +115,9 @@ def _calendars(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem]:
         if row is None or row.sha256 != hash_ or sha256(bytes(row.bytes)) != hash_:
             yield _problem(entry, f"calendar {version} is missing or was changed")
     for version in sorted(stored):
-        yield Problem("@calendar", len(entries), f"calendar {version} was never published")
+        yield Problem(
+            "@calendar", len(entries), f"calendar {version} was never published", "pinned"
+        )
 
 
 # --- units, people, names -------------------------------------------------------------------------
@@ -159,7 +163,7 @@ def _differences(
 
 
 def _problem(entry: Entry, what: str) -> Problem:
-    return Problem(entry.stream, entry.seq, what)
+    return Problem(entry.stream, entry.seq, what, "pinned")
 
 
 _Check = Callable[[Connection, Sequence[Entry]], Iterator[Problem]]

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from audit import sequence
+from audit import log, sequence
 from audit.encoding import instant
 from audit.note import Note, Signer
+from engine.key_rotation import finish_rotation
+from engine.keys import Places, open_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,24 @@ class Sequenced:
 
     integrated: int
     published: Note | None
+
+
+def sequence_log(
+    engine: Engine, places: Places, *, at: datetime, pace: Pace = AT_ONCE
+) -> Sequenced:
+    """Take in what waits and sign with the keys that are in `places`, ending a rotation if one is.
+
+    Where the checkpoint key is not, the tree grows unsigned. Raises what `run_sequencer` and
+    `open_keys` raise.
+    """
+    with engine.begin() as conn:
+        origin = log.origin(conn)
+    # Opened anew each time: a rotation, or a key that was put back, must not wait for a restart.
+    done = run_sequencer(engine, open_keys(places, origin).checkpoint_signers, at=at, pace=pace)
+    if done.published is not None:
+        with engine.begin() as conn:
+            finish_rotation(conn, places, done.published)
+    return done
 
 
 def run_sequencer(

@@ -11,7 +11,7 @@ each other arrived once, unchanged, or is on its way, and codes typed are those 
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -66,11 +66,11 @@ def verify_evidence(conn: Connection, root: Path, *, case: str | None = None) ->
     for name in [case] if case else log.streams(conn):
         for entry in log.read(conn, name):
             for item in entry.evidence:
-                told = Problem(name, entry.seq, f"evidence {item['sha256']}")
+                told = Problem(name, entry.seq, f"evidence {item['sha256']}", "files")
                 named.setdefault(item["sha256"], told)
     wrong = {found.sha256: found.fault for found in evidence.check(root, named)}
     return [
-        Problem(problem.case, problem.seq, f"{problem.what} is {wrong[sha256]}")
+        replace(problem, what=f"{problem.what} is {wrong[sha256]}")
         for sha256, problem in named.items()
         if sha256 in wrong
     ]
@@ -153,7 +153,7 @@ def _read_checked(conn: Connection, name: str, origin: str) -> tuple[list[Entry]
             return entries, found
         what = vocabulary.check(found)
         if what is not None:
-            return entries, Problem(name, found.seq, what)
+            return entries, Problem(name, found.seq, what, "words")
         entries.append(found)
     return entries, None
 
