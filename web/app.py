@@ -31,6 +31,7 @@ from web import (
     seeing,
     signin,
     tasks,
+    verifying,
     whistles,
 )
 from web.config import Settings
@@ -40,7 +41,7 @@ from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
 LARGEST_REQUEST = 150 * 1024 * 1024
 SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
-    complaints, mailboxes, publication, intake, sealed, custody, whistles, board,
+    complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
 )  # fmt: skip
 
 

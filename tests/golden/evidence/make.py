@@ -7,8 +7,10 @@ their names, so that everybody can have them, and sign nothing but tests.
 `good.json` is the whole case, `early.json` the same case while it had nine events, with a smaller
 tree of the same log; the faults are done to `early.json`. Beside them lies what somebody outside
 would have: `policy.txt` (whom to believe), `kept.checkpoint` (that of `early.json`),
-`last.receipt` (promises the ninth event), and `expected.json`: which step must tell the fault, and
-how, to whoever has been given all of these.
+`last.receipt` (promises the ninth event), `tsa.pem` (who may stamp), and `expected.json`: which
+step must tell the fault, and how, to whoever has been given all of these. A verifier may stop at
+the file already where that says other than it holds; steps are then several.
+
 """
 
 import base64
@@ -30,15 +32,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from audit import tlog_proof
 from audit.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
 from audit.encoding import canonical
 from audit.entries import leaf_hash
+from audit.evidence_file import EvidenceFile, write_evidence
 from audit.merkle import levels, root
 from audit.note import COSIGNATURE, ED25519, Note, Signature, VerifierKey
+from audit.pinned import Calendar, DefinitionSet, listing_digest, sha256
 from audit.policy import Policy, Witness, write_policy
 from audit.receipt import Receipt, give_receipt
-from engine.definitions import listing_digest, read_folder, sha256
+from audit.tlog_proof import Proof, prove
+from engine.definitions import digest, read_folder
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -46,7 +50,6 @@ ORIGIN = "log.tinglan.example"
 CASE = "workshop-2026-00001"
 SEALED_AT = 1772618400  # POSIX seconds: 2026-03-04 18:00 in Shanghai
 EARLY, EARLY_SIZE, SIZE = 9, 40, 137
-CHECK = "hash = SHA-256(0x00 || UTF-8 of body); prev in a body = hash of the one before"
 Told = dict[str, Any]
 
 
@@ -114,14 +117,12 @@ def checkpoint(tree: list[bytes], *, signer: KeyForTests = LOG) -> Note:
     return sign_checkpoint(told, signer)
 
 
-def proofs(tree: list[bytes], places: list[int], note: Note) -> list[str]:
+def proofs(tree: list[bytes], places: list[int], note: Note) -> list[Proof]:
     stored = levels(tree)
-    return [
-        tlog_proof.prove(lambda k, n: stored[k][n], place, note).data.decode() for place in places
-    ]
+    return [prove(lambda k, n: stored[k][n], place, note) for place in places]
 
 
-def event(seq: int, body: bytes, proof: str | None = None) -> Told:
+def event(seq: int, body: bytes, proof: str | None) -> Told:
     return {"seq": seq, "hash": leaf_hash(body).hex(), "body": body.decode(), "proof": proof}
 
 
@@ -129,37 +130,21 @@ def evidence(entries: list[bytes], size: int) -> Told:
     """The evidence file of these entries in a tree of so many leaves, all well."""
     tree, places = leaves(entries, size)
     note = cosigned(checkpoint(tree))
-    proved = zip(entries, proofs(tree, places, note), strict=True)
-    events = [event(seq, body, proof) for seq, (body, proof) in enumerate(proved, 1)]
     files = read_folder(ROOT / "tests/golden/bpmn/workshop")
-    return {
-        "format": "shaoji-evidence/2",
-        "log": ORIGIN,
-        "case": CASE,
-        "count": len(events),
-        "head": events[-1]["hash"],
-        "check": CHECK,
-        "events": events,
-        "checkpoint": note.data.decode(),
-        "timestamps": [stamp(note.text)],
-        "keys": [LOG.key.vkey, RECEIPTS.key.vkey, *(one.key.vkey for one in WITNESSES)],
-        "definitions": [definition("workshop", files)],
-        "calendars": [calendar((HERE.parent / "logs" / "calendar.toml").read_bytes())],
-    }
-
-
-def definition(key: str, files: dict[str, bytes]) -> Told:
-    digests = {name: sha256(data) for name, data in files.items()}
-    carried = [
-        {"name": name, "sha256": digests[name], "content": base64.b64encode(files[name]).decode()}
-        for name in sorted(files)
-    ]
-    return {"key": key, "sha256": listing_digest(digests), "files": carried}
-
-
-def calendar(data: bytes) -> Told:
-    content = base64.b64encode(data).decode()
-    return {"version": 1, "sha256": hashlib.sha256(data).hexdigest(), "content": content}
+    calendar = (HERE.parent / "logs" / "calendar.toml").read_bytes()
+    file = EvidenceFile(
+        log=ORIGIN,
+        case=CASE,
+        bodies=tuple(entries),
+        proofs=tuple(proofs(tree, places, note)),
+        note=note,
+        timestamps=(stamp(note.text),),
+        keys=(LOG.key,),
+        definitions=(DefinitionSet("workshop", digest(files), files),),
+        calendars=(Calendar(1, calendar),),
+    )
+    told: Told = orjson.loads(write_evidence(file))
+    return told
 
 
 # --- a time-stamping authority of tests -----------------------------------------------------------
@@ -188,10 +173,9 @@ def tsa_certificate() -> x509.Certificate:
     )
 
 
-def stamp(text: str) -> Told:
+def stamp(text: str) -> bytes:
     """An RFC 3161 token over the text of a checkpoint, as the authority of tests gives it."""
-    token = _signed(_token_info(text))
-    return {"authority": "tsa.example", "token": base64.b64encode(token).decode()}
+    return _signed(_token_info(text))
 
 
 def _token_info(text: str) -> bytes:
@@ -305,7 +289,7 @@ def rewound_and_resigned(told: Told) -> None:
     witness that has seen the first one signs the second."""
     fork, proved = _other_tree(told)
     _put(told, fork, proved(fork))
-    told["timestamps"] = [stamp(fork.text)]
+    told["timestamps"] = [_text(stamp(fork.text))]
 
 
 def stripped_signature(told: Told) -> None:
@@ -347,18 +331,21 @@ def cosigned_at_another_time(told: Told) -> None:
 
 def changed_definition(told: Told) -> None:
     one = told["definitions"][0]["files"][0]
-    one["content"] = base64.b64encode(base64.b64decode(one["content"]) + b"\n").decode()
+    one["content"] = _text(base64.b64decode(one["content"]) + b"\n")
 
 
 def swapped_definition(told: Told) -> None:
-    files = read_folder(ROOT / "tests/golden/bpmn/workshop")
-    files["grade.dmn"] += b"\n"
-    told["definitions"] = [definition("workshop", files)]
+    one = told["definitions"][0]
+    file = next(file for file in one["files"] if file["name"] == "grade.dmn")
+    content = base64.b64decode(file["content"]) + b"\n"
+    file["content"], file["sha256"] = _text(content), sha256(content)
+    one["sha256"] = listing_digest({file["name"]: file["sha256"] for file in one["files"]})
 
 
 def swapped_calendar(told: Told) -> None:
-    data = base64.b64decode(told["calendars"][0]["content"])
-    told["calendars"] = [calendar(data.replace(b"18:00:00", b"17:00:00"))]
+    one = told["calendars"][0]
+    content = base64.b64decode(one["content"]).replace(b"18:00:00", b"17:00:00")
+    one["content"], one["sha256"] = _text(content), sha256(content)
 
 
 def proof_of_another_leaf(told: Told) -> None:
@@ -379,14 +366,14 @@ def path_too_short(told: Told) -> None:
 def proof_to_another_checkpoint(told: Told) -> None:
     """A true proof, into an older tree than the one the file is about."""
     tree = _tree(told)[:30]
-    told["events"][2]["proof"] = proofs(tree, [11], cosigned(checkpoint(tree)))[0]
+    told["events"][2]["proof"] = proofs(tree, [11], cosigned(checkpoint(tree)))[0].data.decode()
 
 
 def checkpoint_of_another_log(told: Told) -> None:
     tree = _tree(told)
     note = cosigned(checkpoint(tree, signer=OTHER_LOG))
     _put(told, note, proofs(tree, _places(told), note))
-    told["timestamps"], told["keys"] = [stamp(note.text)], [OTHER_LOG.key.vkey]
+    told["timestamps"], told["keys"] = [_text(stamp(note.text))], [OTHER_LOG.key.vkey]
 
 
 def log_of_another_name(told: Told) -> None:
@@ -398,14 +385,13 @@ def case_of_another_name(told: Told) -> None:
 
 
 def timestamp_over_another_checkpoint(told: Told) -> None:
-    told["timestamps"] = [stamp(checkpoint(_tree(told)[:30]).text)]
+    told["timestamps"] = [_text(stamp(checkpoint(_tree(told)[:30]).text))]
 
 
 def timestamp_changed(told: Told) -> None:
     """The time in the token is another; the authority's signature is that over the first."""
-    token = base64.b64decode(told["timestamps"][0]["token"])
-    changed = token.replace(b"20260304100000Z", b"20260204100000Z")
-    told["timestamps"][0]["token"] = base64.b64encode(changed).decode()
+    token = base64.b64decode(told["timestamps"][0])
+    told["timestamps"] = [_text(token.replace(b"20260304100000Z", b"20260204100000Z"))]
 
 
 def unknown_format(told: Told) -> None:
@@ -416,21 +402,30 @@ def proof_missing(told: Told) -> None:
     told["events"][-1]["proof"] = None
 
 
+def proof_missing_between(told: Told) -> None:
+    """Entries enter the tree in their order: no later one can be there without this one."""
+    told["events"][2]["proof"] = None
+
+
 def checkpoint_missing(told: Told) -> None:
     told["checkpoint"] = None
     for one in told["events"]:
         one["proof"] = None
-    told["timestamps"] = []
+    told["timestamps"], told["keys"] = [], []
+
+
+def member_nobody_knows(told: Told) -> None:
+    told["note"] = "可信"
 
 
 FAULTS: dict[Callable[[Told], None], tuple[str, str]] = {
-    # fault: the step that tells it, and how
-    changed_byte: ("bytes", "fails"),
-    hash_of_another_event: ("bytes", "fails"),
+    # fault: the steps that may tell it, and how
+    changed_byte: ("bytes file", "fails"),
+    hash_of_another_event: ("bytes file", "fails"),
     body_with_a_space: ("bytes", "fails"),
-    event_dropped: ("chain", "fails"),
-    events_swapped: ("chain", "fails"),
-    event_duplicated: ("chain", "fails"),
+    event_dropped: ("chain file", "fails"),
+    events_swapped: ("chain file", "fails"),
+    event_duplicated: ("chain file", "fails"),
     log_of_another_name: ("chain", "fails"),
     case_of_another_name: ("chain", "fails"),
     rechained: ("tree", "fails"),
@@ -444,7 +439,7 @@ FAULTS: dict[Callable[[Told], None], tuple[str, str]] = {
     stale_witness: ("witnesses", "fails"),
     witness_missing: ("witnesses", "fails"),
     cosigned_at_another_time: ("witnesses", "fails"),
-    changed_definition: ("pinned", "fails"),
+    changed_definition: ("pinned file", "fails"),
     swapped_definition: ("pinned", "fails"),
     swapped_calendar: ("pinned", "fails"),
     proof_of_another_leaf: ("tree", "fails"),
@@ -455,6 +450,8 @@ FAULTS: dict[Callable[[Told], None], tuple[str, str]] = {
     timestamp_over_another_checkpoint: ("timestamp", "fails"),
     timestamp_changed: ("timestamp", "fails"),
     unknown_format: ("file", "fails"),
+    member_nobody_knows: ("file", "fails"),
+    proof_missing_between: ("tree", "fails"),
     proof_missing: ("tree", "unchecked"),
     checkpoint_missing: ("tree", "unchecked"),
 }  # fmt: skip
@@ -477,7 +474,7 @@ def _rewritten(told: Told) -> list[bytes]:
     return written
 
 
-def _other_tree(told: Told) -> tuple[Note, Callable[[Note], list[str]]]:
+def _other_tree(told: Told) -> tuple[Note, Callable[[Note], list[Proof]]]:
     rechained(told)
     tree = _tree(told)
     return checkpoint(tree), lambda note: proofs(tree, _places(told), note)
@@ -501,10 +498,14 @@ def _resign(told: Told, change: Callable[[Note], list[Signature]]) -> None:
     _put(told, note, proofs(_tree(told), _places(told), note))
 
 
-def _put(told: Told, note: Note, proved: list[str]) -> None:
+def _put(told: Told, note: Note, proved: list[Proof]) -> None:
     told["checkpoint"] = note.data.decode()
     for one, proof in zip(told["events"], proved, strict=True):
-        one["proof"] = proof
+        one["proof"] = proof.data.decode()
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -532,9 +533,11 @@ def outside(early: Told) -> None:
     receipt = Receipt(ORIGIN, CASE, last["seq"], promised, last["at"])
     (HERE / "last.receipt").write_bytes(give_receipt(receipt, RECEIPTS).data)
     expected = {
-        f"bad_{fault.__name__}": {"step": step, "outcome": outcome}
-        for fault, (step, outcome) in FAULTS.items()
+        f"bad_{fault.__name__}": {"steps": steps.split(), "outcome": outcome}
+        for fault, (steps, outcome) in FAULTS.items()
     }
+    pem = tsa_certificate().public_bytes(serialization.Encoding.PEM)
+    (HERE / "tsa.pem").write_bytes(pem)
     told = json.dumps(expected, indent=1) + "\n"
     (HERE / "expected.json").write_text(told, encoding="utf-8")
 
