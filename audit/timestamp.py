@@ -58,7 +58,7 @@ def read_reply(reply: bytes, query: TimeStampRequest) -> bytes:
     """
     told = _decoded(reply)
     if told.status not in _GRANTED:
-        why = "; ".join(told.status_string)[:200]
+        why = "".join(c for c in "; ".join(told.status_string)[:200] if c.isprintable())
         raise NotStamped(f"the authority refuses (status {told.status}) {why}".rstrip())
     info = told.tst_info
     if info.nonce != query.nonce:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, inspect
 from audit import sequence
 from engine import (
     accounts,
+    anchoring,
     calendar_versions,
     cases,
     casework,
@@ -28,6 +29,7 @@ from engine.rebuild import rebuild
 # Every module that brings tables: named here so that the schema test sees them all.
 TABLES = (
     accounts,
+    anchoring,
     calendar_versions,
     cases,
     casework,
