@@ -250,10 +250,10 @@ def test_a_key_of_another_user_is_not_there_for_this_process(
 ) -> None:
     opened = Path.open
 
-    def of_others(path: Path, *arguments: str) -> object:
+    def of_others(path: Path, mode: str = "r", **more: str) -> object:
         if path == places.checkpoint:
             raise PermissionError(13, "Permission denied", str(path))
-        return opened(path, *arguments)  # type: ignore[call-overload]
+        return opened(path, mode, **more)  # type: ignore[call-overload]
 
     # Root, as whom tests may run, is never denied anything.
     monkeypatch.setattr(Path, "open", of_others)
