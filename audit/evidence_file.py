@@ -1,7 +1,7 @@
 """The evidence file: one case complete, fit to travel inside a report and to be checked without us.
 
 Its entries verbatim, each with the proof of its place in the log's tree, the signed checkpoint,
-time stamps, and the definitions and calendars that the entries name. docs/audit-format.md §9.
+time stamps, and the definitions and calendars that the entries name. docs/audit-format.md §12.
 """
 
 import base64

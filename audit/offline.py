@@ -70,7 +70,7 @@ def verify_pdf(data: bytes, trust: Trust) -> Findings:
     try:
         attachments = open_pdf(data).attachments
     except PdfRefused as refused:
-        return Findings((failed("file", f"PDF 读不了：{refused}", f"not readable: {refused}"),))
+        return Findings((failed("file", refused.chinese, refused.english),))
     seal = check_seal(data, trusted=trust.sealers, authorities=trust.stampers)
     if EVIDENCE not in attachments:
         missing = failed("file", f"PDF 里没有 {EVIDENCE}", f"the PDF carries no {EVIDENCE}")
