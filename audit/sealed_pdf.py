@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asn1crypto import cms, parser, pem, x509
+from asn1crypto import cms, parser, x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 from pyhanko.pdf_utils.decode_limits import (
     DecodeLimits,
     DocumentDecodeBudget,
@@ -46,6 +48,7 @@ from pyhanko.sign.validation.status import PdfSignatureStatus, TimestampSignatur
 from pyhanko_certvalidator import ValidationContext
 
 from audit.steps import Step, failed, held, unchecked
+from audit.timestamp import NotStamped, check_stamp
 
 SEAL: Final = "seal"
 FIELD: Final = "Seal"
@@ -88,44 +91,33 @@ def open_pdf(data: bytes) -> SealedPdf:
 
 
 def read_trusted(told: bytes) -> frozenset[str]:
-    """SHA-256 fingerprints of the certificates in a PEM or DER file, or written out one a line.
+    """SHA-256 fingerprints (hex) of the certificates in a PEM file, or those written in a text.
 
     Raises ValueError for what is neither.
     """
-    if pem.detect(told) or told[:1] == b"\x30":
-        return frozenset(fingerprint(one) for one in read_certificates(told))
-    lines = told.decode("ascii").replace(":", "").split()
-    digests = [bytes.fromhex(line).hex() for line in lines]
-    if not digests or any(len(one) != hashlib.sha256().digest_size * 2 for one in digests):
+    if b"-----BEGIN" in told:
+        return frozenset(_mark(one) for one in load_pem_x509_certificates(told))
+    digests = {bytes.fromhex(word).hex() for word in told.decode().replace(":", "").split()}
+    if not digests or any(len(one) != 2 * hashlib.sha256().digest_size for one in digests):
         raise ValueError("neither a certificate nor a SHA-256 fingerprint")
     return frozenset(digests)
 
 
-def read_certificates(told: bytes) -> list[bytes]:
-    """The certificates (DER) in a PEM or DER file; raises ValueError."""
-    found = [one for _, _, one in pem.unarmor(told, multiple=True)] if pem.detect(told) else [told]
-    for one in found:
-        x509.Certificate.load(one, strict=True).native  # noqa: B018 - parsed only when looked at
-    return found
-
-
-def fingerprint(certificate: bytes) -> str:
-    """SHA-256 over a certificate (DER), as hex."""
-    return hashlib.sha256(certificate).hexdigest()
-
-
 def check_seal(
-    data: bytes, *, trusted: Collection[str] | None, authorities: Sequence[bytes] = ()
+    data: bytes,
+    *,
+    trusted: Collection[Certificate | str],
+    authorities: Sequence[Certificate] = (),
 ) -> list[Step]:
     """Check a report's seal: one step or, where its time is stamped, two.
 
-    trusted: fingerprints of the certificates that may have sealed it, from outside. A seal whose
-    certificate is among none that were given (None) holds for nobody yet: unchecked. authorities:
-    certificates (DER) of time-stamping authorities or of those above them, from outside.
-    A certificate is believed as such: whether it was revoked is for whoever gives it to know.
+    trusted: the certificates that may have sealed it, or their fingerprints, from outside. Where
+    none is given, whose seal it is stays unchecked. authorities: roots of time-stamping
+    authorities, from outside. A certificate is believed as such: whether it was revoked is for
+    whoever gives it to know.
     """
     try:
-        return list(_checked(data, trusted, authorities))
+        return list(_checked(data, {_mark(one) for one in trusted}, authorities))
     except PdfRefused as refused:
         return [failed(SEAL, refused.chinese, refused.english)]
     except Exception as error:
@@ -137,7 +129,7 @@ def check_seal(
 
 
 def _checked(
-    data: bytes, trusted: Collection[str] | None, authorities: Sequence[bytes]
+    data: bytes, trusted: Collection[str], authorities: Sequence[Certificate]
 ) -> Iterator[Step]:
     reader = _open(data)
     # 1  one seal, over the whole file, with nothing else in its place
@@ -147,7 +139,7 @@ def _checked(
     _check_permission(reader, seal)
     # 3  it is what its certificate's key has signed, and the certificate may
     certificate = seal.signer_cert
-    status = _validated(seal, authorities)
+    status = _validated(seal)
     _check_signature(status)
     # 4  the time: as an authority has stamped it, else as the seal says
     stamp = status.timestamp_validity
@@ -158,7 +150,7 @@ def _checked(
     # 5  the certificate is one that came from elsewhere
     yield _whose(certificate, trusted, told)
     if stamp is not None:
-        yield _stamped(stamp)
+        yield _stamped(seal, stamp, authorities)
 
 
 def _seal_of(reader: PdfFileReader) -> EmbeddedPdfSignature:
@@ -195,8 +187,11 @@ def _check_place(data: bytes, seal: EmbeddedPdfSignature) -> None:
         )
     if data[numbers[1] : numbers[2]] != gap:
         raise PdfRefused("印章的位置里有别的内容", "there is something else in the seal's place")
-    length = sum(map(len, parser.parse(content)[3:6]))
-    if any(content[length:]):
+    outer = parser.parse(content)
+    kind = parser.peek(outer[4])
+    # CMS is a sequence of two; a length that is too long would take padding in.
+    end = len(outer[3]) + kind + parser.peek(outer[4][kind:])
+    if end != parser.peek(content) or any(content[end:]):
         raise PdfRefused("印章后面的填充不是零", "the padding after the seal is not zero")
 
 
@@ -206,15 +201,13 @@ def _check_permission(reader: PdfFileReader, seal: EmbeddedPdfSignature) -> None
         raise PdfRefused("印章没有禁止修改", "the seal does not forbid changes")
 
 
-def _validated(seal: EmbeddedPdfSignature, authorities: Sequence[bytes]) -> PdfSignatureStatus:
+def _validated(seal: EmbeddedPdfSignature) -> PdfSignatureStatus:
     """What pyHanko finds. The seal's certificate is its own root: whose it is, is step 5."""
     _check_form(seal)
     root = ValidationContext(trust_roots=[seal.signer_cert], allow_fetching=False)
-    known = [x509.Certificate.load(one) for one in authorities]
-    above = ValidationContext(trust_roots=known, moment=_stamp_time(seal), allow_fetching=False)
     usage = KeyUsageConstraints(key_usage={"non_repudiation"})
     return asyncio.run(
-        async_validate_pdf_signature(seal, root, above, key_usage_settings=usage, skip_diff=True)
+        async_validate_pdf_signature(seal, root, key_usage_settings=usage, skip_diff=True)
     )
 
 
@@ -237,17 +230,6 @@ def _check_form(seal: EmbeddedPdfSignature) -> None:
 def _unsigned(seal: EmbeddedPdfSignature) -> Iterator[cms.CMSAttribute]:
     attributes = seal.signer_info["unsigned_attrs"]
     yield from attributes if attributes.native is not None else ()
-
-
-def _stamp_time(seal: EmbeddedPdfSignature) -> datetime | None:
-    for attribute in _unsigned(seal):
-        told: datetime = (
-            attribute["values"][0]["content"]["encap_content_info"]["content"]
-            .parsed["gen_time"]
-            .native
-        )
-        return told
-    return None
 
 
 def _check_signature(status: PdfSignatureStatus) -> None:
@@ -277,38 +259,58 @@ def _check_period(certificate: x509.Certificate, at: datetime) -> None:
 
 
 def _whose(certificate: x509.Certificate, trusted: Collection[str] | None, at: datetime) -> Step:
-    mark = fingerprint(certificate.dump())
-    name = certificate.subject.native.get("common_name", "")
+    mark = _mark(certificate.dump())
+    subject = certificate.subject.native
+    name = subject.get("organization_name") or subject.get("common_name", "")
     told = f"「{name}」，证书 SHA-256 {mark}", f'"{name}", certificate SHA-256 {mark}'
-    if trusted is None:
+    if not trusted:
         return unchecked(
             SEAL,
             f"文件未改，但印章证书是谁的没有核对：没有另外给出证书。{told[0]}",
             "the file is unchanged, but whose certificate it is was not checked: none was given "
             f"from outside. {told[1]}",
         )
-    if mark not in {one.lower() for one in trusted}:
+    if mark not in trusted:
         return failed(
             SEAL, f"印章证书不是给出的证书：{told[0]}", f"not a certificate given: {told[1]}"
         )
     return held(SEAL, f"{told[0]}，{_written(at)}", f"{told[1]}, {_written(at)}")
 
 
-def _stamped(stamp: TimestampSignatureStatus) -> Step:
-    name = stamp.signing_cert.subject.native.get("common_name", "")
+def _stamped(
+    seal: EmbeddedPdfSignature,
+    stamp: TimestampSignatureStatus,
+    authorities: Sequence[Certificate],
+) -> Step:
     at = _written(stamp.timestamp)
-    if not stamp.trusted:
+    if not authorities:
         return unchecked(
             SEAL,
-            f"盖章时间 {at} 有「{name}」的时间戳，但这家机构不在给出的证书之中或之下",
-            f'its time {at} is stamped by "{name}", an authority neither among nor below the '
-            "certificates given",
+            f"盖章时间 {at} 有时间戳，但没有给出时间戳机构的根证书",
+            f"its time {at} is stamped, but no root certificate of the authority was given",
         )
-    return held(SEAL, f"盖章时间 {at} 由「{name}」证明", f'its time {at} is stamped by "{name}"')
+    token = next(_unsigned(seal))["values"][0].dump()
+    try:
+        found = check_stamp(token, seal.signer_info["signature"].native, authorities)
+    except NotStamped as error:
+        return failed(SEAL, f"时间戳不成立：{error}", f"the time stamp fails: {error}")
+    return held(
+        SEAL,
+        f"盖章时间 {at} 由 {found.authority} 证明",
+        f"its time {at} is stamped by {found.authority}",
+    )
 
 
 def _written(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _mark(certificate: Certificate | bytes | str) -> str:
+    """SHA-256 over a certificate (DER), as hex."""
+    if isinstance(certificate, str):
+        return certificate.replace(":", "").lower()
+    der = certificate if isinstance(certificate, bytes) else certificate.public_bytes(Encoding.DER)
+    return hashlib.sha256(der).hexdigest()
 
 
 # --- the file ------------------------------------------------------------------------------------

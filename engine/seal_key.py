@@ -27,6 +27,7 @@ from cryptography.x509.oid import NameOID
 from engine.errors import Refusal
 
 DAYS_OF_A_YEAR: Final = 365
+LONGEST_COMMON_NAME: Final = 64
 SCHEME: Final = "pkcs11:"
 # What a URI of RFC 7512 may say here; of more we would not know what it restricts.
 _KNOWN: Final = frozenset({"token", "serial", "object", "id", "module-path", "pin-source"})
@@ -74,7 +75,7 @@ def make_seal_key(organisation: str, *, at: datetime, years: int = 10) -> tuple[
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-        x509.NameAttribute(NameOID.COMMON_NAME, organisation),
+        x509.NameAttribute(NameOID.COMMON_NAME, _common_name(organisation)),
     ])  # fmt: skip
     certificate = (
         x509.CertificateBuilder()
@@ -147,6 +148,11 @@ def read_pkcs11_uri(uri: str) -> DeviceKey:
 def _attributes(text: str, separator: str) -> dict[str, bytes]:
     pairs = [one.partition("=") for one in text.split(separator) if one]
     return {name: unquote(value, "latin-1").encode("latin-1") for name, _, value in pairs}
+
+
+def _common_name(organisation: str) -> str:
+    """As much of the name as X.509 and its readers take; the whole of it is the organisation."""
+    return organisation.encode()[:LONGEST_COMMON_NAME].decode(errors="ignore")
 
 
 def _usage() -> x509.KeyUsage:
