@@ -21,6 +21,7 @@ from web import (
     headers,
     inbox,
     intake,
+    kept_receipts,
     mailboxes,
     people,
     publication,
@@ -42,6 +43,7 @@ LARGEST_REQUEST = 150 * 1024 * 1024
 SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
+    kept_receipts,
 )  # fmt: skip
 
 
@@ -72,6 +74,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     anonymous.init_app(app)
     signin.init_app(app)
     seeing.init_app(app)
+    kept_receipts.init_app(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
     refusals.init_app(app)

@@ -16,9 +16,9 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
-from audit import log
 from audit.encoding import instant, timestamp
 from engine.cases import Place, Report, open_case
+from engine.casework import read_case
 from engine.definition_sets import latest
 from engine.definitions import OPENING_FORM, Definition
 from engine.directory import Authority, Directory, valid
@@ -31,6 +31,7 @@ from engine.sealed_answers import subject_of
 from web.anonymous import check, count, deriving, doors, guard
 from web.desk import choosing_first, unit_groups
 from web.forms import Choosing, Groups, questions, read_answers
+from web.kept_receipts import Kept, entry_of, keep
 from web.texts import either, say
 from web.visit import at, reads, settings, vault, writes
 
@@ -71,11 +72,15 @@ class Blank:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What somebody takes home: their code, and which record is theirs to hold against us."""
+    """What somebody takes home: their code, and the record that is theirs to hold against us."""
 
     code: str
-    seq: int
-    hash: str
+    kept: Kept
+
+    @property
+    def hash(self) -> str:
+        """The fingerprint of what they said."""
+        return self.kept.receipt.hash.hex()
 
 
 @pages.get("/complain")
@@ -143,8 +148,7 @@ def open_sealed(told: Report, secret: bytes) -> Receipt:
             subject = subject_of(done.case, "content")
             register(vault(), prepared, subject, done.case, complainant=complainant, at=at())
     with reads() as conn:
-        last = log.read(conn, done.case, after=done.seq - 1)[0]
-    return Receipt(code, last.seq, last.hash.hex())
+        return Receipt(code, keep(conn, entry_of(conn, done.case, 1), read_case(conn, done.case)))
 
 
 def _report(asked: Blank, values: Mapping[str, Any], place: str, taker: Authority | None) -> Report:

@@ -7,6 +7,7 @@ from typing import Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user, login_required
+from markupsafe import Markup
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -20,13 +21,14 @@ from engine.rights import may_see, places_seen
 from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
 from web.case_rows import CaseRow, case_rows
 from web.clock import State, tally
-from web.duty_record import DutyRecord, LateStep, duty_record
+from web.duty_record import DutyRecord, LateStep, OwnAct, duty_record
 from web.quantities import duration
-from web.records import read_file
+from web.records import names, read_file
 from web.rows import TaskRow, task_rows
+from web.sentences import markup, timeline_sentence
 from web.texts import language, later, say
 from web.visit import at, by, reads
-from web.wording import element_name
+from web.wording import Names, element_name
 
 pages = Blueprint("inbox", __name__)
 
@@ -213,7 +215,17 @@ def _cases(
         heading=_heading(endpoint, lists.started if endpoint == "inbox.started" else lists.done),
         record=record,
         late=[_late(step) for step in record.late] if record else [],
+        acts=_acts(record.acts, names(people)) if record else [],
     )
+
+
+def _acts(acts: Sequence[OwnAct], called: Names) -> list[tuple[OwnAct, Markup]]:
+    """What this person did, each in a sentence that need not introduce them."""
+    locale = language()
+    told = (
+        timeline_sentence(one.record, one.row, called, locale, known=(by().person,)) for one in acts
+    )
+    return [(one, markup(sentence)) for one, sentence in zip(acts, told, strict=True)]
 
 
 def boarded(people: Directory, person: str, now: datetime) -> bool:

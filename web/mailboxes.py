@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from audit import log
+from audit.entries import Entry
 from engine import outbox
 from engine.casework import Desk, look
-from engine.errors import BadInput, Conflict, NotAllowed, Refusal
+from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
 from engine.forms import FieldError, Form, FormRefused
 from engine.mailbox import COMPLAINANT, read_own_mailbox, write_as_complainant
 from engine.receipt_codes import (
@@ -33,6 +34,7 @@ from web.anonymous import check, count, deriving, doors, guard
 from web.case_acts import waiting_message
 from web.complaints import PROCESS
 from web.forms import Question, questions, read_answers
+from web.kept_receipts import Kept, NoSuchRecord, as_proof, as_text, keep
 from web.texts import either, later, refusal, say
 from web.visit import at, fresh_key, reads, vault, writes
 
@@ -49,6 +51,10 @@ LABELS: Final = {
         later("按下就会另立一案，交给别的单位优先办。不写经过也行。"),
     ),
 }
+# What one does with the receipt of something one did here: look at it, or take it as a file.
+KEEPINGS: Final = ("keep", "keep-text", "keep-proof")
+# The names of those files tell nothing: they lie in a folder that others may see.
+FILE: Final = "receipt"
 # A browser told to forget: pages kept for the way back, and whatever else it keeps of this site.
 FORGET: Final = '"cache", "cookies", "storage"'
 
@@ -61,6 +67,15 @@ class Said:
     at: datetime
     what: str
     text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something the complainant did, of which they may keep the receipt."""
+
+    seq: int
+    at: datetime
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +106,12 @@ def use() -> Any:
     except (BadCode, UnknownCode, TooManyAttempts) as refused:
         return render_template("mailbox_ask.html", told=refusal(refused)), _status(refused)
     try:
+        if act in KEEPINGS:
+            return _kept(act, found)
         done = _do(act, found)
     except FormRefused as refused:
         return _page(found, act, errors=refused.errors), 422
-    except (BadInput, Conflict, NotAllowed) as refused:
+    except (BadInput, Conflict, NotAllowed, NotFound) as refused:
         return _page(found, act, told=refusal(refused)), _status(refused)
     return _page(found, done=done)
 
@@ -179,6 +196,53 @@ def _key(found: Found) -> str:
     return f"{found.complainant}:{request.form.get('key', '')[:100] or fresh_key()}"
 
 
+# --- receipts -------------------------------------------------------------------------------------
+
+
+def _kept(act: str, found: Found) -> Any:
+    """The receipt of something this complainant did, as a page or as a file.
+
+    It names the case; so it is shown only to who asks for it, and of their own acts alone. Raises
+    NoSuchRecord, NotSignedHere, NotInTreeYet.
+    """
+    with reads() as conn:
+        kept = _own_receipt(conn, found)
+        if act == "keep-text":
+            return as_text(kept, FILE)
+        if act == "keep-proof":
+            return as_proof(conn, kept, FILE)
+    return render_template(
+        "kept_complaint.html",
+        kept=kept,
+        code=request.form.get("code", ""),
+        of=_cases(found).index(found.case),
+    )
+
+
+def _own_receipt(conn: Connection, found: Found) -> Kept:
+    told = request.form.get("seq", "")
+    seq = int(told[:9]) if told.isdecimal() else 0
+    entry = next((one for one in _own_entries(conn, found) if one.seq == seq), None)
+    if entry is None:
+        raise NoSuchRecord(seq)
+    return keep(conn, entry, desk_of(conn, found).case)
+
+
+def _own_entries(conn: Connection, found: Found) -> list[Entry]:
+    """What this complainant has put on the record of the case."""
+    entries = log.read(conn, found.case)
+    return [one for one in entries if one.actor.get("person") == found.complainant]
+
+
+def _own_acts(conn: Connection, found: Found) -> list[Act]:
+    return [Act(one.seq, one.at, _act_words(one.type)) for one in _own_entries(conn, found)]
+
+
+def _act_words(type_: str) -> str:
+    words = {"case.opened": say("您的投诉"), "mailbox.written": say("您的留言")}
+    return words.get(type_) or say("您提出的要求")
+
+
 def desk_of(conn: Connection, found: Found) -> Desk:
     """The complaint as it stands; the code is what allows to look."""
     return look(conn, found.case, at())
@@ -200,6 +264,7 @@ def _page(
         desk = desk_of(conn, found)
         messages = read_own_mailbox(conn, vault(), found)
         head = log.read(conn, found.case, after=desk.case.seq - 1)[0].hash.hex()
+        acts = _own_acts(conn, found)
     posted = request.form if errors or told else None
     return render_template(
         "mailbox.html",
@@ -220,6 +285,7 @@ def _page(
         act=act,
         seq=desk.case.seq,
         head=head,
+        acts=acts,
     )  # fmt: skip
 
 

@@ -4,18 +4,23 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request
 from sqlalchemy import Connection
 
 from audit.reports.facts import FIVE_DUTIES, CaseRecord, Responsibility
+from audit.tlog_proof import SUFFIX
 from engine.calendar_versions import calendar
+from engine.casework import read_case
+from engine.errors import NotFound
 from engine.inbox import open_steps
 from engine.people import directory
 from engine.search import case_of_receipt
 from web.case_rows import texts_of
 from web.clock import clock_view
 from web.frame import moment
+from web.kept_receipts import Kept, as_proof, as_text, entry_of, keep
 from web.quantities import duration
 from web.records import five_cells, read_file
 from web.rows import ToldClock, told_clock
@@ -24,6 +29,17 @@ from web.visit import at, reads
 from web.wording import MARKS, category_words
 
 pages = Blueprint("receipts", __name__)
+KEPT: Final = "/receipt/kept"
+
+
+class NoSuchReceipt(NotFound):
+    """No report has this number; nor has one of which only those named on it may know."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "没有这个回执号。请核对：一共 8 个字母或数字，没有 0、1、O、I。",
+            "There is no such receipt. It has 8 letters or digits, and no 0, 1, O or I.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +79,44 @@ def ask() -> tuple[str, int] | str:
         if case is None:
             told = say("没有这个回执号。请核对：一共 8 个字母或数字，没有 0、1、O、I。")
             return render_template("receipt_ask.html", typed=typed, told=told), 404
-        return render_template("receipt.html", status=status(conn, case))
+        keeping = not read_case(conn, case).confidential
+        return render_template("receipt.html", status=status(conn, case), keeping=keeping)
+
+
+@pages.get(KEPT)
+def kept() -> str:
+    """The receipt of a report, signed, for whoever has its number: of its first record alone."""
+    number = written(request.args.get("number", "").strip())
+    with reads() as conn:
+        return render_template("kept_reported.html", kept=reported(conn, number), number=number)
+
+
+@pages.get(f"{KEPT}.txt")
+def kept_text() -> Response:
+    """The same as a file."""
+    number = written(request.args.get("number", "").strip())
+    with reads() as conn:
+        return as_text(reported(conn, number), number)
+
+
+@pages.get(f"{KEPT}{SUFFIX}")
+def kept_proof() -> Response:
+    """The proof that the report is in the tree."""
+    number = written(request.args.get("number", "").strip())
+    with reads() as conn:
+        return as_proof(conn, reported(conn, number), number)
+
+
+def reported(conn: Connection, number: str) -> Kept:
+    """The receipt of the record by which a case was opened; raises NoSuchReceipt.
+
+    Not of a confidential case: whoever complained has a code, and this number stands in its record.
+    """
+    case = case_of_receipt(conn, number)
+    state = read_case(conn, case) if case else None
+    if state is None or state.confidential:
+        raise NoSuchReceipt
+    return keep(conn, entry_of(conn, state.case, 1), state)
 
 
 def written(typed: str) -> str:

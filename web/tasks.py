@@ -32,7 +32,7 @@ from web.related import find_case, with_cases
 from web.rows import told_clock, verb
 from web.sealed_view import prefilled, sealed_card
 from web.so_far import so_far
-from web.texts import either, say
+from web.texts import either, say, say_html
 from web.uploads import asked_purposes, receive, uploads
 from web.visit import (
     at,
@@ -82,7 +82,7 @@ def complete(case_id: str, task: str) -> Any:
             raise FormRefused([*errors, *unfit])
         with writes() as conn:
             note = request.form.get("note", "").strip()
-            complete_task(
+            done = complete_task(
                 conn, case_id, task, values, by=by(), at=at(), evidence=received, note=note,
                 code=request.form.get(FIELD, ""), vault=vault(), key=key(),
             )  # fmt: skip
@@ -93,7 +93,7 @@ def complete(case_id: str, task: str) -> Any:
             note_wrong(conn, case_id)
         told = FieldError(FIELD, wrong.chinese, wrong.english)
         return _page(case_id, task, errors=[told], received=received), 422
-    flash(say("已提交：{verb}", verb=verb(desk.context.definition, open_.element)))
+    flash(_told(done, verb(desk.context.definition, open_.element)))
     return see_other("inbox.mine")
 
 
@@ -267,6 +267,17 @@ def _decision(
         raise BadInput("请选择同意或不同意。", "Choose to grant or to refuse.")
     told = say("已同意") if command is grant else say("已答复不同意")
     return _with_reason(command, case_id, task, told)
+
+
+def _told(done: Done, verb: str) -> str:
+    """What was done, with a link to the receipt of it beside it."""
+    seq = next((one.seq for one in done.entries if one.type == "task.completed"), None)
+    if seq is None:
+        return say("已提交：{verb}", verb=verb)
+    address = url_for("kept_receipts.page", case_id=done.case, seq=seq)
+    return say_html(
+        '已提交：{verb}　<a class="alone" href="{address}">留存回执</a>', verb=verb, address=address
+    )
 
 
 # --- the page -----------------------------------------------------------------------------------
