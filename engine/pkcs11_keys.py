@@ -75,11 +75,9 @@ def opened(device: DeviceKey) -> Iterator["Session"]:
     After a fork the maker's library has to be loaded anew; who forks, opens keys after it.
     """
     pkcs11 = _python_pkcs11()
-    wanted = {"token_label": device.token, "token_serial": (device.serial or "").encode()}
     with ONE_AT_A_TIME:
         try:
-            library = pkcs11.lib(device.module)
-            token = library.get_token(**{name: told for name, told in wanted.items() if told})
+            token = _token(pkcs11.lib(device.module), device)
             with token.open(user_pin=device.pin) as session:
                 yield session
         except OSError as error:
@@ -89,11 +87,22 @@ def opened(device: DeviceKey) -> Iterator["Session"]:
             raise _refused(device, _CHINESE.get(told, f"出错（{told}）"), f"says {told}") from error
 
 
+def _token(library: Any, device: DeviceKey) -> Any:
+    wanted = {"token_label": device.token, "token_serial": (device.serial or "").encode()}
+    given = {name: told for name, told in wanted.items() if told}
+    found = list(library.get_tokens(**given))
+    if not found:
+        raise _refused(device, "里没有这个令牌", "holds no such token")
+    if len(found) > 1:
+        raise _refused(
+            device,
+            "里有几个令牌都符合，请用 token 和 serial 写明是哪个",
+            "holds several such tokens: say which by token and serial",
+        )
+    return found[0]
+
+
 _CHINESE: Final = {
-    "NoSuchToken": "里没有这个令牌（NoSuchToken）",
-    "NoSuchKey": "里没有这把密钥（NoSuchKey）",
-    "MultipleTokensReturned": "里有几个同名令牌，请写明 serial（MultipleTokensReturned）",
-    "MultipleObjectsReturned": "里有几把同名密钥，请写明 id（MultipleObjectsReturned）",
     "PinIncorrect": "不认这个口令（PinIncorrect），再错几次会锁死",
     "PinLocked": "已因口令多次有误而锁死（PinLocked）",
 }
@@ -111,7 +120,20 @@ def _python_pkcs11() -> ModuleType:
 
 
 def _key(session: "Session", device: DeviceKey, kind: Any) -> Any:
-    return session.get_key(object_class=kind, label=device.label, id=device.id)
+    attribute = _python_pkcs11().Attribute
+    wanted = {attribute.CLASS: kind, attribute.LABEL: device.label, attribute.ID: device.id}
+    given = {name: told for name, told in wanted.items() if told is not None}
+    # A list: a search that is not gone through to its end blocks the session.
+    found = list(session.get_objects(given))
+    if not found:
+        raise _refused(device, "里没有这把密钥", "holds no such key")
+    if len(found) > 1:
+        raise _refused(
+            device,
+            "里有几把密钥都符合，请用 object 和 id 写明是哪把",
+            "holds several such keys: say which by object and id",
+        )
+    return found[0]
 
 
 def _check_can_sign(session: "Session", device: DeviceKey) -> None:
