@@ -14,6 +14,7 @@ from engine.keys import RECEIPT_WORD, Places, is_origin
 PREFIX: Final = "SHAOJI_"
 SHORTEST_KEY: Final = 32
 LONGEST_RETENTION: Final = 36_500
+LONGEST_TIMEOUT: Final = 60
 
 
 class BadSettings(ValueError):
@@ -56,6 +57,12 @@ class Settings:
     under a new key, which policies have to name. Leaked: its cosignatures are worth nothing.
     policy: whom a verifier believes, left out policy.txt in keys_dir; no secret. Lost: the same
     lines can be written again; changed by others: a forged log passes for ours.
+
+    tsa_url: the time-stamping authority (RFC 3161) that is asked over checkpoints; left out, none
+    is. tsa_roots: a PEM file with the certificates its stamps must come from; without it they are
+    kept unchecked. checkpoints_dir: the checkpoint of each day as a file; left out, `checkpoints`
+    beside the database, where it proves nothing: point it at a place that belongs to somebody else.
+    witness_timeout: seconds for each answer of a witness or the authority.
     """
 
     secret_key: str
@@ -74,6 +81,10 @@ class Settings:
     receipt_key: str = ""
     seal_key: str = ""
     policy: Path | None = None
+    tsa_url: str = ""
+    tsa_roots: Path | None = None
+    checkpoints_dir: Path | None = None
+    witness_timeout: float = 5.0
 
     @property
     def vault(self) -> tuple[str, Path]:
@@ -88,6 +99,11 @@ class Settings:
         """Where the keys of the log are."""
         folder = self.keys_dir or self._beside / "keys"
         return Places(folder, self.checkpoint_key, self.receipt_key, self.seal_key, self.policy)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the daily checkpoint files."""
+        return self.checkpoints_dir or self._beside / "checkpoints"
 
     @property
     def _beside(self) -> Path:
@@ -190,6 +206,19 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("应以 http:// 或 https:// 开头 / it begins with http:// or https://")
+    return text
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        raise ValueError(f"应为 0 到 {LONGEST_TIMEOUT} 秒 / up to {LONGEST_TIMEOUT} seconds")
+    return seconds
+
+
 def _days(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= LONGEST_RETENTION:
         raise ValueError(f"应为 1 到 {LONGEST_RETENTION} 天 / 1 to {LONGEST_RETENTION} days")
@@ -213,4 +242,8 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "receipt_key": _words,
     "seal_key": _words,
     "policy": lambda text: Path(_words(text)),
+    "tsa_url": _address,
+    "tsa_roots": lambda text: Path(_words(text)),
+    "checkpoints_dir": lambda text: Path(_words(text)),
+    "witness_timeout": _seconds,
 }
