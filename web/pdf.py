@@ -1,12 +1,13 @@
 """The accountability report of one case as a PDF: the record in words, its entries attached."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import segno
 from markupsafe import Markup
@@ -22,7 +23,10 @@ from web.typesetting import typeset
 from web.wording import Names
 
 ATTACHMENT: Final = "events.json"
+TEMPLATE: Final = "report/case.html"
 STYLES: Final = "report.css"
+# Longer tables are told in lines: a cell costs a millisecond to set, a line of text a fifth of one.
+MOST_ROWS: Final = 20
 
 
 class RecordBroken(Refusal):
@@ -34,6 +38,30 @@ class RecordBroken(Refusal):
             f"The record of this case does not verify ({problem}); no report was made. Tell the "
             "administrator and the supervisors at once.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What of a long record is printed; all of it is attached, whatever is printed.
+
+    account: whether the account of what happened is. most: lines of any one list, None for all.
+    """
+
+    account: bool = True
+    most: int | None = None
+
+    def fit(self, lines: Iterable[Any]) -> tuple[list[Any], int]:
+        """The lines that are printed, and how many are left out."""
+        every = list(lines)
+        shown = every[: self.most]
+        return shown, len(every) - len(shown)
+
+
+# Less and less, until a report has at most MOST_PAGES; the record alone decides how far to go.
+ROOMS: Final = (Room(), Room(False), Room(False, 400), Room(False, 100), Room(False, 20))
+MOST_PAGES: Final = 100
+# Full-width characters and lines that fit on a page if it is packed: no page holds more.
+FULLEST_PAGE: Final = (2400, 52)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +85,75 @@ def render_case_report(
     """Print the report of a case as PDF/A-3u; equal inputs give equal bytes.
 
     bodies: the stored bytes of exactly the entries the record was folded from; they are checked
-    and embedded verbatim. Holds no connection, reads no clock. Raises RecordBroken, MissingGlyphs.
+    and embedded verbatim. Of a record too long for MOST_PAGES the account, and then the rest of
+    long lists, is left to the attachment, and the report says so. Holds no connection, reads no
+    clock. Raises RecordBroken, MissingGlyphs.
     """
     bundle = write_bundle(record.log, record.case, bodies)
     _check(record, bundle)
-    html = case_report_html(record, issue, names=names, locale=locale)
     told = {"zh": "本案全部记录的原始字节", "en": "The entries of the case, verbatim"}[locale]
     attached = File(ATTACHMENT, told, bundle)
-    return print_pdf(html, STYLES, made_at=issue.made_at, attach=[attached])
+    told_of = _values(record, issue, names, locale)
+
+    def press(html: str) -> Printed:
+        return print_pdf(html, STYLES, made_at=issue.made_at, attach=[attached])
+
+    for room in ROOMS[:-1]:
+        html = _words(told_of, room)
+        if least_pages(html) <= MOST_PAGES:
+            printed = press(html)
+            if printed.pages <= MOST_PAGES:
+                return printed
+    return press(_words(told_of, ROOMS[-1]))
 
 
-def case_report_html(record: CaseRecord, issue: Issue, *, names: Names, locale: str) -> str:
+def least_pages(html: str) -> int:
+    """Pages this takes even if every one of them is packed, so that none is set for nothing."""
+    text = re.sub(r"<[^>]*>", "", html)
+    characters, lines = FULLEST_PAGE
+    wide = len(text) - sum(map(str.isascii, text)) // 2
+    return max(wide // characters, html.count("<p") // lines)
+
+
+def case_report_html(
+    record: CaseRecord, issue: Issue, *, names: Names, locale: str, room: Room = ROOMS[0]
+) -> str:
     """The report as HTML, before it is printed."""
-    text = ReportText(record, names, locale)
+    return _words(_values(record, issue, names, locale), room)
+
+
+def _words(told: dict[str, Any], room: Room) -> str:
+    return typeset(page(TEMPLATE, **told, room=room), told["locale"])
+
+
+def _values(record: CaseRecord, issue: Issue, names: Names, locale: str) -> dict[str, Any]:
     digest = content_digest(record)
-    html = page(
-        "report/case.html",
-        record=record,
-        issue=issue,
-        text=text,
-        locale=locale,
-        digest=" ".join(digest[n : n + 8] for n in range(0, 24, 8)) + " …",
-        whole_digest=digest,
-        head=[record.head[n : n + 16] for n in range(0, 64, 16)],
-        qr=qr_code(record),
-        seal=seal(),
-        made_on=issue.made_at.isoformat(),
-        say=partial(_say, locale),
-    )
-    return typeset(html)
+    return {
+        "record": record,
+        "issue": issue,
+        "text": ReportText(record, names, locale),
+        "locale": locale,
+        "attachment": ATTACHMENT,
+        "digest": " ".join(digest[n : n + 8] for n in range(0, 24, 8)) + " …",
+        "whole_digest": digest,
+        "head": [record.head[n : n + 16] for n in range(0, 64, 16)],
+        "qr": qr_code(record),
+        "seal": seal(),
+        "made_on": issue.made_at.isoformat(),
+        "most_rows": MOST_ROWS,
+        "say": partial(_say, locale),
+    }
 
 
 def qr_code(record: CaseRecord) -> Markup:
     """What a reader compares elsewhere: log, case, number of entries, last hash, one a line."""
     lines = (record.log, record.case, str(record.count), record.head)
     matrix = segno.make("\n".join(lines), error="m", micro=False).matrix
-    cells = Markup("").join(
-        Markup('<rect x="{x}" y="{y}" width="{w}" height="1"/>').format(x=x, y=y, w=w)
-        for y, row in enumerate(matrix)
-        for x, w in _runs(row)
-    )
-    return Markup('<svg class="qr" viewBox="0 0 {n} {n}" fill="#172124">{cells}</svg>').format(
-        n=len(matrix), cells=cells
-    )
+    # One path: every element of a drawing is looked up and drawn on its own.
+    cells = "".join(f"M{x} {y}h{w}v1h-{w}z" for y, row in enumerate(matrix) for x, w in _runs(row))
+    return Markup(
+        '<svg class="qr" viewBox="0 0 {n} {n}"><path fill="#172124" d="{cells}"/></svg>'
+    ).format(n=len(matrix), cells=cells)
 
 
 def seal() -> Markup:

@@ -198,7 +198,8 @@ class ReportText:
         """Every line of the table is in exactly one of these."""
         lines = self.record.responsibility
         late = [line for line in lines if line.was_late]
-        rest = [line for line in lines if not line.was_late and line not in self.record.kept]
+        kept_ = {(line.task, line.seq) for line in self.record.kept}
+        rest = [line for line in lines if not line.was_late and (line.task, line.seq) not in kept_]
         open_ = sum(1 for line in rest if line.how == "open")
         free = sum(1 for line in rest if line.how != "open" and line.timing.state == "none")
         other = len(rest) - open_ - free
@@ -594,19 +595,19 @@ class ReportText:
                 told.append(Segment(self.say("系统出具回执。", " A receipt was issued.")))
         return markup(told)
 
-    def evidence(self) -> Iterator[dict[str, Any]]:
+    def evidence(self) -> Iterator[str]:
+        """The files, a line each: number and hash in columns, what follows them in words."""
+        yield _file("#", "SHA-256", self.say("用途　文件　谁提交", "Shows, file, given by"))
+        gap = self.say("　", ", ")
         for item in self.record.evidence:
             photo = item.media.startswith("image/")
             name = pick(PURPOSES.get(item.purpose, (item.purpose, item.purpose)), self.locale)
             kind = self.say("照片" if photo else "文件", "photo" if photo else "file")
-            yield {
-                "seq": item.seq,
-                "purpose": name,
-                "kind": f"{kind} {_size(item.bytes)}",
-                "sha256": item.sha256,
-                "who": self.names.person(item.who.person, self.locale),
-                "at": when(item.at, self.locale),
-            }
+            given = (
+                f"{self.names.person(item.who.person, self.locale)} {when(item.at, self.locale)}"
+            )
+            told = gap.join((name, f"{kind} {_size(item.bytes)}", given))
+            yield _file(f"#{item.seq}", item.sha256, told)
 
     def source(self) -> str:
         return pick(SOURCES.get(self.record.source, ("", "")), self.locale)
@@ -636,6 +637,10 @@ def _ends(row: TimelineRow, child: int) -> bool:
     told = row.data
     ended = row.type == "message.received" and told["message"] == "case.ended"
     return ended and told.get("child") == child
+
+
+def _file(number: str, sha256: str, told: str) -> str:
+    return f"{number:<6}{sha256:<65}{told}"
 
 
 def _bare(text: str) -> str:

@@ -20,9 +20,16 @@ from audit.chain import Problem
 from audit.reports.case import case_record, content_digest
 from audit.reports.facts import CaseRecord
 from tests.golden.cases.sample import two_rounds
-from web import printing
+from web import pdf, printing
 from web.hold_chart import hold_chart
-from web.pdf import Issue, RecordBroken, case_report_html, render_case_report
+from web.pdf import (
+    MOST_ROWS,
+    Issue,
+    RecordBroken,
+    case_report_html,
+    least_pages,
+    render_case_report,
+)
 from web.printing import MissingGlyphs, NotOurs, check_glyphs, print_pdf
 from web.report_text import ReportText
 from web.typesetting import typeset
@@ -179,6 +186,73 @@ def test_a_case_just_reported_has_no_chart() -> None:
     assert hold_chart(case_record(SAMPLE.entries[:1], SAMPLE.elements), NAMES, "zh") == ""
 
 
+# --- long records --------------------------------------------------------------------------------
+
+
+def long(times: int) -> CaseRecord:
+    """The case with everything in it so many times over; its entries stay what they are."""
+    return replace(
+        RECORD,
+        timeline=RECORD.timeline * times,
+        responsibility=RECORD.responsibility * times,
+        kept=RECORD.kept * times,
+        missed=RECORD.missed * times,
+        evidence=RECORD.evidence * times,
+    )
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", "", re.sub("<[^>]+>", "", html))
+
+
+def test_a_long_table_is_told_in_lines_and_says_the_same() -> None:
+    html = case_report_html(
+        long(MOST_ROWS // len(RECORD.kept) + 1), ISSUE, names=NAMES, locale="zh"
+    )
+    assert 'class="duty"' not in html
+    assert 'class="led"' not in html
+    told = words(html)
+    for row in ReportText(RECORD, NAMES, "zh").table():
+        said = f"{row.did.striptags()}{row.used}{' *' * row.starred}/{row.limit}"
+        assert words(f"{said}{row.result.shape}{row.result.text}") in told
+    assert told.count("每行：做了什么，用时/时限，结果。") == 1
+
+
+def test_a_page_never_holds_more_than_what_is_reckoned_with() -> None:
+    for times in (1, 12):
+        html = case_report_html(long(times), ISSUE, names=NAMES, locale="zh")
+        assert least_pages(html) <= print_pdf(html, "report.css", made_at=AT, attach=[]).pages
+
+
+def test_an_account_too_long_for_the_pages_is_left_to_the_attachment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pdf, "MOST_PAGES", 9)
+    record = long(7)
+    whole = case_report_html(record, ISSUE, names=NAMES, locale="zh")
+    assert print_pdf(whole, "report.css", made_at=AT, attach=[]).pages > 9
+    printed = render_case_report(record, ISSUE, names=NAMES, bodies=BODIES, locale="zh")
+    assert printed.pages <= 9
+    (tmp_path / "long.pdf").write_bytes(printed.data)
+    text = words(text_of(tmp_path / "long.pdf"))
+    assert f"没有印在纸面上。逐条的记录全在本PDF的附件{pdf.ATTACHMENT}里，一条不少。" in text
+    assert "条，纸面放不下" not in text
+    assert check_bundle(attached(printed.data))
+    again = render_case_report(record, ISSUE, names=NAMES, bodies=BODIES, locale="zh")
+    assert again.data == printed.data
+
+
+def test_lists_too_long_for_the_pages_say_how_much_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pdf, "MOST_PAGES", 12)
+    printed = render_case_report(long(100), ISSUE, names=NAMES, bodies=BODIES, locale="zh")
+    assert printed.pages <= 12
+    (tmp_path / "long.pdf").write_bytes(printed.data)
+    text = words(text_of(tmp_path / "long.pdf"))
+    assert "后面还有880条，纸面放不下，没有印出。全部记录在附件" in text
+
+
 # --- what travels with it ------------------------------------------------------------------------
 
 
@@ -302,6 +376,15 @@ def test_dates_and_quantities_stay_on_one_line() -> None:
     assert re.findall('class="num">([^<]+)<', html) == ["2025年11月20日 14:05", "1 天", "9 分钟"]
 
 
+def test_lines_of_an_account_are_kept_together_without_boxes_of_their_own() -> None:
+    line = '<p class="ev is-step">“（好）”，用时 <span class="num">9 分钟</span></p>'
+    assert typeset(line).count('class="sq"') == 3
+    assert "9\N{NO-BREAK SPACE}分钟</p>" in typeset(line)
+    many = typeset(line * 100)
+    assert "<i" not in many
+    assert "<span" not in many
+
+
 def test_drawings_code_and_titles_are_left_alone() -> None:
     kept = "<div>\n<svg><text>11月20日（。”</text></svg><pre>1 天</pre><code>“”</code></div>"
     assert typeset(kept) == kept
@@ -398,7 +481,7 @@ def test_the_qr_code_holds_log_case_count_and_head(report: Path) -> None:
     assert drawn_
     cells = {
         (int(x) + n, int(y))
-        for x, y, w in re.findall(r'x="(\d+)" y="(\d+)" width="(\d+)"', drawn_[0])
+        for x, y, w in re.findall(r"M(\d+) (\d+)h(\d+)v1", drawn_[0])
         for n in range(int(w))
     }
     assert cells == {(x, y) for y, r in enumerate(matrix) for x, dark in enumerate(r) if dark}
