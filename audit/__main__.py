@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
-from audit.note import NotANote, read_note, read_vkey
+from audit.checkpoint import open_checkpoint
+from audit.note import NotANote, Note, read_vkey
 from audit.offline import Beside, verify_path
 from audit.policy import NotAPolicy, Policy, read_policy
 from audit.steps import STEPS, lines
@@ -30,7 +31,7 @@ SUMMARY = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verifier; returns the exit status."""
     told = _parser().parse_args(arguments)
-    beside = Beside(event=_maybe(told.event), evidence=_maybe(told.evidence))
+    beside = Beside(event=told.event, evidence=told.evidence)
     try:
         found = verify_path(told.file, trust_of(told), beside).without(told.without)
     except OSError as error:
@@ -50,7 +51,7 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     add(
         "--policy", type=_file(_policy), help="信任名单（C2SP tlog-policy） / whose keys to believe"
     )
-    add("--checkpoint", type=_file(read_note), action="append", default=[],
+    add("--checkpoint", type=_file(_checkpoint), action="append", default=[],
         help="外部保存的旧检查点，可多个 / a checkpoint kept elsewhere")  # fmt: skip
     add("--tsa-roots", type=_file(_certificates), default=[],
         help="时间戳机构的根证书（PEM） / roots of time-stamping authorities")  # fmt: skip
@@ -79,8 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", type=Path, help="文件或目录 / a file or a folder")
     add_trust(parser)
-    parser.add_argument("--event", type=Path, help="证明所指的记录 / the event a proof is about")
-    parser.add_argument("--evidence", type=Path,
+    parser.add_argument("--event", type=_file(bytes),
+                        help="证明所指的记录 / the event a proof is about")  # fmt: skip
+    parser.add_argument("--evidence", type=_file(bytes),
                         help="查回执用的证据文件 / where to look a receipt up")  # fmt: skip
     parser.add_argument("--without", action="append", default=[], choices=[*STEPS, "all"],
                         help="这一步不必核对，可多个 / this step need not be done")  # fmt: skip
@@ -119,12 +121,12 @@ def _policy(data: bytes) -> Policy:
         raise NotAPolicy("not UTF-8") from None
 
 
+def _checkpoint(data: bytes) -> Note:
+    return open_checkpoint(data)[0]
+
+
 def _certificates(data: bytes) -> list[Certificate]:
     return load_pem_x509_certificates(data)
-
-
-def _maybe(path: Path | None) -> bytes | None:
-    return path.read_bytes() if path else None
 
 
 if __name__ == "__main__":

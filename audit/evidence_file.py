@@ -165,8 +165,7 @@ def verify_evidence(data: bytes, trust: Trust) -> Findings:
 
 
 def _steps(evidence: EvidenceFile, trust: Trust) -> Iterator[Step]:
-    count = len(evidence.bodies)
-    yield held("file", f"{evidence.case}，{count} 条记录", f"{evidence.case}, {count} events")
+    yield _whole(evidence)
     found = list(check_entries(evidence))
     entries = [one for one in found if isinstance(one, Entry)]
     problem = next((one for one in found if isinstance(one, Problem)), None)
@@ -181,6 +180,15 @@ def _steps(evidence: EvidenceFile, trust: Trust) -> Iterator[Step]:
     )
 
 
+def _whole(evidence: EvidenceFile) -> Step:
+    """What the file is; the tree of another log, whoever signed it, says nothing of this one."""
+    if evidence.note and read_checkpoint(evidence.note).origin != evidence.log:
+        told = "the checkpoint is of another log than the events"
+        return failed("file", "检查点属于另一个日志", told)
+    count = len(evidence.bodies)
+    return held("file", f"{evidence.case}，{count} 条记录", f"{evidence.case}, {count} events")
+
+
 def entry_steps(problem: Problem | None) -> Iterator[Step]:
     """The steps about bytes, chain and words; those behind the one that failed were not reached."""
     names = ("bytes", "chain", "words")
@@ -192,7 +200,13 @@ def entry_steps(problem: Problem | None) -> Iterator[Step]:
             told = f"{problem.case} #{problem.seq}: {problem.what}"
             yield failed(name, told, told)
         else:
-            yield unchecked(name, "前一步不符，没有往下核对", "not reached: the step before fails")
+            yield from not_reached(name)
+
+
+def not_reached(*names: str) -> Iterator[Step]:
+    """That these steps could not be done because one before them fails."""
+    for name in names:
+        yield unchecked(name, "前一步不符，没有往下核对", "not reached: the step before fails")
 
 
 def _checkpoint_steps(evidence: EvidenceFile, trust: Trust) -> Iterator[Step]:
@@ -216,7 +230,7 @@ def _keys_differ(evidence: EvidenceFile) -> bool:
         there = check_note(evidence.note, evidence.keys)
     except BadSignature:
         return True
-    return {(key.name, key.id) for key in there} != signed or len(there) != len(evidence.keys)
+    return {(key.name, key.id) for key in there} != signed or len(signed) != len(evidence.keys)
 
 
 def _check_tree(evidence: EvidenceFile) -> Step:
@@ -262,6 +276,10 @@ def _read(told: Any) -> EvidenceFile:
         raise NotEvidence(f"format {told['format']} is not known here")
     if told.keys() != _MEMBERS:
         raise NotEvidence("members are missing, or there are some that are not known")
+    if not told["events"]:
+        raise NotEvidence("there is no event")
+    if any(type(one["version"]) is not int for one in told["calendars"]):
+        raise NotEvidence("the version of a calendar is a whole number")  # JSON's true equals 1
     return EvidenceFile(
         log=str(told["log"]),
         case=str(told["case"]),

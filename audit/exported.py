@@ -21,10 +21,10 @@ from audit.chain import Problem, check_row, link
 from audit.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from audit.encoding import NotCanonical
 from audit.entries import Entry, leaf_hash, unseal
-from audit.evidence_file import entry_steps
+from audit.evidence_file import entry_steps, not_reached
 from audit.merkle import Frontier
-from audit.note import NotANote, Note
-from audit.pinned import calendars_named, definitions_named, sha256
+from audit.note import BadSignature, NotANote, Note
+from audit.pinned import calendars_named, definitions_named, listing_digest, sha256
 from audit.rotations import by_tree, extend
 from audit.steps import Findings, Step, failed, findings, held, not_needed
 from audit.tiles import NotATile, split_entries, tile_path, tiles_of
@@ -66,6 +66,7 @@ class Folded:
     deployed: dict[str, str] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
     published: dict[int, str] = field(default_factory=dict)
+    misnamed: list[str] = field(default_factory=list)
     own: list[tuple[Entry, int]] = field(default_factory=list)
     problem: Problem | None = None
 
@@ -112,9 +113,11 @@ def _steps(export: "_Export", trust: Trust) -> Iterator[Step]:
         yield _check_tree(export, told, tree)
         yield _check_consistency(export, told)
         yield _check_pinned(export, told)
-    trust = _with_rotations(trust, told, export.notes)
+        trust = trust_rotations(trust, told.own, export.notes)
+        yield compare_outside(trust, told, tree)
+    else:
+        yield from not_reached("tree", "consistency", "pinned", "outside")
     yield from check_checkpoints(export.notes, export.tokens, trust)
-    yield compare_outside(trust, told, tree)
     yield not_needed(
         "replay", "重算要用流程引擎：shaoji verify", "replay takes the engine: shaoji verify"
     )
@@ -160,6 +163,10 @@ def _check_tree(export: "_Export", told: Folded, tree: Checkpoint) -> Step:
 
 
 def _check_consistency(export: "_Export", told: Folded) -> Step:
+    origins = {read_checkpoint(note).origin for note in export.notes}
+    if len(origins) > 1:
+        what = f"there are checkpoints of several logs: {', '.join(sorted(origins))}"
+        return failed("consistency", "有别的日志的检查点", what)
     for note in export.notes:
         one = read_checkpoint(note)
         if told.roots.get(one.size) != one.root:
@@ -178,6 +185,9 @@ def _check_pinned(export: "_Export", told: Folded) -> Step:
     if not told.calendars.items() <= told.published.items():
         what = "an event names a calendar that was never published"
         return failed("pinned", "有记录用了没有发布过的工作日历", what)
+    if told.misnamed:
+        what = f"the files of definition {told.misnamed[0]} do not give the digest it is named by"
+        return failed("pinned", f"流程定义 {told.misnamed[0]} 的文件与它的摘要不符", what)
     for folder, wanted in ((DEFINITIONS, told.files), (CALENDARS, set(told.published.values()))):
         there = {path.name: sha256(path.read_bytes()) for path in export.files(folder)}
         if there != {name: name for name in wanted}:
@@ -189,19 +199,18 @@ def _check_pinned(export: "_Export", told: Folded) -> Step:
     return held("pinned")
 
 
-def _with_rotations(trust: Trust, told: Folded, notes: list[Note]) -> Trust:
-    """The trust, and the keys of the log that a believed one has named as its successors."""
-    return trust_rotations(trust, told.own, notes) if told.problem is None else trust
-
-
 def trust_rotations(trust: Trust, own: Iterable[tuple[Entry, int]], notes: list[Note]) -> Trust:
     """The trust, with the keys that the log's own events hand over to.
 
-    own: entries of `@log` with their leaf index. notes: checkpoints found to be of this tree.
+    own: entries of `@log` with their leaf index. notes: checkpoints found to be of this tree. Where
+    one bears a forged signature nobody is added: the step about signatures says so.
     """
     if trust.policy is None:
         return trust
-    keys = extend(trust.policy.logs, by_tree(own, notes))
+    try:
+        keys = extend(trust.policy.logs, by_tree(own, notes))
+    except BadSignature:
+        return trust
     return replace(trust, policy=trust.policy.trusting(keys))
 
 
@@ -230,7 +239,10 @@ def _note(entry: Entry, told: Folded) -> None:
     told.calendars |= calendars_named([entry])
     if entry.type == "definition.deployed":
         told.deployed[entry.data["sha256"]] = entry.data["key"]
-        told.files |= {file["sha256"] for file in entry.data["files"]}
+        files = {file["name"]: file["sha256"] for file in entry.data["files"]}
+        told.files |= set(files.values())
+        if listing_digest(files) != entry.data["sha256"]:
+            told.misnamed.append(entry.data["key"])
     elif entry.type == "calendar.published":
         told.published[entry.data["version"]] = entry.data["sha256"]
     elif entry.stream == "@log":
@@ -264,7 +276,9 @@ class _Export:
 
     def files(self, part: str) -> list[Path]:
         folder = self._folder / part
-        return sorted(path for path in folder.iterdir()) if folder.is_dir() else []
+        return (
+            sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        )
 
     def entries(self, size: int) -> Iterator[bytes]:
         """All entries, in the order of the tree."""
@@ -305,26 +319,37 @@ class _Export:
         return checkpoint.size, note
 
     def _tokens(self) -> dict[int, list[bytes]]:
-        found: dict[int, list[bytes]] = {}
-        for path in self.files(TIMESTAMPS):
-            size, _, number = path.name.partition(".")
-            if not size.isdigit() or int(size) not in self.sizes or not number.isdigit():
-                raise NotAnExport(f"timestamps/{path.name} is of no checkpoint")
-            found.setdefault(int(size), []).append(path.read_bytes())
+        there = {path.name: path for path in self.files(TIMESTAMPS)}
+        found: dict[int, list[bytes]] = {size: [] for size in self.sizes}
+        for size, tokens in found.items():
+            while path := there.pop(f"{size}.{len(tokens) + 1}", None):
+                tokens.append(path.read_bytes())
+        if there:
+            raise NotAnExport(f"timestamps/{min(there)} is of no checkpoint, or one is missing")
         return found
 
     def _check_nothing_else(self, size: int) -> None:
+        there = set(self._there())
         known = {CHECKPOINT}
         for part in (CHECKPOINTS, TIMESTAMPS, DEFINITIONS, CALENDARS):
             known |= {f"{part}/{path.name}" for path in self.files(part)}
-        for level, number, width in tiles_of(size):
-            known.add(tile_path(level, number, width))
-            if level == 0:
-                known.add(tile_path(ENTRIES, number, width))
-        there = {
-            path.relative_to(self._folder).as_posix()
-            for path in self._folder.rglob("*") if not path.is_dir()
-        }  # fmt: skip
-        if there != known:
-            odd = min(there ^ known)
-            raise NotAnExport(f"{odd} {'does not belong here' if odd in there else 'is missing'}")
+        # One by one: a checkpoint may claim more leaves than there are files in the world.
+        for path in _tree_paths(size):
+            if path not in there:
+                raise NotAnExport(f"{path} is missing")
+            known.add(path)
+        if there - known:
+            raise NotAnExport(f"{min(there - known)} does not belong here")
+
+    def _there(self) -> Iterator[str]:
+        """Everything in the folder but folders that hold something; links are not followed."""
+        for path in self._folder.rglob("*"):
+            if path.is_symlink() or not path.is_dir() or not any(path.iterdir()):
+                yield path.relative_to(self._folder).as_posix()
+
+
+def _tree_paths(size: int) -> Iterator[str]:
+    for level, number, width in tiles_of(size):
+        yield tile_path(level, number, width)
+        if level == 0:
+            yield tile_path(ENTRIES, number, width)

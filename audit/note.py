@@ -163,9 +163,10 @@ def check_note(note: Note, keys: Iterable[VerifierKey]) -> list[VerifierKey]:
     A line of a key not among them is passed over. Raises BadSignature for a line that bears the
     name and id of one of them and is not its signature.
     """
+    # Every line is looked at, not the first only: a second one under the same name may be forged.
     return [
         key for key in keys
-        if key.type == ED25519 and any(_holds(key, one, note.text) for one in of_key(note, key))
+        if key.type == ED25519 and [one for one in of_key(note, key) if _holds(key, one, note.text)]
     ]  # fmt: skip
 
 

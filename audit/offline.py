@@ -4,6 +4,7 @@ Told apart by what is in it, never by its name. Needs no database, no engine and
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Final
 
 from audit import receipt, tlog_proof
 from audit.checkpoint import open_checkpoint
-from audit.entries import leaf_hash
+from audit.encoding import NotCanonical
+from audit.entries import leaf_hash, unseal
 from audit.evidence_file import NotEvidence, read_evidence, verify_evidence
 from audit.exported import verify_export
 from audit.merkle import ProofFailed
@@ -95,6 +97,8 @@ def _place(proof: Proof, trust: Trust, event: bytes | None) -> Iterator[Step]:
         if carried.outcome is Outcome.FAILS and not trust.receipts:
             carried = _no_receipt_key()
         yield carried
+    if event is not None and (wrong := _of_other_log(event, proof)):
+        yield failed("bytes", *wrong)
     leaf = leaf_hash(event) if event is not None else _promised(proof)
     if leaf is None:
         yield unchecked(
@@ -108,6 +112,17 @@ def _place(proof: Proof, trust: Trust, event: bytes | None) -> Iterator[Step]:
         yield held("tree")
     except ProofFailed as error:
         yield failed("tree", f"证明不成立：{error}", f"the proof fails: {error}")
+
+
+def _of_other_log(event: bytes, proof: Proof) -> tuple[str, str] | None:
+    """Why the event is none of the log whose tree this is, in Chinese and English."""
+    try:
+        told = unseal(event).log
+    except NotCanonical as error:
+        return f"不是一条记录：{error}", f"not an event: {error}"
+    if told != proof.checkpoint.origin:
+        return "记录和检查点不是同一本日志的", "event and checkpoint are of two logs"
+    return None
 
 
 def _promised(proof: Proof) -> bytes | None:
@@ -140,15 +155,19 @@ def _looked_up(promised: receipt.Receipt, evidence: bytes | None, trust: Trust) 
     if promised.seq > len(told.bodies):
         return There(None)
     body, proof = told.bodies[promised.seq - 1], told.proofs[promised.seq - 1]
-    return There(body, in_tree=True if proof and _is_in_tree(body, proof, trust) else None)
+    proven = proof is not None and _is_in_tree(body, proof, promised.origin, trust)
+    return There(body, in_tree=proven or None)
 
 
-def _is_in_tree(body: bytes, proof: Proof, trust: Trust) -> bool:
+def _is_in_tree(body: bytes, proof: Proof, origin: str, trust: Trust) -> bool:
     try:
         tlog_proof.check(proof, leaf_hash(body))
     except ProofFailed:
         return False
-    return check_signature(proof.note, trust).outcome is Outcome.HOLDS
+    return (
+        proof.checkpoint.origin == origin
+        and check_signature(proof.note, trust).outcome is Outcome.HOLDS
+    )
 
 
 def _no_receipt_key() -> Step:
@@ -178,11 +197,12 @@ def _checkpoint(note: Note, trust: Trust) -> Iterator[Step]:
 
 def verify_cases(folder: Path, trust: Trust) -> Findings:
     """A folder of evidence files; a step holds if it holds in every one of them."""
-    files = sorted((folder / CASES).iterdir())
-    odd = [path.name for path in folder.iterdir() if path.name != CASES]
+    files = sorted(path for path in (folder / CASES).iterdir() if path.is_file())
+    odd = [path.name for path in (folder / CASES).iterdir() if not path.is_file()]
     found: dict[str, list[Step]] = {}
+    odd += [path.name for path in folder.iterdir() if path.name != CASES]
     for path in files:
-        for step in verify_evidence(path.read_bytes(), trust).steps:
+        for step in _verify_case(path, trust):
             bad = step.outcome in (Outcome.FAILS, Outcome.UNCHECKED)
             told = (f"{path.stem}：{step.chinese}", f"{path.stem}: {step.english}")
             one = replace(step, chinese=told[0], english=told[1]) if bad else step
@@ -191,3 +211,11 @@ def verify_cases(folder: Path, trust: Trust) -> Findings:
         what = f"{odd[0]} does not belong here" if odd else "there is no case"
         found.setdefault("file", []).append(failed("file", f"导出不完整：{what}", what))
     return findings(worst(name, steps) for name, steps in found.items())
+
+
+def _verify_case(path: Path, trust: Trust) -> Iterator[Step]:
+    data = path.read_bytes()
+    yield from verify_evidence(data, trust).steps
+    with suppress(NotEvidence):
+        if path.name != f"{read_evidence(data).case}.json":
+            yield failed("file", "文件名不是案件号", "it does not bear the name of its case")

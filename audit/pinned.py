@@ -59,23 +59,24 @@ def check_pinned(
 ) -> Step:
     """Whether definition sets and calendar files at hand are exactly those that are named.
 
-    definitions: digest -> process, calendars: version -> SHA-256, as the entries name them.
+    definitions: digest -> process, calendars: version -> SHA-256, as the entries name them. Each
+    once and in order: of two that bear one name, a reader might be shown the other one.
     """
-    at_hand = {one.sha256: one for one in sets}
-    for one in at_hand.values():
+    at_hand = list(sets)
+    for one in at_hand:
         if listing_digest({name: sha256(data) for name, data in one.files.items()}) != one.sha256:
             return failed(
                 "pinned",
                 f"流程定义 {one.key} 的文件不是记录指明的",
                 f"the files of definition {one.key} do not give the digest that the events name",
             )
-    if {one.sha256: one.key for one in at_hand.values()} != dict(definitions):
+    if [(one.sha256, one.key) for one in at_hand] != sorted(definitions.items()):
         return failed(
             "pinned",
             "流程定义与记录指明的不是同一批",
             "the definitions are not those that the events name",
         )
-    if {one.version: sha256(one.content) for one in files} != dict(calendars):
+    if [(one.version, sha256(one.content)) for one in files] != sorted(calendars.items()):
         return failed(
             "pinned",
             "工作日历与记录指明的不是同一批",

@@ -9,6 +9,7 @@ A policy comes from outside what is checked. One that came along in the same fil
 whoever made the file is to be believed.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,6 +18,9 @@ from audit.checkpoint import check_cosignatures
 from audit.note import COSIGNATURE, ED25519, NotANote, Note, VerifierKey, check_note, read_vkey
 
 NONE: Final = "none"
+# Spaces and tabs alone part words: what Unicode calls white space may stand within a name.
+_BLANK: Final = re.compile(r"[ \t]+")
+_COUNT: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class NotAPolicy(ValueError):
@@ -81,9 +85,9 @@ def read_policy(text: str) -> Policy:
     """Read a policy file; raises NotAPolicy."""
     reader = _Reader()
     for number, line in enumerate(text.split("\n"), 1):
-        if any(c < " " and c != "\t" for c in line):
+        if any((c < " " and c != "\t") or c == "\x7f" for c in line):
             raise NotAPolicy(f"line {number}: a control character")
-        words = line.split()
+        words = [word for word in _BLANK.split(line) if word]
         if words and not words[0].startswith("#"):
             try:
                 reader.take(words)
@@ -155,8 +159,9 @@ class _Reader:
             if member not in self._known or member in self._grouped:
                 raise ValueError(f"{member} is not defined above, or in a group already")
             self._grouped.add(member)
-        count = {"all": len(members), "any": 1}.get(needed) or int(needed)
-        if not 1 <= count <= len(members) or (needed.isdigit() and str(count) != needed):
+        told = int(needed) if _COUNT.fullmatch(needed) else 0
+        count = {"all": len(members), "any": 1}.get(needed, told)
+        if not 1 <= count <= len(members):
             raise ValueError(f"a group of {len(members)} cannot need {needed}")
         self.groups[name] = (count, tuple(members))
 

@@ -43,7 +43,7 @@ from audit.log import event_table, metadata, outbox_table
 from audit.merkle import Frontier, ReadHash, node_hash, root
 from audit.note import Note, Signature, Signer, read_signatures
 from audit.statements import Statement
-from audit.tiles import TILE_BYTES, WIDTH, split_tile, tiles_of
+from audit.tiles import TILE_BYTES, WIDTH, NotATile, split_tile, tiles_of
 from audit.tiles import read_hashes as read_tiled
 
 leaf_table = Table(
@@ -129,7 +129,7 @@ class Stored:
 def integrate(conn: Connection, *, limit: int = BATCH) -> int:
     """Move at most `limit` waiting events into the tree; returns how many.
 
-    Raises SequencedElsewhere; then roll back.
+    Raises SequencedElsewhere, TreeDiffers; then roll back.
     """
     hashes = [bytes(one) for one in conn.execute(_WAITING.limit(limit)).scalars()]
     if not hashes:
@@ -180,6 +180,14 @@ def read_hashes(conn: Connection) -> ReadHash:
     return read_tiled(lambda level, number: _tile(conn, level, number))
 
 
+def root_of(conn: Connection, size: int) -> bytes | None:
+    """The root over the first `size` leaves, from the tiles; None if they are damaged."""
+    try:
+        return root(read_hashes(conn), size)
+    except (NotATile, IndexError):
+        return None
+
+
 def tile(conn: Connection, level: int, number: int, width: int) -> bytes:
     """The first `width` hashes of a tile, as a tree of some size has it."""
     return _tile(conn, level, number)[: width * TILE_BYTES // WIDTH]
@@ -194,15 +202,18 @@ def publish(conn: Connection, signers: Sequence[Signer], *, at: datetime) -> Not
     signers: the log's key; while one takes over from another, both. Raises TreeDiffers,
     SequencedElsewhere; then roll back.
     """
-    size, last = tree_size(conn), latest(conn)
+    # In this order: between the two another sequencer may have added leaves, and signed them.
+    last, size = latest(conn), tree_size(conn)
     if size == 0 or (last and last.checkpoint.size == size):
         return None
-    read = read_hashes(conn)
     if last and (
-        last.checkpoint.size > size or root(read, last.checkpoint.size) != last.checkpoint.root
+        last.checkpoint.size > size or root_of(conn, last.checkpoint.size) != last.checkpoint.root
     ):
         raise TreeDiffers(f"the tree does not begin with checkpoint {last.checkpoint.size}")
-    note = sign_checkpoint(Checkpoint(log.origin(conn), size, root(read, size)), *signers)
+    told = root_of(conn, size)
+    if told is None:
+        raise TreeDiffers(f"tiles of the tree of {size} leaves are missing or damaged")
+    note = sign_checkpoint(Checkpoint(log.origin(conn), size, told), *signers)
     try:
         row = {"size": size, "note": note.data, "at": timestamp(at)}
         conn.execute(insert(checkpoint_table), row)
@@ -270,6 +281,8 @@ def _extend(conn: Connection, level: int, start: int, hashes: Sequence[bytes]) -
     """Add hashes to a level from index `start` on; each tile that is full is one hash above."""
     number, inside = divmod(start, WIDTH)
     before = _tile(conn, level, number) if inside else b""
+    if len(before) != inside * TILE_BYTES // WIDTH:
+        raise TreeDiffers(f"tile {level}/{number} has not the width it should have")
     told = before + b"".join(hashes)
     full = []
     for at in range(0, len(told), TILE_BYTES):
@@ -361,13 +374,13 @@ def _check_lost(conn: Connection) -> Iterator[Problem]:
 
 def _check_tiles(conn: Connection, size: int, wanted: bytes) -> Iterator[Problem]:
     widths = {(level, number): width for level, number, width in tiles_of(size)}
-    stored = {(row.level, row.number): len(bytes(row.hashes)) * WIDTH // TILE_BYTES
+    stored = {(row.level, row.number): len(row.hashes) * WIDTH / TILE_BYTES
               for row in conn.execute(select(tile_table))}  # fmt: skip
     if widths != stored:
         odd = min(set(widths.items()) ^ set(stored.items()))
         what = f"tile {odd[0][0]}/{odd[0][1]} has not the width it should have"
         yield Problem(TREE, size, what, "tree")
-    elif root(read_hashes(conn), size) != wanted or not _tiles_fit(conn, widths):
+    elif root_of(conn, size) != wanted or not _tiles_fit(conn, widths):
         yield Problem(TREE, size, "the tiles are not what the leaves give", "tree")
 
 

@@ -6,7 +6,7 @@ takes its name when all of it is on disk. A run that is cut short leaves a folde
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -56,7 +56,7 @@ def export_log(conn: Connection, folder: Path, *, seen: Callable[[int], None]) -
     last = _last(conn)
     size = last.checkpoint.size
     with _Place(folder) as place:
-        _write_checkpoints(conn, place)
+        _write_checkpoints(conn, place, size)
         for level, number, width in tiles_of(size):
             place.write(tile_path(level, number, width), sequence.tile(conn, level, number, width))
             if level == 0:
@@ -92,7 +92,7 @@ def export_cases(
     return Exported(len(cases), events, last.checkpoint.size, last.checkpoint.root.hex())
 
 
-def cases_of(conn: Connection, units: Sequence[str], *, confidential: bool) -> list[str]:
+def cases_of(conn: Connection, units: Collection[str], *, confidential: bool) -> list[str]:
     """The cases in these units, in order; confidential ones only where that is asked for."""
     file = register_table.c
     query = select(file.case).where(file.unit.in_(units)).order_by(file.case)
@@ -112,8 +112,9 @@ def _last(conn: Connection) -> sequence.Stored:
     return last
 
 
-def _write_checkpoints(conn: Connection, place: "_Place") -> None:
-    stored = list(sequence.checkpoints(conn))
+def _write_checkpoints(conn: Connection, place: "_Place", last: int) -> None:
+    # The sequencer may have signed since: PostgreSQL shows that within this transaction.
+    stored = [one for one in sequence.checkpoints(conn) if one.checkpoint.size <= last]
     place.write(CHECKPOINT, stored[-1].note.data)
     for one in stored:
         size = one.checkpoint.size

@@ -16,13 +16,14 @@ from audit.chain import Problem
 from audit.checkpoint import Checkpoint, read_checkpoint
 from audit.encoding import instant
 from audit.entries import Entry
+from audit.evidence_file import verify_evidence, write_evidence
 from audit.exported import shorter, trust_rotations
-from audit.merkle import root
 from audit.note import NotANote, Note
 from audit.promised import There, check_promise
 from audit.receipt import read_receipt
-from audit.steps import Findings, Step, failed, findings, held, unchecked
+from audit.steps import Findings, Outcome, Step, failed, findings, held, not_needed, unchecked
 from audit.trust import Trust, check_checkpoints, forked, known_outside, nothing_outside, worst
+from engine.case_evidence import case_evidence
 
 # How long an event may wait for the tree before a sequencer that stands still counts as a fault.
 PATIENCE: Final = timedelta(hours=1)
@@ -46,8 +47,7 @@ def log_findings(
     """
     steps = [_step(name, problems) for name in (*_FROM_PROBLEMS, *(["files"] if files else []))]
     if not files:
-        told = "没有核对证据文件（--evidence）", "evidence files were not looked at (--evidence)"
-        steps.append(unchecked("files", *told))
+        steps.append(_files_not_looked_at())
     notes = list(_notes(conn))
     trust = trust_rotations(trust, _own(conn), notes)
     tokens = {size: tuple(sequence.timestamps(conn, size).values()) for size in _sizes(notes)}
@@ -60,17 +60,47 @@ def log_findings(
     return findings(steps)
 
 
+def case_findings(
+    conn: Connection,
+    case: str,
+    problems: Sequence[Problem],
+    trust: Trust,
+    *,
+    files: bool,
+    at: datetime,
+    patience: timedelta = PATIENCE,
+) -> Findings:
+    """The steps of a verification of one case: its evidence file, and what only the log shows.
+
+    Raises UnknownCase.
+    """
+    evidence = case_evidence(conn, case, trust.policy.logs if trust.policy else ())
+    notes = list(_notes(conn))
+    found = verify_evidence(write_evidence(evidence), trust_rotations(trust, _own(conn), notes))
+    steps = {step.name: step for step in found.steps} | {"outside": check_outside(conn, trust)}
+    named = {one.step for one in problems}
+    steps |= {name: _step(name, problems) for name in (*named, "replay")}
+    steps["files"] = _step("files", problems) if files else _files_not_looked_at()
+    steps["waiting"] = check_waiting(conn, at=at, patience=patience)
+    if steps["tree"].outcome is Outcome.UNCHECKED and steps["waiting"].outcome is Outcome.HOLDS:
+        # What was recorded a moment ago waits for its leaf, as it should.
+        steps["tree"] = held("tree", steps["tree"].chinese, steps["tree"].english)
+    return findings(steps.values())
+
+
 def check_outside(conn: Connection, trust: Trust) -> Step:
     """Whether the tree begins with every checkpoint that was kept elsewhere."""
     if not trust.outside:
         return nothing_outside()
     size = sequence.tree_size(conn)
-    read = sequence.read_hashes(conn)
 
     def compare(kept: Checkpoint) -> Step:
         if kept.size > size:
             return shorter(kept.size, size)
-        if root(read, kept.size) != kept.root:
+        told = sequence.root_of(conn, kept.size)
+        if told is None:
+            return unchecked("outside", "树已损坏，比不了", "the tree is damaged: no comparing")
+        if told != kept.root:
             return forked(kept.size)
         return held("outside", f"检查点 {kept.size}", f"checkpoint {kept.size}")
 
@@ -92,6 +122,14 @@ def check_waiting(conn: Connection, *, at: datetime, patience: timedelta) -> Ste
             "(shaoji worker)",
         )
     return held("waiting", f"{count} 条在等", f"{count} wait")
+
+
+def _files_not_looked_at() -> Step:
+    return not_needed(
+        "files",
+        "没有要求核对证据文件（--no-evidence）",
+        "evidence files not asked for (--no-evidence)",
+    )
 
 
 def _step(name: str, problems: Iterable[Problem]) -> Step:
