@@ -194,9 +194,10 @@ def forked(size: int) -> Step:
     """That the log has told two trees of one size: proof that history was rewritten."""
     return failed(
         "outside",
-        f"{size} 片叶子时的树与外部保存的检查点不同：历史被改写过，两份检查点就是证据",
+        f"{size} 片叶子时的树与外部保存的检查点不同：历史被改写过；签名都成立的话，"
+        "两份检查点就是证据",
         f"the tree of {size} leaves is not that of the checkpoint kept elsewhere: history was "
-        "rewritten, and the two checkpoints prove it",
+        "rewritten, and if the signatures hold, the two checkpoints prove it",
     )
 
 
