@@ -20,6 +20,7 @@ from engine import (
     inbox,
     outbox,
     register,
+    report_jobs,
     roster,
     site_codes,
 )
@@ -38,6 +39,7 @@ TABLES = (
     inbox,
     outbox,
     register,
+    report_jobs,
     roster,
     sequence,
     site_codes,

@@ -207,8 +207,8 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
 # --- upgrading ------------------------------------------------------------------------------
 
 
-# The tables of releases 0003 and 0004.
-EVIDENCE = ("leaf", "tile", "checkpoint", "cosignature", "timestamp_token", "anchor")
+# The tables of releases 0003 to 0005.
+EVIDENCE = ("leaf", "tile", "checkpoint", "cosignature", "timestamp_token", "anchor", "report_job")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
