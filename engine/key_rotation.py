@@ -95,7 +95,8 @@ def finish_rotation(conn: Connection, places: Places, note: Note) -> bool:
     """
     if is_device(places.checkpoint) or not places.next.exists():
         return False
-    keys = open_keys(places, log.origin(conn))
+    # As when it was begun: nobody else touches the files meanwhile.
+    keys = open_keys(places, log.take(conn, STREAM).log)
     event = _recorded(conn, keys)
     if event is None or not _covers(conn, note, event, keys):
         return False

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import stat
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -11,14 +12,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from audit import log
+from audit import log, sequence
 from audit.note import COSIGNATURE, read_vkey
 from engine.database import open_database
 from engine.key_files import new_private
-from engine.key_rotation import finish_rotation
 from engine.keys import Places, PolicyUnfit, open_keys
-from engine.sequencer import run_sequencer
+from engine.sequencer import sequence_log
 from engine.verification import verify
+from tests import conftest
 from tests.conftest import ROOT
 from web import demonstration
 from web.cli import main
@@ -55,17 +56,14 @@ def told(result: Result) -> Any:
 
 
 def publish() -> bytes:
-    """What the sequencer does."""
+    """What the sequencer does; the last checkpoint there is then."""
     database = open_database("sqlite:///var/shaoji.db")
+    sequence_log(database, KEYS, at=now_utc())
     with database.begin() as conn:
-        origin = log.origin(conn)
-    signers = open_keys(KEYS, origin).checkpoint_signers
-    note = run_sequencer(database, signers, at=now_utc()).published
-    assert note
-    with database.begin() as conn:
-        finish_rotation(conn, KEYS, note)
+        last = sequence.latest(conn)
     database.dispose()
-    return note.data
+    assert last
+    return last.note.data
 
 
 # --- init -----------------------------------------------------------------------------------------
@@ -79,14 +77,17 @@ def test_a_street_is_founded_with_its_keys(shaoji: Shaoji) -> None:
     assert "密钥" not in shaoji("init").output
 
 
-def test_an_older_street_gets_its_keys_when_it_is_upgraded(founded: Shaoji) -> None:
-    for path in KEYS.folder.iterdir():
-        path.unlink()
-    KEYS.folder.rmdir()
-    again = told(founded("init", "--json"))
+def test_an_older_street_gets_its_keys_when_it_is_upgraded(
+    shaoji: Shaoji, sqlite_template: Path
+) -> None:
+    Path("var").mkdir()
+    shutil.copy(sqlite_template, "var/shaoji.db")
+    again = told(shaoji("init", "--json"))
     assert not again["founded"]
     assert again["keys"] == ALL
-    assert told(founded("keys", "show", "--json"))["seal"] == "CN=听澜街道,O=听澜街道"
+    shown = told(shaoji("keys", "show", "--json"))
+    assert shown["seal"] == "CN=听澜街道,O=听澜街道"
+    assert shown["checkpoint"].startswith(f"{conftest.ORIGIN}+")
 
 
 def test_missing_keys_are_made_alone(founded: Shaoji) -> None:
