@@ -155,7 +155,7 @@ TSA_KEY = ec.derive_private_key(
 TSA_NAME = "演示时间戳中心（测试）"
 
 
-def tsa_certificate() -> x509.Certificate:
+def tsa_certificate(key: Any = TSA_KEY) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, TSA_NAME)])
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
@@ -163,13 +163,13 @@ def tsa_certificate() -> x509.Certificate:
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
-        .public_key(TSA_KEY.public_key())
+        .public_key(key.public_key())
         .serial_number(31)
         .not_valid_before(begin)
         .not_valid_after(begin + timedelta(days=3650))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
-        .sign(TSA_KEY, hashes.SHA256(), ecdsa_deterministic=True)
+        .sign(key, hashes.SHA256(), ecdsa_deterministic=True if key is TSA_KEY else None)
     )
 
 
