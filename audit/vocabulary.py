@@ -366,6 +366,10 @@ _TYPES: Final = (
          ("Another key signs checkpoints from here on (C2SP vkeys); the next checkpoint is signed"
           " by both"),
          "old_vkey:text new_vkey:text reason:text"),
+        ("log.exported", "导出日志",
+         ("The log, or the cases of a unit (scope `log` or `unit`), left the house as of the"
+          " checkpoint with this size and root"),
+         "scope:text unit?:unit cases:number events:number size:number root:hash purpose:text"),
     )),
 )  # fmt: skip
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from audit.entries import ENGINE, Draft
+from audit import log
+from audit.entries import ENGINE, Draft, Entry
 from audit.reports.facts import ElementFacts, FieldFacts
 from engine.cases import NotYourTask
 from engine.casework import Desk, Done, change
@@ -16,11 +17,13 @@ from engine.directory import Authority
 from engine.errors import BadInput, NotAllowed
 from engine.forms import Field, Form
 from engine.holding import overseer
+from engine.log_export import Exported as LogExported
 from engine.people import By, actor
 from engine.reasons import reasoned
 from engine.rights import participants
 
 KINDS: Final = ("case_report",)
+LOG: Final = "@log"
 
 
 class MayNotExport(NotAllowed):
@@ -71,6 +74,27 @@ def record_export(
         return [Draft("report.exported", data, who, at)]
 
     return change(conn, case_id, decide, at=at, key=key)
+
+
+def record_log_export(
+    conn: Connection, left: LogExported, *, unit: str | None, purpose: str, at: datetime
+) -> Entry:
+    """Put on the record that the log, or a unit's cases, left the house; before it is handed out.
+
+    Only whoever operates the server does that, at its command line. Raises NoReason.
+    """
+    data = {
+        "scope": "unit" if unit else "log",
+        "cases": left.cases,
+        "events": left.events,
+        "size": left.size,
+        "root": left.root,
+        "purpose": reasoned(purpose, what="用途", english="a purpose"),
+    }
+    told = data | ({"unit": unit} if unit else {})
+    head = log.take(conn, LOG)
+    (entry,), _ = log.append(conn, head, [Draft("log.exported", told, dict(ENGINE), at)])
+    return entry
 
 
 def exporter(desk: Desk, by: By) -> Authority:

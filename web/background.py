@@ -1,20 +1,26 @@
-"""The worker's loop: rings what is due, delivers what cases told each other, destroys what is due.
+"""The worker's loops: clocks, messages between cases, the tree; and beside it, heads that leave.
 
 What is kept long enough is looked for once an hour: it may take long, and an hour is soon enough.
+Whoever is asked outside the house is asked in a loop of its own, so that no clock waits for them.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Event, Thread
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from audit.sequence import SequencedElsewhere, TreeDiffers
+from engine.anchoring import Anchors, anchor
 from engine.delivery import deliver
 from engine.errors import Refusal
+from engine.keys import Places
 from engine.retention import destroy_due
 from engine.sealed_answers import sweep_unnamed
+from engine.sequencer import Pace, sequence_log
 from engine.vault import Vault
 from engine.worker import ring_due
 
@@ -24,28 +30,41 @@ RETENTION_EVERY = timedelta(hours=1)
 logger = logging.getLogger("shaoji.worker")
 
 
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What a worker does beside ringing clocks and delivering messages.
+
+    vault, retention: what is sealed, and how long it outlives its case. keys: what signs the tree;
+    without them it grows unsigned elsewhere. anchors: where heads go, asked anew each time.
+    """
+
+    vault: Vault | None = None
+    retention: timedelta | None = None
+    keys: Places | None = None
+    anchors: Callable[[], Anchors] | None = None
+
+
 def run_worker(
     engine: Engine,
     stop: Event,
     *,
     clock: Callable[[], datetime],
-    vault: Vault | None = None,
-    retention: timedelta | None = None,
+    chores: Chores,
     tell: Callable[[str], None] = logger.info,
 ) -> None:
-    """Do what is due until `stop` is set; retention: how long what is sealed outlives its case.
+    """Do what is due until `stop` is set.
 
     A database that cannot be reached now is tried again: due clocks wait for it, recorded late but
     with the instant at which they were due.
     """
     looked: datetime | None = None
     while not stop.is_set():
-        if vault and retention and (looked is None or clock() >= looked + RETENTION_EVERY):
+        if looked is None or clock() >= looked + RETENTION_EVERY:
             looked = clock()
-            _retire(engine, vault, looked, retention, tell)
+            _retire(engine, chores, looked, tell)
         try:
             recorded, refused = ring_due(engine, at=clock())
-            delivered, stuck = deliver(engine, at=clock(), vault=vault)
+            delivered, stuck = deliver(engine, at=clock(), vault=chores.vault)
             refused += stuck
         except SQLAlchemyError:
             logger.exception("the database cannot be worked on now; trying again")
@@ -56,17 +75,53 @@ def run_worker(
             tell(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
         if delivered:
             tell(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
+        _sequence(engine, chores, clock(), tell)
         if not recorded and not delivered:
             stop.wait(EVERY_SECONDS)
 
 
-def _retire(
-    engine: Engine, vault: Vault, at: datetime, retention: timedelta, tell: Callable[[str], None]
+def run_anchors(
+    engine: Engine,
+    stop: Event,
+    *,
+    clock: Callable[[], datetime],
+    anchors: Callable[[], Anchors],
 ) -> None:
+    """Take the last checkpoint to whoever keeps it, until `stop` is set."""
+    while not stop.is_set():
+        try:
+            anchor(engine, anchors(), at=clock())
+        except (SQLAlchemyError, Refusal):
+            logger.exception("heads cannot leave the house now; trying again")
+        stop.wait(EVERY_SECONDS)
+
+
+def _sequence(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:
+    """Take in what waits, and sign if it is time to. What cannot be done now is tried again."""
+    if chores.keys is None:
+        return
     try:
-        gone = destroy_due(engine, vault, at=at, after=retention)
+        done = sequence_log(engine, chores.keys, at=at, pace=Pace())
+    except SequencedElsewhere:
+        return
+    except TreeDiffers:
+        logger.exception("the tree was changed; nothing is signed. Run shaoji verify")
+        return
+    except (SQLAlchemyError, Refusal):
+        logger.exception("the tree cannot be extended now; trying again")
+        return
+    if done.published is not None:
+        size = done.published.text.split("\n")[1]
+        tell(f"检查点 {size} / checkpoint {size}")
+
+
+def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:
+    if chores.vault is None or chores.retention is None:
+        return
+    try:
+        gone = destroy_due(engine, chores.vault, at=at, after=chores.retention)
         with engine.begin() as conn:
-            sweep_unnamed(conn, vault, at=at)
+            sweep_unnamed(conn, chores.vault, at=at)
     except (SQLAlchemyError, Refusal):
         logger.exception("what is sealed cannot be looked through now; trying again in an hour")
         return
@@ -74,16 +129,25 @@ def _retire(
         tell(f"{gone} 份密封内容保存期满，已销毁 / {gone} sealed contents destroyed")
 
 
-def start_worker(
-    engine: Engine,
-    clock: Callable[[], datetime],
-    vault: Vault | None = None,
-    retention: timedelta | None = None,
-) -> Event:
-    """Run the worker in a thread of this process; set the event returned to stop it."""
+def start_worker(engine: Engine, clock: Callable[[], datetime], chores: Chores) -> Event:
+    """Run the worker in threads of this process; set the event returned to stop it."""
     stop = Event()
-    told = {"clock": clock, "vault": vault, "retention": retention}
-    Thread(
-        target=run_worker, args=(engine, stop), kwargs=told, name="shaoji-worker", daemon=True
-    ).start()
+    told = {"clock": clock, "chores": chores}
+    _start(run_worker, (engine, stop), told, "shaoji-worker")
+    start_anchors(engine, stop, clock, chores)
     return stop
+
+
+def start_anchors(
+    engine: Engine, stop: Event, clock: Callable[[], datetime], chores: Chores
+) -> None:
+    """Take heads out of the house in a thread of its own, until `stop` is set."""
+    if chores.anchors is not None:
+        told = {"clock": clock, "anchors": chores.anchors}
+        _start(run_anchors, (engine, stop), told, "shaoji-anchors")
+
+
+def _start(
+    run: Callable[..., None], given: tuple[object, ...], told: Mapping[str, object], name: str
+) -> None:
+    Thread(target=run, args=given, kwargs=told, name=name, daemon=True).start()

@@ -7,8 +7,6 @@ therefore recorded with channel "cli" and that account, and asks no password.
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +14,21 @@ from threading import Event
 from typing import Any
 
 import click
+from sqlalchemy import Engine
 
-from engine.database import open_database
+from audit import log
+from engine.database import open_database, reading
 from engine.errors import Refusal
+from engine.keys import open_keys
 from engine.schema import check_schema
+from engine.vault import Vault
 from engine.vault_key import open_kept
-from web import cli_hotline, cli_keys, founding, listing
+from web import cli_evidence, cli_hotline, cli_keys, cli_witness, founding, listing
+from web.anchors import anchors
+from web.background import Chores
 from web.config import BadSettings, Settings, read_settings
 from web.demonstration import clock_of
-from web.shell import Shell, json_option, now_utc, print_json
+from web.shell import Shell, json_option, now_utc, print_json, progress_bar
 
 
 class Lines(click.Group):
@@ -66,6 +70,8 @@ def init(shell: Shell, street: str, administrator: str, name: str, as_json: bool
         print_json(made)
     for sentence in founding.sentences(made) if not as_json else ():
         click.echo(sentence)
+    # The first head leaves the house with the street's first events.
+    cli_evidence.sign_and_anchor(shell)
 
 
 @main.command()
@@ -79,8 +85,9 @@ def demo(shell: Shell, port: int, no_serve: bool, small: bool) -> None:
 
     size = "small" if small else "full"
     settings, built = demonstration.prepare(
-        shell.settings, size=size, progress=_progress("演示街道 / street")
+        shell.settings, size=size, progress=progress_bar("演示街道 / street")
     )
+    cli_evidence.sign_and_anchor(Shell(settings))
     for sentence in demonstration.sentences(settings, built, port):
         click.echo(sentence)
     if not no_serve:
@@ -108,23 +115,24 @@ def worker(shell: Shell, once: bool) -> None:
     from engine.delivery import deliver
     from engine.retention import destroy_due
     from engine.worker import ring_due
-    from web.background import run_worker
+    from web.background import run_worker, start_anchors
 
     if not once:
-        run_worker(
-            shell.engine, Event(), clock=shell.now, vault=shell.vault,
-            retention=timedelta(days=shell.settings.retention_days), tell=click.echo,
-        )  # fmt: skip
+        stop, chores = Event(), _chores(shell.settings, shell.engine, shell.vault)
+        start_anchors(shell.engine, stop, shell.now, chores)
+        run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
         return
     recorded, refused = ring_due(shell.engine, at=shell.now(), limit=1_000_000)
     delivered, stuck = deliver(shell.engine, at=shell.now(), vault=shell.vault)
     after = timedelta(days=shell.settings.retention_days)
     destroyed = destroy_due(shell.engine, shell.vault, at=shell.now(), after=after)
-    for sentence in (*refused, *stuck):
+    signed = cli_evidence.sign_and_anchor(shell)
+    for sentence in (*refused, *stuck, *signed["failed"]):
         click.echo(sentence, err=True)
     click.echo(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
     click.echo(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
     click.echo(f"{destroyed} 份密封内容保存期满，已销毁 / {destroyed} sealed contents destroyed")
+    click.echo(f"{signed['integrated']} 条记录编入树 / {signed['integrated']} taken into the tree")
 
 
 @main.command()
@@ -217,36 +225,13 @@ def inbox(shell: Shell, account: str, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--case", "case_id", help="只校验一件 / one case only")
-@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
-@click.option("--evidence", is_flag=True, help="连证据文件一起核对 / the evidence files, too")
-@json_option
-@click.pass_obj
-def verify(shell: Shell, case_id: str | None, workers: int, evidence: bool, as_json: bool) -> None:
-    """校验记录：字节、链、重算 / verify bytes, chains and every case by replay."""
-    files = shell.settings.evidence_dir if evidence else None
-    told = listing.verdict(
-        shell.engine, case_id, workers, files=files, progress=_progress("校验 / verify")
-    )
-    if as_json:
-        print_json(told)
-    else:
-        click.echo(f"{told['cases']} 件案子，{told['events']} 条记录 / cases and events")
-        for row in told["problems"]:
-            click.echo(f"不符 / {row['case']} #{row['seq']}: {row['what']}", err=True)
-        click.echo("全部相符 / all of it holds" if told["ok"] else "有不符之处 / it does not hold")
-    if not told["ok"]:
-        sys.exit(1)
-
-
-@main.command()
 @click.pass_obj
 def rebuild(shell: Shell) -> None:
     """从记录重建清单和待办 / rebuild register and inbox from the log."""
     from engine.rebuild import rebuild as rebuild_all
 
     total = listing.stream_count(shell.engine)
-    with _progress("重建 / rebuild")(total) as step, shell.engine.begin() as conn:
+    with progress_bar("重建 / rebuild")(total) as step, shell.engine.begin() as conn:
         cases = rebuild_all(conn, lambda _: step(1))
     click.echo(f"已从记录重建 {cases} 件案子 / rebuilt from the log")
 
@@ -268,10 +253,13 @@ def report_case(
 ) -> None:
     """一件案子的责任报告 PDF / the accountability report of one case."""
     from web.exporting import export_case_report
+    from web.press import means
 
     with shell.reader.begin() as conn:
         by = listing.acting(conn, account) if account else None
-    pdf = export_case_report(shell.engine, case_id, by=by, at=shell.now(), purpose=purpose)
+    pdf = export_case_report(
+        shell.engine, case_id, by=by, clock=shell.now, purpose=purpose, means=means(shell.settings)
+    )
     output.write_bytes(pdf.content)
     if as_json:
         print_json({"file": str(output), "sha256": pdf.sha256, "pages": pdf.pages})
@@ -306,7 +294,7 @@ def import_cases(
         by = listing.acting(conn, account) if account else None
     told = import_file(
         shell.engine, file, map_file, reject_file, unit=unit, by=by, now=shell.now,
-        progress=_progress("导入 / import"),
+        progress=progress_bar("导入 / import"),
     )  # fmt: skip
     if as_json:
         print_json(told)
@@ -355,6 +343,18 @@ def user_add(
         click.echo(f"账号 {account}，初始密码 {told['password']}，请本人登录后修改。")
 
 
+def _chores(settings: Settings, database: Engine, held: Vault) -> Chores:
+    """What a worker of this installation does: anchors are asked anew, the policy may grow."""
+    with reading(database).begin() as conn:
+        origin = log.origin(conn)
+    return Chores(
+        held,
+        timedelta(days=settings.retention_days),
+        settings.keys,
+        lambda: anchors(settings, open_keys(settings.keys, origin).policy),
+    )
+
+
 def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> None:
     import waitress
 
@@ -364,9 +364,8 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
     database = open_database(settings.database_url)
     clock = clock_of(database, now_utc)
     app = create_app(settings, clock=clock)
-    held = open_kept(*settings.vault)
-    retention = timedelta(days=settings.retention_days)
-    stop = start_worker(database, clock, held, retention) if with_worker else Event()
+    chores = _chores(settings, database, open_kept(*settings.vault))
+    stop = start_worker(database, clock, chores) if with_worker else Event()
     gc.freeze()  # the program itself is never garbage: searching it stops every request for 50 ms
     click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
     try:
@@ -375,21 +374,12 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
         stop.set()
 
 
+main.add_command(cli_evidence.checkpoint)
+main.add_command(cli_evidence.verify)
+main.add_command(cli_evidence.export)
 main.add_command(cli_hotline.vault)
 main.add_command(cli_hotline.receivers)
 main.add_command(cli_hotline.public)
 main.add_command(cli_keys.keys)
-
-
-def _progress(label: str) -> Callable[[int], Any]:
-    """A progress bar for `total` steps on a terminal; silent where nobody looks."""
-
-    @contextmanager
-    def bar(total: int) -> Iterator[Callable[[int], None]]:
-        if not sys.stderr.isatty():
-            yield lambda steps: None
-            return
-        with click.progressbar(length=total, label=label, file=sys.stderr) as shown:
-            yield shown.update
-
-    return bar
+main.add_command(cli_witness.witness)
+main.add_command(cli_witness.anchors)

@@ -1,7 +1,5 @@
 """What the command line tells: plain rows, ready to be JSON."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,6 @@ from engine.errors import BadInput
 from engine.lint import lint
 from engine.people import By, directory
 from engine.register import register_table
-from engine.verification import verify, verify_evidence, verify_on_all_cores
-
-# Fewer streams than this are verified faster by one process than others are started.
-WORTH_MORE_PROCESSES = 200
-
-Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 
 class WhichAdministrator(BadInput):
@@ -119,35 +111,6 @@ def stream_count(engine: Engine) -> int:
     """How many streams the log has: cases and registers."""
     with reading(engine).begin() as conn:
         return len(log.streams(conn))
-
-
-def verdict(
-    engine: Engine, case: str | None, workers: int, *, files: Path | None, progress: Progress
-) -> dict[str, Any]:
-    """Verify the log or one case: {ok, cases, events, problems: [{case, seq, what}]}.
-
-    files: where the evidence is, if it is to be checked as well.
-    """
-    total = 1 if case else stream_count(engine)
-    with progress(total) as step:
-        if case or workers < 2 or total < WORTH_MORE_PROCESSES:
-            with reading(engine).begin() as conn:
-                found = verify(conn, case=case, seen=lambda _: step(1))
-        else:
-            url = engine.url.render_as_string(hide_password=False)
-            found = verify_on_all_cores(url, workers=workers, seen=lambda _: step(1))
-    problems = list(found.problems)
-    if files is not None:
-        with reading(engine).begin() as conn:
-            problems += verify_evidence(conn, files, case=case)
-    return {
-        "ok": not problems,
-        "cases": found.cases,
-        "events": found.events,
-        "problems": [
-            {"case": problem.case, "seq": problem.seq, "what": problem.what} for problem in problems
-        ],
-    }
 
 
 def _event(entry: Entry) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What every command starts from: settings, database, vault and clock; and how it answers."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -67,3 +69,17 @@ def now_utc() -> datetime:
 def print_json(value: Any) -> None:
     """Answer a program."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def progress_bar(label: str) -> Callable[[int], Any]:
+    """A progress bar for `total` steps on a terminal; silent where nobody looks."""
+
+    @contextmanager
+    def bar(total: int) -> Iterator[Callable[[int], None]]:
+        if not sys.stderr.isatty():
+            yield lambda steps: None
+            return
+        with click.progressbar(length=total, label=label, file=sys.stderr) as shown:
+            yield shown.update
+
+    return bar

@@ -16,7 +16,7 @@ from engine.vault_key import kept_key
 from tests.engine.hotline_street import Hotline
 from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
 from tests.web.hotline_pages import Resident
-from web.background import run_worker
+from web.background import Chores, run_worker
 from web.cli import main
 from web.config import BadSettings, Settings, read_settings
 from web.receivers import KeyThere, make_keys, receiver, receivers
@@ -100,8 +100,8 @@ def test_the_worker_destroys_what_is_due(resident: Resident, h: Hotline, vault: 
 
     stop = Once()
     run_worker(
-        h.street.database, stop, clock=lambda: now, vault=vault,
-        retention=timedelta(days=365), tell=tell,
+        h.street.database, stop, clock=lambda: now,
+        chores=Chores(vault, timedelta(days=365)), tell=tell,
     )  # fmt: skip
     assert any("已销毁" in sentence for sentence in told)
     assert h.all("sealed.destroyed")
