@@ -26,11 +26,12 @@ from sqlalchemy import Engine
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from audit import log
-from audit.entries import Entry
+from audit.evidence_file import EvidenceFile
 from audit.reports.case import case_record
 from audit.reports.facts import CaseRecord
 from benchmarks.steps import POSTS, ROOT, START, UNITS, photo, steps_of_a_case
 from engine.calendar_versions import publish_calendar
+from engine.case_evidence import case_evidence
 from engine.cases import Place, Report, complete_task, open_case
 from engine.database import open_database
 from engine.definition_sets import deploy, load
@@ -109,7 +110,7 @@ def found(folder: Path) -> Office:
 class Told:
     """A case as its report needs it."""
 
-    entries: list[Entry]
+    evidence: EvidenceFile
     record: CaseRecord
     names: Names
 
@@ -119,7 +120,7 @@ def read(engine: Engine, case: str) -> Told:
     with engine.begin() as conn:
         entries = log.read(conn, case)
         facts = element_facts(load(conn, entries[0].data["definition"]["sha256"]))
-        return Told(entries, case_record(entries, facts), names(directory(conn)))
+        return Told(case_evidence(conn, case), case_record(entries, facts), names(directory(conn)))
 
 
 def issue(told: Told) -> Issue:
@@ -134,9 +135,8 @@ def words(told: Told) -> None:
 
 def report(told: Told) -> Printed:
     """The whole report."""
-    bodies = [entry.body for entry in told.entries]
     return render_case_report(
-        told.record, issue(told), names=told.names, bodies=bodies, locale="zh"
+        told.record, issue(told), names=told.names, evidence=told.evidence, locale="zh"
     )
 
 

@@ -27,6 +27,7 @@ from web import (
     publication,
     receipts,
     refusals,
+    report_jobs,
     reporting,
     sealed,
     seeing,
@@ -43,7 +44,7 @@ LARGEST_REQUEST = 150 * 1024 * 1024
 SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
-    kept_receipts,
+    kept_receipts, report_jobs,
 )  # fmt: skip
 
 

@@ -18,10 +18,9 @@ from engine.casework import Done, read_case
 from engine.definition_sets import UnknownDefinition, latest, load, version_of
 from engine.definitions import OPENING_FORM
 from engine.errors import BadInput
-from engine.exports import exporter
 from engine.inbox import open_steps
 from engine.people import directory
-from engine.reasons import reasoned
+from engine.report_jobs import own_jobs
 from engine.rights import may_see, places_seen
 from engine.search import STATUSES, Query, search
 from engine.verification import verify
@@ -30,15 +29,14 @@ from web.case_rows import case_rows
 from web.case_view import case_link, diagram_facts, folded, steps_of, table_rows, trace_days
 from web.desk import desk_of, unit_groups
 from web.drawn import fill_in
-from web.exporting import export_case_report
 from web.moments import read_day
 from web.quantities import ZONE
 from web.records import CaseFile, five_cells, names, read_file
 from web.related import family, groups, is_first, linked_case, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
-from web.texts import either, language, say
-from web.visit import at, by, done_before, house, key, reads, see_other, writes
+from web.texts import either, say
+from web.visit import at, by, done_before, key, reads, see_other, writes
 
 pages = Blueprint("cases", __name__)
 
@@ -94,6 +92,7 @@ def page(case_id: str) -> str:
         steps = task_rows(conn, open_steps(conn, [case_id]), desk.directory, calendar(conn), at())
         alike = _alike(conn, file)
         version = version_of(conn, desk.case.definition)
+        reports = own_jobs(conn, case_id, by().person)
         verdict = verify(conn, case=case_id) if "verify" in request.args else None
     late = any(line.timing.state == "overdue" for line in file.record.now)
     earlier, days = folded(trace_days(file.record, called), LONG_STORY)
@@ -117,6 +116,7 @@ def page(case_id: str) -> str:
         groups=groups(desk, file.record, called) if shown is None else [],
         process=either(file.definition.title, file.definition.title_en),
         acts=case_acts(desk, by()) if shown is None else None,
+        reports=reports,
         version=version,
         verdict=verdict,
         shown=shown,
@@ -262,23 +262,6 @@ def show_site_code(case_id: str) -> AnyResponse:
     with writes() as conn:
         site_codes.show(conn, case_id, by=by(), at=at())
     return see_other("cases.site_code", case_id=case_id)
-
-
-@pages.post("/cases/<case_id>/exports")
-@login_required  # type: ignore[untyped-decorator]
-def export(case_id: str) -> Response:
-    """The accountability report as PDF; the export is itself on the record."""
-    with reads() as conn:
-        desk = desk_of(conn, case_id)
-        exporter(desk, by())
-    purpose = reasoned(request.form.get("purpose", ""), what="用途", english="a purpose")
-    # No transaction is open while the pages are set: that takes seconds, and there is one writer.
-    pdf = export_case_report(
-        house().database, case_id, by=by(), at=at(), purpose=purpose, locale=language()
-    )
-    response = Response(pdf.content, mimetype="application/pdf")
-    response.headers["Content-Disposition"] = f'attachment; filename="{case_id}.pdf"'
-    return response
 
 
 def _act(

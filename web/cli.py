@@ -116,22 +116,30 @@ def worker(shell: Shell, once: bool) -> None:
     from engine.retention import destroy_due
     from engine.worker import ring_due
     from web.background import run_worker, start_anchors
+    from web.press import make_waiting, start_reports
 
     if not once:
         stop, chores = Event(), _chores(shell.settings, shell.engine, shell.vault)
         start_anchors(shell.engine, stop, shell.now, chores)
-        run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
+        reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
+        try:
+            run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
+        finally:
+            stop.set()
+            reports.join()
         return
     recorded, refused = ring_due(shell.engine, at=shell.now(), limit=1_000_000)
     delivered, stuck = deliver(shell.engine, at=shell.now(), vault=shell.vault)
     after = timedelta(days=shell.settings.retention_days)
     destroyed = destroy_due(shell.engine, shell.vault, at=shell.now(), after=after)
     signed = cli_evidence.sign_and_anchor(shell)
+    made = make_waiting(shell.engine, shell.settings, clock=shell.now)
     for sentence in (*refused, *stuck, *signed["failed"]):
         click.echo(sentence, err=True)
     click.echo(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
     click.echo(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
     click.echo(f"{destroyed} 份密封内容保存期满，已销毁 / {destroyed} sealed contents destroyed")
+    click.echo(f"{made} 份报告 / {made} reports")
     click.echo(f"{signed['integrated']} 条记录编入树 / {signed['integrated']} taken into the tree")
 
 
@@ -360,18 +368,22 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
 
     from web.app import create_app
     from web.background import start_worker
+    from web.press import start_reports
 
     database = open_database(settings.database_url)
     clock = clock_of(database, now_utc)
     app = create_app(settings, clock=clock)
     chores = _chores(settings, database, open_kept(*settings.vault))
     stop = start_worker(database, clock, chores) if with_worker else Event()
+    reports = with_worker and start_reports(database, stop, settings=settings, clock=clock)
     gc.freeze()  # the program itself is never garbage: searching it stops every request for 50 ms
     click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
     try:
         waitress.serve(app, host=host, port=port, threads=8, ident=None)
     finally:
         stop.set()
+        if reports:
+            reports.join()
 
 
 main.add_command(cli_evidence.checkpoint)

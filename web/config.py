@@ -58,6 +58,10 @@ class Settings:
     policy: whom a verifier believes, left out policy.txt in keys_dir; no secret. Lost: the same
     lines can be written again; changed by others: a forged log passes for ours.
 
+    reports_dir: reports made for whoever asked for them, until they are old; left out, `reports`
+    beside the database. Lost: they can be asked for anew; what was exported stays on the record.
+    reports_days: so long a report can be fetched after it was made.
+
     tsa_url: the time-stamping authority (RFC 3161) that is asked over checkpoints; left out, none
     is. tsa_roots: a PEM file with the certificates its stamps must come from; without it they are
     kept unchecked. checkpoints_dir: the checkpoint of each day as a file; left out, `checkpoints`
@@ -85,6 +89,8 @@ class Settings:
     tsa_roots: Path | None = None
     checkpoints_dir: Path | None = None
     witness_timeout: float = 5.0
+    reports_dir: Path | None = None
+    reports_days: int = 30
 
     @property
     def vault(self) -> tuple[str, Path]:
@@ -104,6 +110,11 @@ class Settings:
     def checkpoints(self) -> Path:
         """The folder of the daily checkpoint files."""
         return self.checkpoints_dir or self._beside / "checkpoints"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of reports that were made."""
+        return self.reports_dir or self._beside / "reports"
 
     @property
     def _beside(self) -> Path:
@@ -246,4 +257,6 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "tsa_roots": lambda text: Path(_words(text)),
     "checkpoints_dir": lambda text: Path(_words(text)),
     "witness_timeout": _seconds,
+    "reports_dir": lambda text: Path(_words(text)),
+    "reports_days": _days,
 }

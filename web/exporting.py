@@ -1,4 +1,4 @@
-"""A report leaves the house: read, print, put on the record, hand out – in this order.
+"""A report leaves the house: read, print, seal, put on the record, hand out – in this order.
 
 Nothing is held while the pages are set: that takes seconds, and the database has one writer. If the
 server dies before the record is written, nobody has the file; after it, the export is on the record
@@ -6,68 +6,219 @@ even if the file never arrived.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from audit import log
+from audit import log, sequence
+from audit.checkpoint import read_checkpoint
+from audit.encoding import instant
+from audit.entries import Entry
+from audit.evidence_file import EvidenceFile
+from audit.note import BadSignature
+from audit.policy import Policy, witnessed
 from audit.reports.case import case_record
+from audit.reports.facts import CaseRecord
+from audit.sequence import SequencedElsewhere, TreeDiffers
+from audit.timestamp import read_stamp
+from engine.case_evidence import case_evidence
 from engine.casework import UnknownCase, read_case
 from engine.database import reading
 from engine.definition_sets import load
 from engine.directory import Directory
 from engine.exports import element_facts, record_export
+from engine.keys import Keys, Places, open_keys
 from engine.people import By, directory
+from engine.report_jobs import Made
 from engine.rights import may_see
-from web.pdf import Issue, render_case_report
+from engine.sequencer import sequence_log
+from web.pdf import Anchored, Issue, RecordBroken, render_case_report
 from web.records import names
 from web.related import with_cases
+from web.wording import Names
+
+# A sequencer at work elsewhere needs a moment to sign what it has just taken in.
+SEQUENCING_TRIES: Final = 3
+NO_KEYS: Final = Keys(None, None, None, Policy(()))
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What reports are made with besides the record.
+
+    keys: where the log's keys are; without them reports are not sealed, and no checkpoint is signed
+    for them. tsa_url: the authority that stamps the time of the seal, if one is to.
+    """
+
+    keys: Places | None = None
+    tsa_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A report that is on the record: its bytes, their SHA-256 (hex), its pages."""
+    """A report: its bytes, their SHA-256 (hex), its pages, the head (hex) that it rests on."""
 
     content: bytes
     sha256: str
     pages: int
+    head: str
+
+    @property
+    def made(self) -> Made:
+        """What of it is put on the record."""
+        return Made(self.sha256, self.pages, self.head)
 
 
 def export_case_report(
-    engine: Engine, case_id: str, *, by: By | None, at: datetime, purpose: str, locale: str = "zh"
+    engine: Engine,
+    case_id: str,
+    *,
+    by: By | None,
+    clock: Callable[[], datetime],
+    purpose: str,
+    locale: str = "zh",
+    means: Means = Means(),
 ) -> Exported:
     """Make the accountability report of a case and record that it was made.
 
-    by: None stands for whoever operates the server. Raises UnknownCase, RecordBroken,
-    MissingGlyphs, MayNotExport, NoReason.
+    by: None stands for whoever operates the server. Raises MayNotExport, NoReason, and what
+    `make_case_report` does.
     """
-    with reading(engine).begin() as conn:
-        entries = log.read(conn, case_id)
-        if not entries or case_id.startswith("@"):
-            raise UnknownCase(case_id)
-        definition = load(conn, entries[0].data["definition"]["sha256"])
-        people = directory(conn)
-        record = case_record(entries, element_facts(definition))
-        called = with_cases(
-            conn, names(people), record, people,
-            sees=lambda case: by is None or may_see(read_case(conn, case), people, by, at),
-        )  # fmt: skip
-    issue = Issue(
-        at,
-        _made_by(people, by, at, locale),
-        purpose,
-        organisation=_organisation(people, entries[0].data["place"]["path"][-1]),
+    report = make_case_report(
+        engine, case_id, by=by, at=clock(), purpose=purpose, locale=locale, means=means
     )
-    bodies = [entry.body for entry in entries]
-    printed = render_case_report(record, issue, names=called, bodies=bodies, locale=locale)
-    sha256 = hashlib.sha256(printed.data).hexdigest()
     with engine.begin() as conn:
         record_export(
-            conn, case_id, kind="case_report", sha256=sha256, head=record.head, purpose=purpose,
-            pages=printed.pages, by=by, at=at,
+            conn, case_id, kind="case_report", sha256=report.sha256, head=report.head,
+            purpose=purpose, pages=report.pages, by=by, at=clock(),
         )  # fmt: skip
-    return Exported(printed.data, sha256, printed.pages)
+    return report
+
+
+def make_case_report(
+    engine: Engine,
+    case_id: str,
+    *,
+    by: By | None,
+    at: datetime,
+    purpose: str,
+    locale: str,
+    means: Means,
+    tell: Callable[[str], None] = lambda stage: None,
+) -> Exported:
+    """Make the report without recording it; it must not leave the house before that.
+
+    tell: is told each stage as it begins: reading, setting, sealing. Raises UnknownCase,
+    RecordBroken, MissingGlyphs, NotSealed, and what is wrong with the keys.
+    """
+    tell("reading")
+    keys = _sequenced(engine, case_id, means, at)
+    with reading(engine).begin() as conn:
+        told = _read(conn, case_id, by, at, keys)
+    issue = Issue(
+        at,
+        _made_by(told.people, by, at, locale),
+        purpose,
+        organisation=_organisation(told.people, told.record.path[-1]),
+        sealed=keys.seal is not None,
+    )
+    tell("setting")
+    printed = render_case_report(
+        told.record, issue, names=told.names, evidence=told.evidence, anchored=told.anchored,
+        locale=locale,
+    )  # fmt: skip
+    tell("sealing")
+    data = _sealed(printed.data, keys, at, means)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Exported(data, sha256, printed.pages, told.record.head)
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    record: CaseRecord
+    evidence: EvidenceFile
+    anchored: Anchored | None
+    names: Names
+    people: Directory
+
+
+def _sequenced(engine: Engine, case_id: str, means: Means, at: datetime) -> Keys:
+    """The keys, after the tree has taken in what waits and was signed, if that is for us to do."""
+    if means.keys is None:
+        return NO_KEYS
+    with reading(engine).begin() as conn:
+        keys = open_keys(means.keys, log.origin(conn))
+    for _ in range(SEQUENCING_TRIES if keys.checkpoint else 0):
+        try:
+            sequence_log(engine, means.keys, at=at)
+            break
+        except SequencedElsewhere:
+            continue
+        except TreeDiffers as error:
+            raise RecordBroken(str(error)) from error
+    return keys
+
+
+def _read(conn: Connection, case_id: str, by: By | None, at: datetime, keys: Keys) -> _Told:
+    """All that the report rests on, as of one moment."""
+    entries = log.read(conn, case_id)
+    if not entries or case_id.startswith("@"):
+        raise UnknownCase(case_id)
+    known = (*keys.policy.logs, *(one.key for one in keys.checkpoint_signers))
+    evidence = case_evidence(conn, case_id, tuple(dict.fromkeys(known)))
+    people, record = directory(conn), _record(conn, entries)
+    called = with_cases(
+        conn, names(people), record, people,
+        sees=lambda case: by is None or may_see(read_case(conn, case), people, by, at),
+    )  # fmt: skip
+    last = sequence.latest(conn)
+    anchored = _anchored(evidence, last.at, keys.policy) if last else None
+    return _Told(record, evidence, anchored, called, people)
+
+
+def _record(conn: Connection, entries: list[Entry]) -> CaseRecord:
+    definition = load(conn, entries[0].data["definition"]["sha256"])
+    return case_record(entries, element_facts(definition))
+
+
+def _anchored(evidence: EvidenceFile, signed_at: str, policy: Policy) -> Anchored | None:
+    """The checkpoint as it is printed, or None where no entry stands under it yet."""
+    covered = sum(proof is not None for proof in evidence.proofs)
+    if evidence.note is None or not covered:
+        return None
+    try:
+        cosigned = witnessed(evidence.note, policy)
+    except BadSignature as error:
+        raise RecordBroken(str(error)) from error
+    stamps = map(read_stamp, evidence.timestamps)
+    return Anchored(
+        evidence.note,
+        read_checkpoint(evidence.note),
+        covered,
+        instant(signed_at),
+        tuple((name, datetime.fromtimestamp(at, UTC)) for name, at in cosigned.items()),
+        tuple((stamp.authority, stamp.at) for stamp in stamps),
+    )
+
+
+# --- sealing --------------------------------------------------------------------------------------
+
+
+def _sealed(pdf: bytes, keys: Keys, at: datetime, means: Means) -> bytes:
+    """The PDF under the log's seal; as it is where there is none."""
+    if keys.seal is None:
+        return pdf
+    # Half a second to import, which nobody should wait for who asks for no report.
+    from web.sealing import StampingAuthority, seal_pdf
+
+    tsa = StampingAuthority(means.tsa_url) if means.tsa_url else None
+    return seal_pdf(pdf, keys.seal, at=at, tsa=tsa)
 
 
 def _made_by(people: Directory, by: By | None, at: datetime, locale: str) -> str:

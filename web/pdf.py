@@ -12,8 +12,11 @@ from typing import Any, Final
 import segno
 from markupsafe import Markup
 
-from audit.bundle import check_bundle, write_bundle
 from audit.chain import Problem
+from audit.checkpoint import Checkpoint
+from audit.entries import Entry
+from audit.evidence_file import EvidenceFile, check_entries, write_evidence
+from audit.note import Note
 from audit.reports.case import content_digest
 from audit.reports.facts import CaseRecord
 from engine.errors import Refusal
@@ -22,9 +25,11 @@ from web.report_text import ReportText
 from web.typesetting import typeset
 from web.wording import Names
 
-ATTACHMENT: Final = "events.json"
+ATTACHMENT: Final = "evidence.json"
 TEMPLATE: Final = "report/case.html"
 STYLES: Final = "report.css"
+# What a telephone still reads from 36 mm of paper: 0.4 mm a module.
+LARGEST_CODE: Final = 900
 # Longer tables are told in lines: a cell costs a millisecond to set, a line of text a fifth of one.
 MOST_ROWS: Final = 20
 
@@ -69,6 +74,7 @@ class Issue:
     """Who has a report made, when, for what, and what the office wants printed on it.
 
     made_by: name and post in words. bases: the law as the office has configured it, never ours.
+    sealed: the file will bear a digital seal.
     """
 
     made_at: datetime
@@ -77,23 +83,45 @@ class Issue:
     organisation: str = ""
     heading: str = ""
     bases: tuple[str, ...] = ()
+    sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """The signed checkpoint under which the entries of a case stand, as a report prints it.
+
+    covered: so many entries, from the first, stand under it. signed_at: by the server's clock.
+    cosigned: which witnesses have, and when; stamped: which authorities, and when.
+    """
+
+    note: Note
+    checkpoint: Checkpoint
+    covered: int
+    signed_at: datetime
+    cosigned: tuple[tuple[str, datetime], ...] = ()
+    stamped: tuple[tuple[str, datetime], ...] = ()
 
 
 def render_case_report(
-    record: CaseRecord, issue: Issue, *, names: Names, bodies: Sequence[bytes], locale: str
+    record: CaseRecord,
+    issue: Issue,
+    *,
+    names: Names,
+    evidence: EvidenceFile,
+    anchored: Anchored | None = None,
+    locale: str,
 ) -> Printed:
     """Print the report of a case as PDF/A-3u; equal inputs give equal bytes.
 
-    bodies: the stored bytes of exactly the entries the record was folded from; they are checked
-    and embedded verbatim. Of a record too long for MOST_PAGES the account, and then the rest of
-    long lists, is left to the attachment, and the report says so. Holds no connection, reads no
+    evidence: holds the stored bytes of exactly the entries the record was folded from; they are
+    checked, and it is embedded. Of a record too long for MOST_PAGES the account, and then the rest
+    of long lists, is left to the attachment, and the report says so. Holds no connection, reads no
     clock. Raises RecordBroken, MissingGlyphs.
     """
-    bundle = write_bundle(record.log, record.case, bodies)
-    _check(record, bundle)
-    told = {"zh": "本案全部记录的原始字节", "en": "The entries of the case, verbatim"}[locale]
-    attached = File(ATTACHMENT, told, bundle)
-    told_of = _values(record, issue, names, locale)
+    _check(record, evidence)
+    told = {"zh": "本案全部记录的原始字节和证明", "en": "The entries of the case, with proofs"}
+    attached = File(ATTACHMENT, told[locale], write_evidence(evidence))
+    told_of = _values(record, issue, names, locale, anchored)
 
     def press(html: str) -> Printed:
         return print_pdf(html, STYLES, made_at=issue.made_at, attach=[attached])
@@ -116,17 +144,25 @@ def least_pages(html: str) -> int:
 
 
 def case_report_html(
-    record: CaseRecord, issue: Issue, *, names: Names, locale: str, room: Room = ROOMS[0]
+    record: CaseRecord,
+    issue: Issue,
+    *,
+    names: Names,
+    locale: str,
+    anchored: Anchored | None = None,
+    room: Room = ROOMS[0],
 ) -> str:
     """The report as HTML, before it is printed."""
-    return _words(_values(record, issue, names, locale), room)
+    return _words(_values(record, issue, names, locale, anchored), room)
 
 
 def _words(told: dict[str, Any], room: Room) -> str:
     return typeset(page(TEMPLATE, **told, room=room), told["locale"])
 
 
-def _values(record: CaseRecord, issue: Issue, names: Names, locale: str) -> dict[str, Any]:
+def _values(
+    record: CaseRecord, issue: Issue, names: Names, locale: str, anchored: Anchored | None
+) -> dict[str, Any]:
     digest = content_digest(record)
     return {
         "record": record,
@@ -136,8 +172,10 @@ def _values(record: CaseRecord, issue: Issue, names: Names, locale: str) -> dict
         "attachment": ATTACHMENT,
         "digest": " ".join(digest[n : n + 8] for n in range(0, 24, 8)) + " …",
         "whole_digest": digest,
-        "head": [record.head[n : n + 16] for n in range(0, 64, 16)],
-        "qr": qr_code(record),
+        "head": _groups(record.head),
+        "anchored": anchored,
+        "root": _groups(anchored.checkpoint.root.hex()) if anchored else [],
+        "qr": qr_code(code_of(anchored.note) if anchored else record_code(record)),
         "seal": seal(),
         "made_on": issue.made_at.isoformat(),
         "most_rows": MOST_ROWS,
@@ -145,10 +183,23 @@ def _values(record: CaseRecord, issue: Issue, names: Names, locale: str) -> dict
     }
 
 
-def qr_code(record: CaseRecord) -> Markup:
+def record_code(record: CaseRecord) -> str:
     """What a reader compares elsewhere: log, case, number of entries, last hash, one a line."""
-    lines = (record.log, record.case, str(record.count), record.head)
-    matrix = segno.make("\n".join(lines), error="m", micro=False).matrix
+    return "\n".join((record.log, record.case, str(record.count), record.head))
+
+
+def code_of(note: Note) -> str:
+    """The whole checkpoint; of one with too many cosignatures for a code, with the log's own."""
+    if len(note.data) <= LARGEST_CODE:
+        return note.data.decode()
+    origin = note.text.partition("\n")[0]
+    own = tuple(one for one in note.signatures if one.name == origin)
+    return Note(note.text, own).data.decode()
+
+
+def qr_code(told: str) -> Markup:
+    """A drawing of the code that says this."""
+    matrix = segno.make(told, error="m", micro=False, encoding="utf-8").matrix
     # One path: every element of a drawing is looked up and drawn on its own.
     cells = "".join(f"M{x} {y}h{w}v1h-{w}z" for y, row in enumerate(matrix) for x, w in _runs(row))
     return Markup(
@@ -169,13 +220,17 @@ def _runs(row: Sequence[int]) -> list[tuple[int, int]]:
     return [(start, end - start) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _check(record: CaseRecord, bundle: bytes) -> None:
-    found = list(check_bundle(bundle))
-    problem = next((one for one in found if isinstance(one, Problem)), None)
-    if problem is not None:
-        raise RecordBroken(f"#{problem.seq}: {problem.what}")
-    last = found[-1] if found else None
-    if last is None or isinstance(last, Problem) or last.hash.hex() != record.head:
+def _groups(hash_: str) -> list[str]:
+    return [hash_[n : n + 16] for n in range(0, len(hash_), 16)]
+
+
+def _check(record: CaseRecord, evidence: EvidenceFile) -> None:
+    last: Entry | None = None
+    for found in check_entries(evidence):
+        if isinstance(found, Problem):
+            raise RecordBroken(f"#{found.seq}: {found.what}")
+        last = found
+    if last is None or last.hash.hex() != record.head:
         raise RecordBroken("the record rests on other entries")
 
 

@@ -17,6 +17,8 @@ from tests.web.conftest import Visitor
 from tests.web.paths import accepted, assigned, closed, confirmed, rectified, reported, signed_for
 from web import visit
 from web.case_view import TraceRow, folded
+from web.config import Settings
+from web.press import make_waiting
 
 Enter = Callable[[str], Visitor]
 
@@ -230,12 +232,15 @@ def test_a_supervisor_reopens_while_the_process_watches_over_it(
 
 
 def test_a_report_is_exported_with_its_purpose_and_put_on_the_record(
-    signed_in: Enter, web_street: Street
+    signed_in: Enter, web_street: Street, settings: Settings
 ) -> None:
     case = accepted(web_street)
     watch = signed_in("watch")
     assert watch.post(f"/cases/{case}/exports", {"purpose": " "}).status_code == 400
     answer = watch.post(f"/cases/{case}/exports", {"purpose": "纪检函调"})
+    assert answer.status_code == 303
+    assert make_waiting(web_street.database, settings, clock=lambda: web_street.at) == 1
+    answer = watch.get(f"{answer.location}/file")
     assert answer.mimetype == "application/pdf"
     assert answer.data.startswith(b"%PDF-")
     entry = web_street.entries(case)[-1]

@@ -6,17 +6,18 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
-from audit.bundle import check_bundle
 from audit.chain import Problem
+from audit.evidence_file import EvidenceFile, check_entries, read_evidence
 from audit.reports.case import case_record, content_digest
 from audit.reports.facts import CaseRecord
 from tests.golden.cases.sample import two_rounds
@@ -40,13 +41,22 @@ BODIES = [entry.body for entry in SAMPLE.entries]
 RECORD = case_record(SAMPLE.entries, SAMPLE.elements)
 NAMES = Names(SAMPLE.persons, SAMPLE.units, SAMPLE.posts)
 FONTS = Path(printing.__file__).parent / "fonts"
+
+
+def evidence(bodies: Sequence[bytes], **more: Any) -> EvidenceFile:
+    """These entries, not in any tree yet."""
+    proofs = (None,) * len(bodies)
+    return EvidenceFile(SAMPLE.entries[0].log, RECORD.case, tuple(bodies), proofs, **more)
+
+
+EVIDENCE = evidence(BODIES)
 AT = datetime(2025, 12, 4, 1, 10, tzinfo=UTC)
 ISSUE = Issue(AT, "郑演示（听澜街道·督查）", "街道季度督查调阅", "澜江市南屿区听澜街道")
 RESOLUTION = 200
 
 
 def render(record: CaseRecord = RECORD, locale: str = "zh", issue: Issue = ISSUE) -> bytes:
-    return render_case_report(record, issue, names=NAMES, bodies=BODIES, locale=locale).data
+    return render_case_report(record, issue, names=NAMES, evidence=EVIDENCE, locale=locale).data
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +103,7 @@ def test_head_count_and_digest_stand_on_the_page(report: Path) -> None:
 
 
 def test_the_number_of_pages_is_told(report: Path) -> None:
-    printed = render_case_report(RECORD, ISSUE, names=NAMES, bodies=BODIES, locale="zh")
+    printed = render_case_report(RECORD, ISSUE, names=NAMES, evidence=EVIDENCE, locale="zh")
     with pikepdf.open(report) as pdf:
         assert printed.pages == len(pdf.pages)
 
@@ -231,14 +241,14 @@ def test_an_account_too_long_for_the_pages_is_left_to_the_attachment(
     record = long(7)
     whole = case_report_html(record, ISSUE, names=NAMES, locale="zh")
     assert print_pdf(whole, "report.css", made_at=AT, attach=[]).pages > 9
-    printed = render_case_report(record, ISSUE, names=NAMES, bodies=BODIES, locale="zh")
+    printed = render_case_report(record, ISSUE, names=NAMES, evidence=EVIDENCE, locale="zh")
     assert printed.pages <= 9
     (tmp_path / "long.pdf").write_bytes(printed.data)
     text = words(text_of(tmp_path / "long.pdf"))
     assert f"没有印在纸面上。逐条的记录全在本PDF的附件{pdf.ATTACHMENT}里，一条不少。" in text
     assert "条，纸面放不下" not in text
-    assert check_bundle(attached(printed.data))
-    again = render_case_report(record, ISSUE, names=NAMES, bodies=BODIES, locale="zh")
+    assert read_evidence(attached(printed.data)) == EVIDENCE
+    again = render_case_report(record, ISSUE, names=NAMES, evidence=EVIDENCE, locale="zh")
     assert again.data == printed.data
 
 
@@ -246,7 +256,7 @@ def test_lists_too_long_for_the_pages_say_how_much_is_left_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(pdf, "MOST_PAGES", 12)
-    printed = render_case_report(long(100), ISSUE, names=NAMES, bodies=BODIES, locale="zh")
+    printed = render_case_report(long(100), ISSUE, names=NAMES, evidence=EVIDENCE, locale="zh")
     assert printed.pages <= 12
     (tmp_path / "long.pdf").write_bytes(printed.data)
     text = words(text_of(tmp_path / "long.pdf"))
@@ -259,14 +269,14 @@ def test_lists_too_long_for_the_pages_say_how_much_is_left_out(
 def attached(data: bytes) -> bytes:
     with pikepdf.open(io.BytesIO(data)) as pdf:
         (name,) = pdf.attachments
-        assert name == "events.json"
+        assert name == "evidence.json"
         file = pdf.attachments[name]
         assert str(file.obj.AFRelationship) == "/Data"
         return file.get_file().read_bytes()
 
 
 def test_the_attached_entries_verify_and_are_the_ones_reported(report: Path) -> None:
-    found = list(check_bundle(attached(report.read_bytes())))
+    found = list(check_entries(read_evidence(attached(report.read_bytes()))))
     assert not [one for one in found if isinstance(one, Problem)]
     assert found == SAMPLE.entries
 
@@ -274,7 +284,7 @@ def test_the_attached_entries_verify_and_are_the_ones_reported(report: Path) -> 
 def test_the_lines_printed_in_the_report_verify_what_is_attached(
     report: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "events.json").write_bytes(attached(report.read_bytes()))
+    (tmp_path / pdf.ATTACHMENT).write_bytes(attached(report.read_bytes()))
     html = case_report_html(RECORD, ISSUE, names=NAMES, locale="zh")
     lines = re.search(r"<pre>(.*?)</pre>", html, re.DOTALL)
     assert lines
@@ -285,10 +295,10 @@ def test_the_lines_printed_in_the_report_verify_what_is_attached(
 
 def test_entries_other_than_the_ones_reported_are_refused() -> None:
     with pytest.raises(RecordBroken, match="没有生成报告"):
-        render_case_report(RECORD, ISSUE, names=NAMES, bodies=BODIES[:-1], locale="zh")
+        render_case_report(RECORD, ISSUE, names=NAMES, evidence=evidence(BODIES[:-1]), locale="zh")
     broken = [*BODIES[:5], BODIES[5].replace(b"hazard", b"Hazard"), *BODIES[6:]]
     with pytest.raises(RecordBroken, match=r"#6|#7"):
-        render_case_report(RECORD, ISSUE, names=NAMES, bodies=broken, locale="zh")
+        render_case_report(RECORD, ISSUE, names=NAMES, evidence=evidence(broken), locale="zh")
 
 
 def test_equal_inputs_give_equal_bytes(report: Path) -> None:

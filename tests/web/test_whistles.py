@@ -13,6 +13,8 @@ from tests.engine.whistle_street import Whistle
 from tests.web.paths import confirmed
 from tests.web.whistle_pages import *  # noqa: F403
 from tests.web.whistle_pages import BLOWN, Enter
+from web.config import Settings
+from web.press import make_waiting
 from web.report_text import ReportText
 from web.wording import MESSAGES, PROCESSES, Names
 
@@ -261,11 +263,13 @@ def test_departments_offered_are_those_that_respond(signed_in: Enter, w: Whistle
 
 
 def test_the_report_tells_of_related_cases_in_words(
-    signed_in: Enter, w: Whistle, web_street: Street
+    signed_in: Enter, w: Whistle, web_street: Street, settings: Settings
 ) -> None:
     w.called().arrived("u-fire")
-    answer = signed_in("desk").post(f"/cases/{w.find('u-fire')}/exports", {"purpose": "例会"})
-    assert answer.mimetype == "application/pdf"
+    desk = signed_in("desk")
+    answer = desk.post(f"/cases/{w.find('u-fire')}/exports", {"purpose": "例会"})
+    assert make_waiting(web_street.database, settings, clock=lambda: web_street.at) == 1
+    assert desk.get(f"{answer.location}/file").mimetype == "application/pdf"
     digest, entries = w.state.definition, w.entries()
     with web_street.database.begin() as conn:
         record = case_record(entries, element_facts(load(conn, digest)))
