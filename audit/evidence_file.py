@@ -133,9 +133,10 @@ def read_evidence(data: bytes) -> EvidenceFile:
         raise NotEvidence("the file is too large")
     try:
         evidence = _read(orjson.loads(data))
+        again = write_evidence(evidence)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotEvidence(f"not an evidence file: {error}") from None
-    if write_evidence(evidence) != data:
+    if again != data:
         raise NotEvidence(
             "the file is not in the form in which it was written, or says other than it holds"
         )
