@@ -85,8 +85,11 @@ def _serve(folder: Path, signer: Signer, keys: list[VerifierKey], host: str, por
     click.echo(signer.key.vkey)
     for key in keys:
         click.echo(f"见证 / watching  {key.name}")
-    click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
-    waitress.serve(app, host=host, port=port, threads=4, ident=None)
+    # Listening before it is said; a host with several addresses has one port for all of them.
+    server = waitress.create_server(app, host=host, port=port, threads=4, ident=None)
+    bound = getattr(server, "effective_port", port)
+    click.echo(f"http://{host}:{bound}  (Ctrl+C 结束 / to stop)")
+    server.run()
 
 
 @witness.command()
