@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--without", action="append", default=[], choices=[*STEPS, "all"],
                         help="这一步不必核对，可多个 / this step need not be done")  # fmt: skip
     parser.add_argument("--quick", action="store_true",
-                        help="导出只看摘要、相连和树 / an export's hashes, links, tree")  # fmt: skip
+                        help="只看摘要、相连和树 / hashes, links and tree alone")  # fmt: skip
     parser.add_argument("--json", action="store_true")
     return parser
 
