@@ -437,7 +437,7 @@ def rewritten(
 def tree(files: Files) -> tuple[int, bytes]:
     """Size and root of the entries that are there."""
     found = Frontier()
-    found.extend(map(leaf_hash, entries(files)))
+    found.extend([leaf_hash(body) for body in entries(files)])
     return found.size, found.root()
 
 
