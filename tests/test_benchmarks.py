@@ -16,3 +16,11 @@ def test_the_step_benchmark_measures_ours_and_the_floor_in_one_run() -> None:
     assert told["steps"] == 10
     # Round 16 writes what round 2 wrote, but for numbers that have grown a digit.
     assert told["bytes_last_round"] <= told["bytes_round_2"] * 1.02
+
+
+def test_the_proof_benchmark_measures_with_and_without_in_one_run() -> None:
+    sizes = ["--cases", "1", "--events", "600", "--leaves", "700"]
+    command = [sys.executable, "benchmarks/proof.py", *sizes, "--json"]
+    ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    told = json.loads(ran.stdout)
+    assert {"append_overhead", "links_events_per_s", "prove_us", "check_us"} <= set(told)
