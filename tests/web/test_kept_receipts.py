@@ -27,7 +27,7 @@ from web.config import Settings
 Enter = Callable[[str], Visitor]
 LIMIT = timedelta(hours=1)
 CONFIRM = {**CONFIRMED, "danger_now": ""}
-WAITING = "已登记，正在编入见证树，稍后可取完整证明"
+WAITING = "已登记，正在编入见证树"
 
 
 @pytest.fixture
@@ -127,7 +127,8 @@ def test_once_a_checkpoint_covers_it_the_proof_carries_the_receipt(
     with web_street.database.begin() as conn:
         leaf = sequence.leaf_index(conn, entry.hash)
     assert leaf is not None
-    assert f"已编入：第 {leaf + 1} 片叶子，检查点 {size}。" in page
+    assert "已编入见证树" in page
+    assert f"第 {leaf + 1} 片叶子，检查点 {size}。" in page
 
     answer = who.get(path(case, 1, ".tlog-proof"))
     assert f'filename="receipt-{case}-1.tlog-proof"' in answer.headers["Content-Disposition"]

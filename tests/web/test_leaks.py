@@ -242,7 +242,8 @@ def asked(h: Hotline, case: str) -> list[str]:
     questions = ["投诉", "投诉举报", "诉", number, case, *receipts, WORDS, NAME]
     return [
         *(f"/cases?text={one}" for one in questions),
-        *(f"/receipt?number={one}" for one in [*receipts, number, case]),
+        *(f"/receipt{more}?number={one}" for one in [*receipts, number, case]
+          for more in ("", "/kept", "/kept.txt", "/kept.tlog-proof")),
         "/cases?status=open", "/cases?category=service", "/cases?unit=u-tingtao",
         f"/cases/{case}?as_of=1", f"/cases/{case}?verify=1", "/begin", "/people?unit=u-hotline",
     ]  # fmt: skip
