@@ -17,10 +17,11 @@ from urllib.request import Request, urlopen
 from asn1crypto import core, crl, keys, ocsp, tsp, x509
 from pyhanko.pdf_utils.generic import DictionaryObject, PdfObject
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.pdf_utils.writer import PdfFileWriter
+from pyhanko.pdf_utils.writer import BasePdfFileWriter, PdfFileWriter
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
 from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, Signer, SimpleSigner
+from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
 from pyhanko.sign.signers.pdf_signer import DSSContentSettings, SigDSSPlacementPreference
 from pyhanko.sign.timestamps import TimeStamper
@@ -97,7 +98,7 @@ def seal_pdf(
     writer = _rewritten(pdf)
     try:
         with _signer(key) as signer:
-            pdf_signer = PdfSigner(
+            pdf_signer = _Certifier(
                 _said(at, revocation, reason, location),
                 signer,
                 timestamper=tsa,
@@ -150,6 +151,14 @@ def _context(given: Revocation, at: datetime) -> ValidationContext:
         moment=at,
         revocation_mode="hard-fail",
     )
+
+
+class _Certifier(PdfSigner):
+    """Announces PAdES and no more: for P-256 it would turn the file into PDF 2.0, and PDF/A-3 is
+    PDF 1.7 (ISO 19005-3 §6.1.2)."""
+
+    def register_extensions(self, pdf_out: BasePdfFileWriter, *, md_algorithm: str) -> None:
+        pdf_out.register_extension(ESIC_EXTENSION_1)
 
 
 class _Writer(PdfFileWriter):
