@@ -606,6 +606,21 @@ def test_what_was_done_to_a_report_after_it_was_sealed_is_told(
     assert "没有印章" in failing(drop_pdf(plain))["seal"]
 
 
+@pytest.mark.browser
+def test_every_golden_report_is_judged_as_it_is_named(desk: Desk) -> None:
+    folder = GOLDEN.parent / "pdfs"
+    outside = (*OUTSIDE, folder / "seal.pem")
+    for name in ("good", "good_stamped"):
+        steps = desk.drop(folder / f"{name}.pdf", *outside)
+        assert (failing(steps), open_ones(steps)) == ({}, NOT_HERE), name
+    for path in sorted(folder.glob("bad_*.pdf")):
+        steps = desk.drop(path, *outside)
+        # One that cannot be opened at all has one step only.
+        assert "seal" in failing(steps) or set(steps) == {"file"}, path.name
+    for path in sorted(folder.glob("hostile_*.pdf")):
+        assert failing(desk.drop(path, *outside)), path.name
+
+
 def later_revision(data: bytes) -> bytes:
     """A revision behind the last one that says nothing: a table of no objects and a trailer."""
     start = re.findall(rb"startxref\s+(\d+)", data)[-1].decode()
