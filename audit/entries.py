@@ -98,6 +98,8 @@ def seal(draft: Draft, *, log: str, stream: str, seq: int, prev: str) -> Entry:
 
 def unseal(body: bytes) -> Entry:
     """Read an entry back from its stored bytes; raises NotCanonical if they are not an entry."""
+    if len(body) > LARGEST_BODY:
+        raise NotCanonical(f"a body has at most {LARGEST_BODY} bytes")
     content = decode(body)
     _check_fields(content)
     try:

@@ -63,7 +63,7 @@ class Folded:
     roots: dict[int, bytes] = field(default_factory=dict)
     streams: dict[str, tuple[int, str, datetime]] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
-    calendars: dict[int, str] = field(default_factory=dict)
+    calendars: set[tuple[int, str]] = field(default_factory=set)
     deployed: dict[str, str] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
     published: dict[int, str] = field(default_factory=dict)
@@ -214,7 +214,7 @@ def _check_pinned(export: "_Export", told: Folded) -> Step:
     if not told.definitions.items() <= told.deployed.items():
         what = "a case pins a definition that was never deployed"
         return failed("pinned", "有案件用了没有部署过的流程定义", what)
-    if not told.calendars.items() <= told.published.items():
+    if not told.calendars <= set(told.published.items()):
         what = "an event names a calendar that was never published"
         return failed("pinned", "有记录用了没有发布过的工作日历", what)
     if told.misnamed:

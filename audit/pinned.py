@@ -1,7 +1,7 @@
 """What entries name by its hash and rest on: process definitions and working calendars."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,20 +46,24 @@ def definitions_named(entries: Iterable[Entry]) -> dict[str, str]:
     return {one["sha256"]: one["key"] for one in pinned}
 
 
-def calendars_named(entries: Iterable[Entry]) -> dict[int, str]:
-    """The calendars that entries were computed with: version -> SHA-256 (hex)."""
-    return dict(told for entry in entries for told in _calendars(entry.data))
+def calendars_named(entries: Iterable[Entry]) -> set[tuple[int, str]]:
+    """The calendars that entries were computed with: version and SHA-256 (hex) as each says it.
+
+    Only the field `calendar` of the vocabulary names one; what a form says is somebody's answer.
+    """
+    told: Iterable[Any] = (entry.data.get("calendar") for entry in entries)
+    return {(one["version"], one["sha256"]) for one in told if _is_calendar(one)}
 
 
 def check_pinned(
     definitions: Mapping[str, str],
-    calendars: Mapping[int, str],
+    calendars: Collection[tuple[int, str]],
     sets: Iterable[DefinitionSet],
     files: Iterable[Calendar],
 ) -> Step:
     """Whether definition sets and calendar files at hand are exactly those that are named.
 
-    definitions: digest -> process, calendars: version -> SHA-256, as the entries name them. Each
+    definitions: digest -> process, calendars: version and SHA-256, as the entries name them. Each
     once and in order: of two that bear one name, a reader might be shown the other one.
     """
     at_hand = list(sets)
@@ -76,7 +80,7 @@ def check_pinned(
             "流程定义与记录指明的不是同一批",
             "the definitions are not those that the events name",
         )
-    if [(one.version, sha256(one.content)) for one in files] != sorted(calendars.items()):
+    if [(one.version, sha256(one.content)) for one in files] != sorted(calendars):
         return failed(
             "pinned",
             "工作日历与记录指明的不是同一批",
@@ -85,13 +89,7 @@ def check_pinned(
     return held("pinned")
 
 
-def _calendars(data: Any) -> Iterator[tuple[int, str]]:
-    if type(data) is dict:
-        told = data.get("calendar")
-        if type(told) is dict and told.keys() == {"version", "sha256"}:
-            yield told["version"], told["sha256"]
-        for value in data.values():
-            yield from _calendars(value)
-    elif type(data) is list:
-        for value in data:
-            yield from _calendars(value)
+def _is_calendar(told: Any) -> bool:
+    if type(told) is not dict or told.keys() != {"version", "sha256"}:
+        return False
+    return type(told["version"]) is int and type(told["sha256"]) is str

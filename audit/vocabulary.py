@@ -43,7 +43,10 @@ class EventType:
 
 # Single values: how they are told, and the test.
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
-_KEY: Final = re.compile(r"[A-Za-z_][\w.-]*#[1-9]\d*", re.ASCII)
+_ELEMENT: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_KEY: Final = re.compile(rf"{_ELEMENT.pattern}#[1-9]\d*", re.ASCII)
+# What a piece of evidence shows: the state before, during, after; a document, a call, the place.
+PURPOSES: Final = ("before", "during", "after", "doc", "call", "site")
 
 
 def _is_text(value: Any) -> bool:
@@ -52,6 +55,10 @@ def _is_text(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return type(value) is int and value >= 0
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value > 0
 
 
 def _is_time(value: Any) -> bool:
@@ -63,12 +70,12 @@ def _is_time(value: Any) -> bool:
 
 
 VALUES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
-    "text": ("a string that is not empty", _is_text),
+    "text": ("a string with something other than white space", _is_text),
     "words": ("a string, maybe empty", lambda value: type(value) is str),
     "number": ("an integer from 0", _is_number),
-    "count": ("an integer from 1", lambda value: _is_number(value) and value > 0),
+    "count": ("an integer from 1", _is_count),
     "minutes": ("whole minutes of the clock named beside it, from 0", _is_number),
-    "seq": ("the number of an earlier entry of the same stream", _is_number),
+    "seq": ("the number of an earlier entry of the same stream, from 1", _is_count),
     "bool": ("true or false", lambda value: type(value) is bool),
     "true": ("true", lambda value: value is True),
     "time": ("an instant, `2026-03-01T01:02:03.456Z`", _is_time),
@@ -80,7 +87,15 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
         "one activation of an element: `<element id>#<n>`, n from 1",
         lambda value: type(value) is str and bool(_KEY.fullmatch(value)),
     ),
-    "element": ("the id of an element or flow of the process", _is_text),
+    "element": (
+        "the id of an element or flow: an ASCII letter or `_`, then also digits, `.` and `-`",
+        lambda value: type(value) is str and bool(_ELEMENT.fullmatch(value)),
+    ),
+    "purpose": ("one of `before during after doc call site`", lambda value: value in PURPOSES),
+    "gps": (
+        "two strings: latitude and longitude as the file has them",
+        lambda value: type(value) is list and len(value) == 2 and all(map(_is_text, value)),
+    ),
     "person": ("a pseudonymous id of a person", _is_text),
     "unit": ("the id of a unit", _is_text),
     "clock": ("`natural` or `working`", lambda value: value in ("natural", "working")),
@@ -92,8 +107,8 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
 # Objects with fields of their own.
 RECORDS: Final[Mapping[str, str]] = {
     "place": "unit:unit path:[unit] address:words district?:unit",
-    "origin": "case?:text seq?:seq hash:hash",
-    "proof": "case:text seq:seq code:text salt:hash",
+    "origin": "case?:text seq?:count hash:hash",
+    "proof": "case:text seq:count code:text salt:hash",
     "pinned": "key:text sha256:hash version?:count",
     "calendar": "version:count sha256:hash",
     "gateway": "gateway:element flow:element",
@@ -106,8 +121,8 @@ RECORDS: Final[Mapping[str, str]] = {
     "import": "system:text id:text line:count row_sha256:hash file_sha256:hash opened:text"
     " closed?:text status?:text concluded:bool original:[anything]",
     "file": "name:text sha256:hash",
-    "evidence": "sha256:hash bytes:number media:text purpose:text declared:true name?:text"
-    " taken_at?:text gps?:[text] device?:text",
+    "evidence": "sha256:hash bytes:number media:text purpose:purpose declared:true name?:text"
+    " taken_at?:text gps?:gps device?:text",
     "actor": "person:person post?:text unit?:unit capacity:text on_behalf_of?:person channel:text",
 }
 
@@ -394,6 +409,7 @@ def check(entry: Entry) -> str | None:
         _check_actor(type_, entry)
         or _check_cause(type_, entry)
         or _CHECKS[entry.type](entry.data)
+        or _check_earlier(entry)
         or _check_evidence(type_, entry)
     )
 
@@ -413,6 +429,12 @@ def _check_cause(type_: EventType, entry: Entry) -> str | None:
     if entry.claimed_at is not None and entry.actor == ENGINE:
         return f"{entry.type} claims another time, which only a person can"
     return None
+
+
+def _check_earlier(entry: Entry) -> str | None:
+    """What is wrong with the numbers by which an entry names earlier ones of its stream."""
+    wrong = [name for name in _EARLIER[entry.type] if entry.data.get(name, 0) >= entry.seq]
+    return f"data.{wrong[0]} is not the number of an earlier entry" if wrong else None
 
 
 def _check_evidence(type_: EventType, entry: Entry) -> str | None:
@@ -467,6 +489,10 @@ def _list(what: str, check_item: Check) -> Check:
 
 _ACTOR: Final = _record("actor", RECORDS["actor"])
 _EVIDENCE: Final = _record("evidence", RECORDS["evidence"])
+# By type, the fields that name an earlier entry of the same stream.
+_EARLIER: Final = {
+    t.name: [name for name, _, shape in parse_fields(t.fields) if shape == "seq"] for t in _TYPES
+}
 _CHECKS: Final[Mapping[str, Check]] = {t.name: _record("data", t.fields) for t in _TYPES}
 
 

@@ -56,7 +56,7 @@ def pinned_calendars(conn: Connection, entries: Sequence[Entry]) -> tuple[Calend
     """The calendars that these entries were computed with."""
     return tuple(
         Calendar(version, calendar_file(conn, version))
-        for version in sorted(calendars_named(entries))
+        for version, _ in sorted(calendars_named(entries))
     )
 
 

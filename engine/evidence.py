@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from audit.vocabulary import PURPOSES
 from engine import documents, photos
 from engine.errors import BadInput, NotFound, Refusal
 from engine.photos import Declared
@@ -25,7 +26,6 @@ from engine.uploads import (
     refuse_too_large,
 )
 
-PURPOSES = ("before", "during", "after", "doc", "call", "site")
 THUMBNAIL, VIEW = 320, 1600
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

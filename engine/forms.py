@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol, cast
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from audit.vocabulary import PURPOSES
 from engine.errors import BadInput
 from engine.expressions import (
     MAX_INTEGER,
@@ -57,7 +58,6 @@ WIDGETS: Final = frozenset(
         "case",
     }
 )
-PURPOSES: Final = frozenset({"before", "during", "after", "doc", "call", "site"})
 ROOT_WORDS: Final = frozenset(
     {
         "$schema",
