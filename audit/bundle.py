@@ -4,12 +4,11 @@ Whoever holds it can check every hash and link without us; docs/audit-format.md 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
-from audit.chain import Problem, check_stream
+from audit.chain import Given, Problem, check_stream
 from audit.encoding import NotCanonical
 from audit.entries import Entry, leaf_hash, unseal
 
@@ -18,15 +17,6 @@ FORMAT: Final = "shaoji-events/1"
 
 class NotABundle(ValueError):
     """The bytes are not an evidence file of a format known here."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    stream: str
-    seq: int
-    type: str
-    body: bytes
-    hash: bytes
 
 
 def write_bundle(log: str, case: str, bodies: Iterable[bytes]) -> bytes:
@@ -70,10 +60,10 @@ def check_bundle(data: bytes) -> Iterator[Entry | Problem]:
         yield Problem(case, len(rows) + 1, "count and head are not those of the events")
 
 
-def _row(case: str, event: dict[str, object]) -> _Row:
+def _row(case: str, event: dict[str, object]) -> Given:
     body = str(event["body"]).encode()
     try:
         type_ = unseal(body).type
     except NotCanonical:
         type_ = ""  # check_stream says what is wrong with it
-    return _Row(case, int(str(event["seq"])), type_, body, bytes.fromhex(str(event["hash"])))
+    return Given(case, int(str(event["seq"])), type_, body, bytes.fromhex(str(event["hash"])))

@@ -24,6 +24,17 @@ class Row(Protocol):
     def hash(self) -> object: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A row that comes from a file and not from a table."""
+
+    stream: str
+    seq: int
+    type: str
+    body: bytes
+    hash: bytes
+
+
 BYTES: Final = (bytes, bytearray, memoryview)
 
 

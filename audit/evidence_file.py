@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from audit import vocabulary
-from audit.chain import Problem, check_stream
+from audit.chain import Given, Problem, check_stream
 from audit.checkpoint import read_checkpoint
 from audit.encoding import NotCanonical
 from audit.entries import Entry, leaf_hash, unseal
@@ -80,15 +80,6 @@ class EvidenceFile:
         return leaf_hash(self.bodies[-1]).hex() if self.bodies else ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    stream: str
-    seq: int
-    type: str
-    body: bytes
-    hash: bytes
-
-
 def write_evidence(evidence: EvidenceFile) -> bytes:
     """The file, as UTF-8 JSON.
 
@@ -146,7 +137,7 @@ def read_evidence(data: bytes) -> EvidenceFile:
 def check_entries(evidence: EvidenceFile) -> Iterator[Entry | Problem]:
     """Yield each entry, or the first problem of bytes, chain or words and then nothing more."""
     rows = [
-        _Row(evidence.case, seq, _type(body), body, leaf_hash(body))
+        Given(evidence.case, seq, _type(body), body, leaf_hash(body))
         for seq, body in enumerate(evidence.bodies, 1)
     ]
     for found in check_stream(evidence.log, evidence.case, rows):

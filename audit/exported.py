@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from audit import vocabulary
-from audit.chain import Problem, check_row, link
+from audit.chain import Given, Problem, check_row, link
 from audit.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from audit.encoding import NotCanonical
 from audit.entries import Entry, leaf_hash, unseal
@@ -41,15 +41,6 @@ ENTRIES: Final = "entries"
 
 class NotAnExport(ValueError):
     """The folder does not hold a log in this form; the message names the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    stream: str
-    seq: int
-    type: str
-    body: bytes
-    hash: bytes
 
 
 @dataclass(slots=True)
@@ -256,7 +247,7 @@ def _next(log: str, body: bytes, told: Folded) -> Entry | Problem:
     except NotCanonical as error:
         return Problem("@tree", told.tree.size, f"not canonical: {error}", "bytes")
     seq, prev, last = told.streams.get(entry.stream, (0, "", None))
-    row = _Row(entry.stream, entry.seq, entry.type, body, entry.hash)
+    row = Given(entry.stream, entry.seq, entry.type, body, entry.hash)
     found = check_row(log, entry.stream, row, seq + 1, prev, last)
     if isinstance(found, Entry) and (what := vocabulary.check(found)):
         return Problem(found.stream, found.seq, what, "words")

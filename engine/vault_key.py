@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from engine.errors import Refusal
+from engine.key_files import PRIVATE, sync, write_once
 from engine.vault import KEY_BYTES, Vault, WrongKey, open_vault, rotate
 
 
@@ -63,34 +64,11 @@ def _next(path: Path) -> Path:
 
 def _put(path: Path) -> None:
     _next(path).replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _write(path: Path, key: bytes) -> None:
-    """Whole or not at all: of two servers starting at once one makes the key, one reads it."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":
-        return  # a folder cannot be opened there
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_once(path, f"{key.hex()}\n".encode("ascii"), PRIVATE)
 
 
 def _read(path: Path) -> bytes:
