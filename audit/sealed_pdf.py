@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asn1crypto import cms, parser, x509
+from asn1crypto import parser, x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 from pyhanko.pdf_utils.decode_limits import (
@@ -215,21 +215,16 @@ def _check_form(seal: EmbeddedPdfSignature) -> None:
     """The unsigned parts of the CMS say nothing but what they have to (RFC 5652 §5.1, §5.3)."""
     signed = seal.signed_data
     digest = seal.signer_info["digest_algorithm"].dump()
-    attributes = list(_unsigned(seal))
+    attributes = list(seal.signer_info["unsigned_attrs"])
     if (
         signed["version"].native != "v1"
         or seal.signer_info["version"].native != "v1"
         or [one.dump() for one in signed["digest_algorithms"]] != [digest]
-        or signed["crls"].native is not None
+        or len(signed["crls"])
         or [one["type"].native for one in attributes] not in ([], ["signature_time_stamp_token"])
         or any(len(one["values"]) != 1 for one in attributes)
     ):
         raise PdfRefused("印章里有多余的内容", "the seal says more than a seal has to")
-
-
-def _unsigned(seal: EmbeddedPdfSignature) -> Iterator[cms.CMSAttribute]:
-    attributes = seal.signer_info["unsigned_attrs"]
-    yield from attributes if attributes.native is not None else ()
 
 
 def _check_signature(status: PdfSignatureStatus) -> None:
@@ -289,7 +284,7 @@ def _stamped(
             f"盖章时间 {at} 有时间戳，但没有给出时间戳机构的根证书",
             f"its time {at} is stamped, but no root certificate of the authority was given",
         )
-    token = next(_unsigned(seal))["values"][0].dump()
+    token = seal.signer_info["unsigned_attrs"][0]["values"][0].dump()
     try:
         found = check_stamp(token, seal.signer_info["signature"].native, authorities)
     except NotStamped as error:

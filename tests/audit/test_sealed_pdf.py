@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from audit.sealed_pdf import PdfRefused, check_seal, open_pdf, read_trusted
 from audit.steps import Outcome, Step
-from tests.golden.pdfs.make import content, flipped, place, with_content
+from tests.golden.pdfs.make import content, place, with_content
 
 PDFS = Path(__file__).parents[1] / "golden" / "pdfs"
 GOOD = (PDFS / "good.pdf").read_bytes()
@@ -232,7 +232,3 @@ def test_a_file_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit.sealed_pdf.LARGEST_FILE", len(GOOD) - 1)
     (step,) = checked(GOOD)
     assert "too large" in step.english
-
-
-def test_a_flipped_byte_is_a_flipped_byte() -> None:
-    assert flipped(b"ab", 1) == b"ac"

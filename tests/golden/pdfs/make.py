@@ -9,6 +9,7 @@ say of each fault to whoever has been given both, or, for those that cannot be o
 them must say.
 """
 
+import asyncio
 import io
 import json
 import re
@@ -20,8 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pikepdf
-from asn1crypto import cms, keys, parser
-from asn1crypto import x509 as asn1_x509
+from asn1crypto import cms, parser
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -30,14 +30,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
-from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
-from pyhanko_certvalidator.registry import SimpleCertificateStore
+from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 
 from engine.seal_key import SealKey, make_seal_key
 from tests.tsa import make_authority, served
 from web.printing import File, print_pdf
-from web.sealing import StampingAuthority, _rewritten, seal_pdf
+from web.sealing import StampingAuthority, _rewritten, _seal, _signer, seal_pdf
 
 HERE = Path(__file__).parent
 EVIDENCE = HERE.parent / "evidence" / "early.json"
@@ -197,17 +197,17 @@ def resealed_under_the_same_name(made: Made) -> bytes:
 
 @fault("the seal is not by its certificate's key")
 def certificate_of_the_office_with_another_key(made: Made) -> bytes:
-    return seal_pdf(report(), SealKey(made.key.certificate, (), new_key().private), at=AT)
+    return otherwise(SealKey(made.key.certificate, (), new_key().private))
 
 
 @fault("the certificate was not valid when it sealed")
 def sealed_after_the_certificate_ended(made: Made) -> bytes:
-    return seal_pdf(report(), made.key, at=AT + timedelta(days=365 * 11))
+    return otherwise(made.key, at=AT + timedelta(days=365 * 11))
 
 
 @fault("the seal does not forbid changes")
 def changes_allowed(made: Made) -> bytes:
-    return otherwise(made.key, certify=True, docmdp_permissions=MDPPerm.FILL_FORMS)
+    return otherwise(made.key, docmdp_permissions=MDPPerm.FILL_FORMS)
 
 
 @fault("the seal does not forbid changes")
@@ -217,17 +217,14 @@ def approved_but_not_certified(made: Made) -> bytes:
 
 @fault("the seal is not a PAdES signature")
 def not_pades(made: Made) -> bytes:
-    return otherwise(
-        made.key, certify=True, docmdp_permissions=MDPPerm.NO_CHANGES,
-        subfilter=SigSeedSubFilter.ADOBE_PKCS7_DETACHED,
-    )  # fmt: skip
+    return otherwise(made.key, subfilter=SigSeedSubFilter.ADOBE_PKCS7_DETACHED)
 
 
 @fault("something was added after it was made")
 def sealed_over_a_first_revision(made: Made) -> bytes:
     """The seal covers the whole file; yet part of it was there before, and hidden."""
     writer = IncrementalPdfFileWriter(io.BytesIO(report()))
-    return signed(writer, made.key, certify=True, docmdp_permissions=MDPPerm.NO_CHANGES)
+    return signed(writer, made.key)
 
 
 @fault("something was added after it was made")
@@ -235,7 +232,12 @@ def second_seal(made: Made) -> bytes:
     with pikepdf.open(io.BytesIO(made.pdf)) as opened:
         del opened.Root.Perms
         approved = rewritten(opened)
-    return signed(IncrementalPdfFileWriter(io.BytesIO(approved)), new_key("某某公司"), field="2")
+    return signed(
+        IncrementalPdfFileWriter(io.BytesIO(approved)),
+        new_key("某某公司"),
+        field="2",
+        certify=False,
+    )
 
 
 @fault("the time stamp is not over this seal")
@@ -337,26 +339,27 @@ def saved(writer: IncrementalPdfFileWriter) -> bytes:
 
 
 def signed(
-    writer: IncrementalPdfFileWriter, key: SealKey, *, field: str = "Seal", **said: object
+    writer: BasePdfFileWriter,
+    key: SealKey,
+    *,
+    field: str = "Seal",
+    at: datetime = AT,
+    **otherwise: object,
 ) -> bytes:
-    """Signed by pyHanko, in another way than our seals."""
-    assert isinstance(key.private, bytes)
-    signer = SimpleSigner(
-        asn1_x509.Certificate.load(key.certificate),
-        keys.PrivateKeyInfo.load(key.private),
-        SimpleCertificateStore(),
-    )
-    meta = PdfSignatureMetadata(
-        field_name=field, md_algorithm="sha256", **{"subfilter": SigSeedSubFilter.PADES, **said}
-    )
-    pdf_signer = PdfSigner(meta, signer, new_field_spec=SigFieldSpec(field))
-    out: io.BytesIO = pdf_signer.sign_pdf(writer)
-    return out.getvalue()
+    """Sealed as our seals are but for what is said otherwise, and without looking at the result."""
+    said = {
+        "certify": True, "docmdp_permissions": MDPPerm.NO_CHANGES,
+        "subfilter": SigSeedSubFilter.PADES,
+    }  # fmt: skip
+    meta = PdfSignatureMetadata(field_name=field, md_algorithm="sha256", **(said | otherwise))
+    with _signer(key) as signer:
+        pdf_signer = PdfSigner(meta, signer, new_field_spec=SigFieldSpec(field))
+        return asyncio.run(_seal(pdf_signer, writer, at))
 
 
 def otherwise(key: SealKey, **said: object) -> bytes:
-    """A single revision, sealed with these settings."""
-    return signed(_rewritten(report()), key, **said)  # type: ignore[arg-type]
+    """A single revision, sealed in another way."""
+    return signed(_rewritten(report()), key, **said)
 
 
 def main() -> None:
