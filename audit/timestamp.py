@@ -21,6 +21,8 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
+from audit.token_form import check_form
+
 QUERY_TYPE: Final = "application/timestamp-query"
 REPLY_TYPE: Final = "application/timestamp-reply"
 LARGEST_REPLY: Final = 64 * 1024
@@ -83,16 +85,17 @@ def check_stamp(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) ->
     """Check that an authority under one of these roots has stamped these bytes, and say when.
 
     The signature, the chain up to a root as of the time of the token, the authority's purpose
-    (critical, time stamping), and the hash of the bytes (SHA-256, 384 or 512). Whether a
-    certificate was revoked is not looked up, and what no signature covers, such as certificates
-    that come along and are not needed, means nothing. Raises NotStamped; ValueError without a root.
+    (critical, time stamping), and the hash of the bytes (SHA-256, 384 or 512); and that there is
+    nothing else in the token (audit.token_form). Whether a certificate was revoked is not looked
+    up. Raises NotStamped; ValueError without a root.
     """
     if not roots:
         raise ValueError("without a root nothing can be checked")
     stamp, verifier = read_stamp(token), VerifierBuilder(roots=list(roots)).build()
     try:
         verifier.verify_message(_wrapped(token), data)
-    except (VerificationError, *_BROKEN) as error:
+        check_form(token, roots)
+    except (VerificationError, IndexError, *_BROKEN) as error:
         raise NotStamped(str(error)) from None
     return stamp
 
