@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -173,8 +174,8 @@ def canonical_text(value: Value, level: int = 0) -> str:
         return str(value) if abs(value) < 2**53 else refuse("an integer of 2^53 or more")
     if isinstance(value, str):
         return canonical_string(value)
-    if level == LEVELS:
-        refuse("more than", LEVELS, "levels")
+    if level > LEVELS:
+        refuse("more than", LEVELS, "levels below the body")
     if isinstance(value, list):
         return "[" + ",".join(canonical_text(one, level + 1) for one in value) + "]"
     if not isinstance(value, dict):
@@ -220,8 +221,22 @@ def is_integer(value: Value, least: int) -> bool:
 
 
 def is_text(value: Value) -> bool:
-    """A string that is not empty."""
-    return isinstance(value, str) and value != ""
+    """A string with something other than white space."""
+    return isinstance(value, str) and value.strip() != ""
+
+
+ELEMENT = r"[A-Za-z_][A-Za-z0-9_.-]*"
+PURPOSES = ("before", "during", "after", "doc", "call", "site")
+
+
+def is_element(value: Value, more: str = "") -> bool:
+    """The id of an element or flow, and maybe more behind it."""
+    return isinstance(value, str) and re.fullmatch(ELEMENT + more, value) is not None
+
+
+def is_gps(value: Value) -> bool:
+    """Two strings."""
+    return isinstance(value, list) and len(value) == 2 and all(is_text(one) for one in value)
 
 
 # --- Section 8: the vocabulary, out of the document -----------------------------------------------
@@ -267,10 +282,10 @@ SIMPLE: dict[str, Callable[[Value], bool]] = {
     "true": lambda value: value is True,
     "time": is_time,
     "hash": is_hash,
-    "key": lambda value: (
-        isinstance(value, str) and re.fullmatch(r"[^#]+#[1-9][0-9]*", value) is not None
-    ),
-    "element": is_text,
+    "key": lambda value: is_element(value, "#[1-9][0-9]*"),
+    "element": is_element,
+    "purpose": lambda value: value in PURPOSES,
+    "gps": is_gps,
     "person": is_text,
     "unit": is_text,
     "clock": lambda value: value in ("natural", "working"),
@@ -359,7 +374,6 @@ def check_field(words: Vocabulary, value: Value, told: Field, where: str) -> Non
 
 
 MACHINE = {"engine": "shaoji"}
-PURPOSES = ("before", "during", "after", "doc", "call", "site")
 
 
 def check_actor(words: Vocabulary, actor: Value, by: str) -> None:
@@ -379,10 +393,6 @@ def check_evidence(words: Vocabulary, files: Value) -> None:
         refuse("evidence is not a list of files")
     for told in files:
         check_object(words, told, words.objects["evidence"], "evidence")
-        if told["purpose"] not in PURPOSES:
-            refuse("evidence for a purpose nobody knows")
-        if "gps" in told and len(told["gps"]) != 2:
-            refuse("gps is not two strings")
 
 
 def check_words(entry: dict[str, Value], words: Vocabulary) -> None:
@@ -880,9 +890,11 @@ class Trust:
 
 def check_signature(findings: Findings, trust: Trust, note: Note, believed: list[Key]) -> None:
     """Step 6: signed by a log key that is known from elsewhere."""
-    if trust.policy is None:
+    if not believed:
         findings.tell("signature", UNCHECKED, "no key of the log is known (--policy)")
-    elif any(note.forged_for(key) for key in [*trust.policy.logs, *believed]):
+    elif any(
+        note.forged_for(key) for key in [*trust.all_keys(), *believed] if key.type == NOTE_KEY
+    ):
         findings.tell("signature", FAILS, "a line of a log key is forged")
     elif signers := [key for key in believed if note.signed_by(key)]:
         findings.tell("signature", HOLDS, ", ".join(key.id.hex() for key in signers))
@@ -922,11 +934,9 @@ def check_outside(
         findings.tell("outside", UNCHECKED, "no checkpoint kept elsewhere (--checkpoint)")
     for kept in trust.outside:
         if kept.origin != current.origin:
-            findings.tell("outside", FAILS, "the checkpoint kept elsewhere is another log's")
-        elif trust.policy is None:
-            findings.tell("outside", UNCHECKED, "no key of the log is known (--policy)")
+            findings.tell("outside", UNCHECKED, "the checkpoint kept elsewhere is another log's")
         elif not any(kept.note.signed_by(key) for key in believed):
-            findings.tell("outside", FAILS, "no believed key signed the checkpoint kept elsewhere")
+            findings.tell("outside", UNCHECKED, "no believed key signed what was kept elsewhere")
         elif (root := root_of(kept.size)) is None:
             findings.tell("outside", UNCHECKED, "of another size: takes the whole log")
         elif root != kept.root:
@@ -1008,8 +1018,7 @@ def read_receipt(raw: str) -> Receipt:
 def check_receipt_key(findings: Findings, trust: Trust, receipt: Receipt) -> bool:
     """True if a receipt key that is known from elsewhere signed the receipt."""
     name = receipt.log + "/receipt"
-    known = [*trust.receipt_keys, *(trust.policy.logs if trust.policy else [])]
-    keys = [key for key in known if key.name == name]
+    keys = [key for key in trust.receipt_keys if key.name == name]
     if any(receipt.note.forged_for(key) for key in keys):
         findings.tell("promises", FAILS, "the signature of the receipt is forged")
     elif not keys:
@@ -1080,10 +1089,8 @@ def read_evidence(raw: bytes) -> dict[str, Value]:
 
 
 def check_case(findings: Findings, told: dict[str, Value], words: Vocabulary) -> Stream:
-    """Steps 2 to 4, and what the file says of its entries."""
+    """Steps 2 to 4, up to the first entry that does not hold (section 4)."""
     stream = Stream(told["log"], told["case"])
-    for step in ("bytes", "chain", "words"):
-        findings.tell(step, HOLDS)
     for event in told["events"]:
         body = event["body"].encode()
         if event["hash"] != leaf_hash(body).hex():
@@ -1094,10 +1101,31 @@ def check_case(findings: Findings, told: dict[str, Value], words: Vocabulary) ->
             break
         if not take_entry(findings, stream, body, words):
             break
-    hashes = [event["hash"] for event in told["events"]]
-    if told["count"] != len(hashes) or told["head"] != hashes[-1]:
-        findings.tell("file", FAILS, "count or head do not fit")
+    tell_entries(findings, len(stream.entries) == len(told["events"]))
     return stream
+
+
+def tell_entries(findings: Findings, whole: bool) -> None:
+    """Tell steps 2 to 4: what was not read to the end is not done."""
+    for step in ("bytes", "chain", "words"):
+        findings.tell(step, HOLDS if whole else UNCHECKED)
+
+
+def check_told(told: dict[str, Value]) -> None:
+    """Refuse a file that is another one when it is written again from what it holds."""
+    events, files = told["events"], [one for d in told["definitions"] for one in d["files"]]
+    if any(e["hash"] != leaf_hash(e["body"].encode()).hex() for e in events):
+        refuse("a hash is not that of its body")
+    if any(event["seq"] != number for number, event in enumerate(events, 1)):
+        refuse("the entries are not numbered 1, 2, 3 …")
+    if told["count"] != len(events) or told["head"] != events[-1]["hash"]:
+        refuse("count or head do not fit")
+    for one in [*files, *told["calendars"]]:
+        check_content(one)
+    for definition in told["definitions"]:
+        names = [one["name"].encode() for one in definition["files"]]
+        if names != sorted(set(names)):
+            refuse("the files of a definition are not in order")
 
 
 def check_proofs(told: dict[str, Value], checkpoint: Checkpoint | None) -> bool:
@@ -1119,32 +1147,29 @@ def check_proofs(told: dict[str, Value], checkpoint: Checkpoint | None) -> bool:
     return not bare
 
 
-def check_keys(told: dict[str, Value], checkpoint: Checkpoint | None) -> None:
-    """Check that each key that is told has a line, and that its lines are its signatures."""
-    for vkey in told["keys"]:
-        key = read_key(vkey, [NOTE_KEY])
-        if checkpoint is None or key.name != checkpoint.origin:
-            refuse("a key of another log, or without checkpoint")
-        if not checkpoint.note.signed_by(key):
-            refuse("a key that did not sign the checkpoint:", key.id.hex())
+def check_keys(keys: list[Key], checkpoint: Checkpoint) -> None:
+    """Check that the keys that are told are those that have lines, and signed."""
+    note = checkpoint.note
+    if keys and any(line.name == checkpoint.origin for line in note.unknown(keys)):
+        refuse("a line under the log's name is of none of the keys that are told")
+    for key in keys:
+        if key.name != checkpoint.origin or not note.signed_by(key) or keys.count(key) > 1:
+            refuse("a key that did not sign the checkpoint, or twice:", key.id.hex())
 
 
-def check_tree(findings: Findings, told: dict[str, Value]) -> Checkpoint | None:
+def check_tree(findings: Findings, told: dict[str, Value], checkpoint: Checkpoint | None) -> None:
     """Step 5: every entry is a leaf of the tree that the checkpoint tells."""
     try:
-        checkpoint = None if told["checkpoint"] is None else read_checkpoint(told["checkpoint"])
         whole = check_proofs(told, checkpoint)
-        check_keys(told, checkpoint)
     except Refused as refused:
         findings.tell("tree", FAILS, str(refused))
-        return None
+        return
     if checkpoint is None:
         findings.tell("tree", UNCHECKED, "there is no checkpoint yet")
     elif not whole:
         findings.tell("tree", UNCHECKED, "the last entries are not under the checkpoint yet")
     else:
         findings.tell("tree", HOLDS, f"checkpoint {checkpoint.size}")
-    return checkpoint
 
 
 def set_digest(files: Iterable[Mapping[str, Value]]) -> str:
@@ -1154,16 +1179,10 @@ def set_digest(files: Iterable[Mapping[str, Value]]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def named_calendars(value: Value) -> set[tuple[int, str]]:
-    """What stands as {version, sha256} under the name `calendar`, anywhere in a value."""
-    found: set[tuple[int, str]] = set()
-    for inner in value.values() if isinstance(value, dict) else value:
-        if isinstance(inner, dict | list):
-            found |= named_calendars(inner)
-    told = value.get("calendar") if isinstance(value, dict) else None
-    if isinstance(told, dict) and told.keys() == {"version", "sha256"}:
-        found.add((told["version"], told["sha256"]))
-    return found
+def named_calendars(entries: Iterable[Mapping[str, Value]]) -> set[tuple[int, str]]:
+    """Version and hash of every calendar that entries name in their data."""
+    named = [e["data"]["calendar"] for e in entries if "calendar" in e["data"]]
+    return {(told["version"], told["sha256"]) for told in named}
 
 
 def pinned_sets(entries: Iterable[Mapping[str, Value]]) -> set[tuple[str, str]]:
@@ -1181,8 +1200,7 @@ def check_content(told: Mapping[str, Value]) -> None:
 def check_pinned(told: dict[str, Value], entries: list[dict[str, Value]]) -> None:
     """Step 11: exactly the definitions and calendars that the entries name."""
     for definition in told["definitions"]:
-        names = [one["name"] for one in definition["files"]]
-        if len(names) != len(set(names)) or set_digest(definition["files"]) != definition["sha256"]:
+        if set_digest(definition["files"]) != definition["sha256"]:
             refuse("a definition set has another digest:", definition["key"])
         for one in definition["files"]:
             check_content(one)
@@ -1190,10 +1208,10 @@ def check_pinned(told: dict[str, Value], entries: list[dict[str, Value]]) -> Non
         check_content(calendar)
     sets = [(one["key"], one["sha256"]) for one in told["definitions"]]
     calendars = [(one["version"], one["sha256"]) for one in told["calendars"]]
-    wanted = set().union(*(named_calendars(entry["data"]) for entry in entries))
-    if len(sets) != len(set(sets)) or set(sets) != pinned_sets(entries):
+    wanted = named_calendars(entries)
+    if sets != sorted(pinned_sets(entries), key=lambda pin: (pin[1], pin[0])):
         refuse("the definitions are not those the case pins")
-    if len(calendars) != len(set(calendars)) or set(calendars) != wanted:
+    if calendars != sorted(wanted):
         refuse("the calendars are not those the entries name")
 
 
@@ -1226,19 +1244,30 @@ def verify_evidence(raw: bytes, trust: Trust, words: Vocabulary) -> tuple[Findin
         if not told["events"]:
             refuse("a file without entries")
         tokens = [read_base64(one) for one in told["timestamps"]]
-        if tokens and told["checkpoint"] is None:
-            refuse("time stamps without a checkpoint")
+        checkpoint = None if told["checkpoint"] is None else read_checkpoint(told["checkpoint"])
+        for proof in [event["proof"] for event in told["events"] if event["proof"] is not None]:
+            read_checkpoint(read_proof(proof).checkpoint)
+        keys = [read_key(vkey, [NOTE_KEY]) for vkey in told["keys"]]
+        if checkpoint is None and (tokens or keys):
+            refuse("time stamps or keys without a checkpoint")
     except Refused as refused:
         findings.tell("file", FAILS, str(refused))
         return findings, None
-    findings.tell("file", HOLDS, f"{told['case']}, {told['count']} entries")
+    findings.attempt("file", lambda: check_told(told))
     stream = check_case(findings, told, words)
-    checkpoint = check_tree(findings, told)
-    if checkpoint and checkpoint.origin != told["log"]:
-        findings.tell("signature", FAILS, "the checkpoint is another log's")
+    check_tree(findings, told, checkpoint)
     check_anchors(findings, trust, checkpoint, tokens)
+    try:
+        if checkpoint:
+            check_keys(keys, checkpoint)
+        if checkpoint and checkpoint.origin != told["log"]:
+            refuse("the checkpoint is another log's")
+    except Refused as refused:
+        findings.tell("signature", FAILS, str(refused))
     if len(stream.entries) == len(told["events"]):
         findings.attempt("pinned", lambda: check_pinned(told, stream.entries))
+    else:
+        findings.tell("pinned", UNCHECKED, "the entries do not hold")
     findings.tell("replay", NOT_NEEDED, "takes the process engine")
     return findings, stream
 
@@ -1356,8 +1385,6 @@ def check_tiles(export: Export, log: Log) -> None:
 def check_streams(findings: Findings, log: Log, words: Vocabulary) -> bool:
     """Steps 2 to 4, in the order of the tree; False if an entry does not hold."""
     streams: dict[str, Stream] = {}
-    for step in ("bytes", "chain", "words"):
-        findings.tell(step, HOLDS)
     for number, body in enumerate(log.bodies):
         try:
             case = read_entry(body, words)["case"]
@@ -1412,7 +1439,7 @@ def check_folders(export: Export, log: Log) -> None:
             refuse(path, "has another hash")
     if not pinned_sets(log.entries) <= {(data["key"], data["sha256"]) for data in deployed}:
         refuse("a case pins a definition that was never deployed")
-    named = set().union(*(named_calendars(e["data"]) for e in log.entries))
+    named = named_calendars(log.entries)
     if not named <= {(data["version"], data["sha256"]) for data in published}:
         refuse("a calendar is named that was never published")
 
@@ -1440,27 +1467,36 @@ def verify_log(export: Export, trust: Trust, words: Vocabulary) -> Findings:
         return findings
     findings.tell("file", HOLDS, f"{log.last.origin}, {log.last.size} entries")
     sound = check_streams(findings, log, words)
+    tell_entries(findings, sound)
     findings.attempt("tree", lambda: check_tiles(export, log))
     findings.attempt("consistency", lambda: check_consistency(log))
     if sound:
         findings.attempt("pinned", lambda: check_folders(export, log))
-        try:
-            believed = believed_keys(log, trust)
-        except Refused as refused:
-            believed = trust.log_keys(log.last.origin)
-            findings.tell("words", FAILS, str(refused))
-        check_stored_lines(findings, trust, log, believed)
-        check_outside(
-            findings,
-            trust,
-            log.last,
-            believed,
-            lambda size: tree_root(log.leaves[:size]) if size <= len(log.leaves) else b"",
-        )
-        if export.left and findings.status != 1:
-            findings.tell("file", FAILS, "nobody knows " + min(export.left))
+        check_log_anchors(findings, trust, log)
+    else:
+        for step in ("signature", "witnesses", "timestamp", "outside", "pinned"):
+            findings.tell(step, UNCHECKED, "the entries do not hold")
+    if export.left and findings.status != 1:
+        findings.tell("file", FAILS, "nobody knows " + min(export.left))
     findings.tell("replay", NOT_NEEDED, "takes the process engine")
     return findings
+
+
+def check_log_anchors(findings: Findings, trust: Trust, log: Log) -> None:
+    """Steps 6, 8, 9 and 10 of a whole log."""
+    try:
+        believed = believed_keys(log, trust)
+    except Refused as refused:
+        believed = trust.log_keys(log.last.origin)
+        findings.tell("words", FAILS, str(refused))
+    check_stored_lines(findings, trust, log, believed)
+    check_outside(
+        findings,
+        trust,
+        log.last,
+        believed,
+        lambda size: tree_root(log.leaves[:size]) if size <= len(log.leaves) else b"",
+    )
 
 
 def verify_cases(export: Export, trust: Trust, words: Vocabulary) -> Findings:
@@ -1590,6 +1626,7 @@ def digest(algorithm: str, data: bytes) -> bytes:
 class Signed:
     """A CMS SignedData with one signer."""
 
+    version: int
     content_type: str
     content: bytes | None
     certificates: list[x509.Certificate]
@@ -1622,7 +1659,9 @@ def read_attributes(told: Der) -> dict[str, list[Der]]:
 def algorithm_of(told: Der) -> str:
     """The identifier of an algorithm."""
     inner = told.of(SEQUENCE).inner
-    return inner[0].oid if inner else refuse("DER: no algorithm")
+    if not inner or [one.raw for one in inner[1:]] not in ([], [b"\x05\0"]):
+        refuse("DER: no algorithm, or one with parameters")
+    return inner[0].oid
 
 
 def take(parts: list[Der], tag: int) -> Der | None:
@@ -1641,8 +1680,8 @@ def read_signed(raw: bytes) -> Signed:
     if len(info) != 2 or info[0].oid != SIGNED_DATA:
         refuse("not a CMS SignedData")
     parts = read_whole_der(info[1].of(0xA0).content).of(SEQUENCE).inner
-    need(parts, 0x02)
-    need(parts, SET)
+    version = need(parts, 0x02).integer
+    algorithms = [algorithm_of(one) for one in need(parts, SET).inner]
     told = need(parts, SEQUENCE).inner
     content = None
     if len(told) == 2:
@@ -1653,7 +1692,13 @@ def read_signed(raw: bytes) -> Signed:
     if len(signers) != 1 or parts or len(told) not in (1, 2):
         refuse("CMS: not exactly one signer")
     loaded = [load_certificate(one.raw) for one in (certificates.inner if certificates else [])]
-    return read_signer(signers[0], told[0].oid, content, loaded)
+    cms = read_signer(signers[0], told[0].oid, content, loaded)
+    by_name = cms.signer_id.tag == SEQUENCE
+    if cms.digest_algorithm not in algorithms or cms.version != (1 if by_name else 3):
+        refuse("CMS: a signer that says other than the whole")
+    if version != (1 if by_name and cms.content_type == DATA else 3):
+        refuse("CMS: of another version")
+    return cms
 
 
 def read_signer(
@@ -1661,7 +1706,7 @@ def read_signer(
 ) -> Signed:
     """Read a SignerInfo."""
     parts = info.of(SEQUENCE).inner
-    need(parts, 0x02)
+    version = need(parts, 0x02).integer
     signer_id = parts.pop(0) if parts else refuse("CMS: no signer")
     digest_algorithm = algorithm_of(need(parts, SEQUENCE))
     attributes = need(parts, 0xA0)
@@ -1671,6 +1716,7 @@ def read_signer(
     if parts:
         refuse("CMS: more than a signer has")
     return Signed(
+        version,
         kind,
         content,
         certificates,
@@ -1733,9 +1779,9 @@ def check_public_key(
         refuse("CMS: the signature is not the signer's")
 
 
-def check_signed(cms: Signed, content: bytes, others: list[x509.Certificate]) -> x509.Certificate:
+def check_signed(cms: Signed, content: bytes) -> x509.Certificate:
     """Check a SignedData over its content; give the signer's certificate."""
-    signers = [one for one in [*cms.certificates, *others] if is_signer(cms.signer_id, one)]
+    signers = [one for one in cms.certificates if is_signer(cms.signer_id, one)]
     if not signers:
         refuse("CMS: the signer's certificate is not there")
     told = cms.attributes.get(CONTENT_TYPE), cms.attributes.get(MESSAGE_DIGEST)
@@ -1817,11 +1863,15 @@ def read_general_time(told: Der) -> dt.datetime:
     match = re.fullmatch(r"([0-9]{14})(?:\.([0-9]*[1-9]))?Z", text)
     if match is None:
         refuse("a time stamp with a time in another form")
+    return guarded_time(match[1])
+
+
+def guarded_time(digits: str) -> dt.datetime:
+    """An instant written as 14 digits, in UTC."""
     try:
-        whole = dt.datetime.strptime(match[1], "%Y%m%d%H%M%S")  # noqa: DTZ007 (Z, below)
+        return dt.datetime.strptime(digits + "+0000", "%Y%m%d%H%M%S%z")
     except ValueError:
-        refuse("a time stamp with a time that there is not")
-    return whole.replace(tzinfo=dt.UTC)
+        refuse("a time that there is not:", digits)
 
 
 def read_stamp(info: bytes) -> tuple[str, bytes, dt.datetime]:
@@ -1851,7 +1901,7 @@ def check_stamp(token: bytes, stamped: bytes) -> tuple[Signed, dt.datetime]:
 
 def check_authority(cms: Signed, time: dt.datetime, roots: list[x509.Certificate]) -> str:
     """Check who stamped: a chain from a stamping certificate to a root that is known."""
-    signer = check_signed(cms, cms.content or b"", roots)
+    signer = check_signed(cms, cms.content or b"")
     if not stamps_only(signer):
         refuse("the certificate is not one for time stamps, and critically so")
     if not leads_to_root(signer, cms.certificates, roots, time):
@@ -1859,11 +1909,22 @@ def check_authority(cms: Signed, time: dt.datetime, roots: list[x509.Certificate
     return f"{time:%Y-%m-%dT%H:%M:%SZ} {signer.subject.rfc4514_string()}"
 
 
-def guarded(check: Callable[[], str]) -> str:
-    """Do a check in which certificates of others are read."""
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+@contextlib.contextmanager
+def strangers() -> Iterator[None]:
+    """What cannot be read in certificates of others is refused."""
     try:
-        return check()
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        yield
+    except UNREADABLE as error:
         raise Refused(f"{type(error).__name__}: {error}") from None
 
 
@@ -1880,12 +1941,12 @@ def check_timestamp(
 ) -> None:
     """Check one token; without roots it can be refused, and not believed."""
     try:
-        cms, time = check_stamp(token, stamped)
-        if not trust.tsa_roots:
-            findings.tell(step, UNCHECKED, "no root of an authority is known (--tsa-roots)")
-        else:
-            told = guarded(lambda: check_authority(cms, time, trust.tsa_roots))
-            findings.tell(step, HOLDS, told)
+        with strangers():
+            cms, time = check_stamp(token, stamped)
+            if trust.tsa_roots:
+                findings.tell(step, HOLDS, check_authority(cms, time, trust.tsa_roots))
+            else:
+                findings.tell(step, UNCHECKED, "no root of an authority is known (--tsa-roots)")
     except Refused as refused:
         findings.tell(step, FAILS, str(refused))
 
@@ -2090,18 +2151,21 @@ def unpredict(raw: bytes, columns: int) -> bytes:
 
 
 class Pdf:
-    """A PDF of one revision: its objects, by number."""
+    """A PDF: its objects by number, those of the last revision first."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.places: dict[int, tuple[int, int, int]] = {}
         self.opened: dict[int, list[Any]] = {}
-        end = re.search(rb"startxref[\r\n]+([0-9]+)[\r\n]+%%EOF[\r\n]*\Z", data[-64:])
-        if not data.startswith(b"%PDF-") or end is None:
-            refuse("not a PDF, or something stands behind it")
-        self.trailer = self.read_places(int(end[1]))
-        if "Prev" in self.trailer or "XRefStm" in self.trailer or "Encrypt" in self.trailer:
-            refuse("PDF: more than one revision, or encrypted")
+        ends = list(re.finditer(rb"startxref[\r\n]+([0-9]+)[\r\n]+%%EOF", data))
+        if not data.startswith(b"%PDF-") or not ends:
+            refuse("not a PDF")
+        self.trailer = self.read_places(int(ends[-1][1]))
+        self.revisions, older = 1, self.trailer.get("Prev")
+        while older is not None and self.revisions < 100:
+            self.revisions, older = self.revisions + 1, self.read_places(older).get("Prev")
+        if "XRefStm" in self.trailer or "Encrypt" in self.trailer:
+            refuse("PDF: encrypted, or of two minds")
         self.root = self.dictionary(self.trailer.get("Root"))
 
     def read_places(self, place: int) -> dict[str, Any]:
@@ -2126,7 +2190,7 @@ class Pdf:
                 values.append(int.from_bytes(raw[at : at + width], "big"))
                 at += width
             kind = values[0] if widths[0] else 1
-            self.places[number] = (kind, values[1], values[2])
+            self.places.setdefault(number, (kind, values[1], values[2]))
         return told.told
 
     def read_table(self, lexer: Lexer) -> dict[str, Any]:
@@ -2138,7 +2202,7 @@ class Pdf:
                 return trailer if isinstance(trailer, dict) else refuse("PDF: no trailer")
             for number in spread(first, lexer.read()):
                 place, generation, kind = lexer.read(), lexer.read(), lexer.read()
-                self.places[number] = (1 if kind == "n" else 0, place, generation)
+                self.places.setdefault(number, (1 if kind == "n" else 0, place, generation))
 
     def read_at(self, place: int, number: int | None = None) -> Any:
         """Read the object at a place, which must have this number."""
@@ -2224,19 +2288,20 @@ class Pdf:
 
     def files_under(self, node: Any, level: int = 0) -> Iterator[tuple[str, bytes]]:
         """The embedded files under a node of the name tree."""
-        told = self.dictionary(node)
+        branch = self.dictionary(node)
         if level > 8:
             refuse("PDF: a name tree too deep")
-        for kid in self.get(told.get("Kids")) or []:
+        for kid in self.get(branch.get("Kids")) or []:
             yield from self.files_under(kid, level + 1)
-        names = self.get(told.get("Names")) or []
-        for spec in names[1::2]:
+        leaves = self.get(branch.get("Names")) or []
+        for name, spec in zip(leaves[::2], leaves[1::2], strict=True):
             file = self.dictionary(spec)
-            name = self.get(file.get("UF", file.get("F")))
+            told = [self.get(name), self.get(file.get("F")), self.get(file.get("UF"))]
+            names = {text_of(one.data) for one in told if isinstance(one, Text)}
+            if len(names) != 1:
+                refuse("PDF: a file without name, or with two")
             ways = self.dictionary(file.get("EF"))
-            if not isinstance(name, Text):
-                refuse("PDF: a file without name")
-            yield text_of(name.data), self.plain(self.get(ways.get("UF", ways.get("F"))))
+            yield names.pop(), self.plain(self.get(ways.get("UF", ways.get("F"))))
 
 
 def spread(first: Any, count: Any) -> range:
@@ -2301,23 +2366,38 @@ def sealed_bytes(pdf: Pdf, seal: dict[str, Any]) -> tuple[bytes, bytes]:
 
 def check_seal(pdf: Pdf, trust: Trust) -> tuple[Signed, x509.Certificate]:
     """Check a seal up to the question whose certificate it is."""
-    raw, covered = sealed_bytes(pdf, find_seal(pdf))
+    seal = find_seal(pdf)
+    raw, covered = sealed_bytes(pdf, seal)
     cms = read_signed(raw)
     if cms.content_type != DATA or cms.content is not None or SIGNING_TIME in cms.attributes:
         refuse("the CMS is not that of a PAdES")
+    if cms.unsigned.keys() - {SIGNATURE_TIME_STAMP}:
+        refuse("something stands in the CMS beside what is signed")
     if (cms.digest_algorithm, cms.signature_algorithm) != (SHA256, ECDSA_SHA256):
         refuse("the seal is not ECDSA with SHA-256")
-    signer = check_signed(cms, covered, trust.certificates)
+    signer = check_signed(cms, covered)
     key = signer.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         refuse("the seal's key is not on P-256")
+    if not signer.not_valid_before_utc <= sealing_time(seal) <= signer.not_valid_after_utc:
+        refuse("the certificate was not valid when it sealed")
     return cms, signer
+
+
+def sealing_time(seal: dict[str, Any]) -> dt.datetime:
+    """When the seal says that it was made: /M, in UTC."""
+    told = seal.get("M")
+    match = re.fullmatch(r"D:([0-9]{14})(?:Z|[+]00'00'?)", text_of(told.data)) if told else None
+    if match is None:
+        refuse("the seal does not say when it was made, in UTC")
+    return guarded_time(match[1])
 
 
 def judge_seal(findings: Findings, pdf: Pdf, trust: Trust) -> None:
     """Step 15: the seal, whose certificate it is, and the stamp on it."""
     try:
-        cms, signer = check_seal(pdf, trust)
+        with strangers():
+            cms, signer = check_seal(pdf, trust)
     except Refused as refused:
         findings.tell("seal", FAILS, str(refused))
         return
@@ -2336,6 +2416,8 @@ def verify_pdf(raw: bytes, trust: Trust, words: Vocabulary) -> Findings:
     findings = Findings()
     try:
         pdf = Pdf(raw)
+        if pdf.revisions != 1:
+            refuse("more than one revision")
         inside = [data for name, data in pdf.embedded() if name == "evidence.json"]
         if len(inside) != 1:
             refuse("there is not one evidence.json in it")
@@ -2400,17 +2482,26 @@ def verify_receipt(raw: str, trust: Trust, words: Vocabulary, evidence: bytes | 
         findings.tell("file", FAILS, str(refused))
         return findings
     findings.tell("file", HOLDS, f"{receipt.case} #{receipt.seq}")
-    if not check_receipt_key(findings, trust, receipt):
-        return findings
-    if stream is None or (stream.log, stream.case) != (receipt.log, receipt.case):
-        findings.tell("promises", UNCHECKED, "where it should be, is not there (--evidence)")
-    elif receipt.seq > len(stream.entries):
-        findings.tell("promises", FAILS, "the entry that was promised is missing")
-    elif not fits_receipt(receipt, stream.entries[receipt.seq - 1], stream.hashes[receipt.seq - 1]):
-        findings.tell("promises", FAILS, "the entry is not the one that was promised")
-    else:
-        findings.tell("promises", HOLDS)
+    if check_receipt_key(findings, trust, receipt):
+        look_up(findings, receipt, stream)
     return findings
+
+
+def look_up(findings: Findings, receipt: Receipt, stream: Stream | None) -> None:
+    """Step 13: the entry that was promised is there, and under a checkpoint of the log."""
+    read = findings.outcome("chain") == findings.outcome("bytes") == HOLDS
+    if not read or stream is None or (stream.log, stream.case) != (receipt.log, receipt.case):
+        findings.tell("promises", UNCHECKED, "where it should be, is not there (--evidence)")
+        return
+    place = receipt.seq - 1
+    if place >= len(stream.entries):
+        findings.tell("promises", FAILS, "the entry that was promised is missing")
+    elif not fits_receipt(receipt, stream.entries[place], stream.hashes[place]):
+        findings.tell("promises", FAILS, "the entry is not the one that was promised")
+    elif findings.outcome("tree") == findings.outcome("signature") == HOLDS:
+        findings.tell("promises", HOLDS)
+    else:
+        findings.tell("promises", UNCHECKED, "it is not shown to be in the log's tree")
 
 
 def verify(
@@ -2470,7 +2561,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except (Refused, ValueError) as error:
         sys.stderr.write(f"what is to be believed cannot be read: {error}\n")
-        return 1
+        return 2
     findings = verify(
         given.path,
         trust,
