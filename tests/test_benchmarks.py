@@ -24,3 +24,12 @@ def test_the_proof_benchmark_measures_with_and_without_in_one_run() -> None:
     ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     told = json.loads(ran.stdout)
     assert {"append_overhead", "links_events_per_s", "prove_us", "check_us"} <= set(told)
+
+
+def test_the_report_benchmark_sets_real_cases() -> None:
+    command = [sys.executable, "benchmarks/report.py", "--rounds", "0", "--times", "1", "--json"]
+    ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    (told,) = json.loads(ran.stdout)["reports"]
+    assert {"report_s", "cpu_ms_page", "peak_rss_mb"} <= set(told)
+    assert told["entries"] == 25
+    assert told["pages"] <= 4
