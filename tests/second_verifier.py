@@ -1352,8 +1352,8 @@ def read_export(export: Export) -> Log:
         log.stored[size] = export.take_note(path)
         if log.stored[size].size != size:
             refuse(path, "is of another size")
-    if not log.stored or max(log.stored) != log.last.size:
-        refuse("the last checkpoint is not among checkpoints/")
+    if not log.stored or log.stored[max(log.stored)].note.raw != log.last.note.raw:
+        refuse("checkpoint is not the last one of checkpoints/")
     for path in export.under("timestamps"):
         stamped, _, number = path.removeprefix("timestamps/").partition(".")
         tokens = log.tokens.setdefault(read_decimal(stamped), [])
@@ -1405,23 +1405,30 @@ def check_consistency(log: Log) -> None:
             refuse(f"checkpoints/{size} is another log's")
         if tree_root(log.leaves[:size]) != checkpoint.root:
             refuse(f"checkpoints/{size} is of another tree")
-    if log.stored[log.last.size].note.text != log.last.note.text:
-        refuse("the last checkpoint stands there in two forms")
+
+
+def turned_keys(log: Log) -> Iterator[tuple[int, Key, Key]]:
+    """The leaf, the old and the new key of every replacement that can be read."""
+    for number, entry in enumerate(log.entries):
+        if entry["type"] == "log.key_rotated":
+            with contextlib.suppress(Refused):
+                old, new = (read_key(entry["data"][f"{age}_vkey"]) for age in ("old", "new"))
+                if old.type == new.type == NOTE_KEY and old.name == new.name:
+                    yield number, old, new
 
 
 def believed_keys(log: Log, trust: Trust) -> list[Key]:
     """The keys known from elsewhere, and those that they pass on to (section 10)."""
     believed = trust.log_keys(log.last.origin)
-    turns = [(n, e["data"]) for n, e in enumerate(log.entries) if e["type"] == "log.key_rotated"]
-    for number, data in turns:
-        old, new = (read_key(data[name], [NOTE_KEY]) for name in ("old_vkey", "new_vkey"))
-        covered = any(
-            checkpoint.size > number and checkpoint.note.signed_by(key)
-            for checkpoint in [*log.stored.values(), log.last]
-            for key in believed
-        )
-        if old in believed and covered and new.name == old.name:
-            believed.append(new)
+    notes = [*log.stored.values(), log.last]
+    turns = list(turned_keys(log))
+    for _ in turns:
+        for number, old, new in turns:
+            signed = (c for c in notes if c.size > number)
+            if old not in believed or new in believed:
+                continue
+            if any(checkpoint.note.signed_by(key) for checkpoint in signed for key in believed):
+                believed.append(new)
     return believed
 
 
@@ -1484,11 +1491,7 @@ def verify_log(export: Export, trust: Trust, words: Vocabulary) -> Findings:
 
 def check_log_anchors(findings: Findings, trust: Trust, log: Log) -> None:
     """Steps 6, 8, 9 and 10 of a whole log."""
-    try:
-        believed = believed_keys(log, trust)
-    except Refused as refused:
-        believed = trust.log_keys(log.last.origin)
-        findings.tell("words", FAILS, str(refused))
+    believed = believed_keys(log, trust)
     check_stored_lines(findings, trust, log, believed)
     check_outside(
         findings,
@@ -1513,12 +1516,13 @@ def verify_cases(export: Export, trust: Trust, words: Vocabulary) -> Findings:
 
 
 def verify_folder(folder: Path, trust: Trust, words: Vocabulary) -> Findings:
-    """Verify an export of either kind."""
-    paths = [path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()]
-    export = Export(folder, {path.relative_to(folder).as_posix() for path in paths})
-    if any(path.is_symlink() for path in paths) or not paths:
+    """Verify an export of either kind; a folder in it holds something, or does not belong there."""
+    paths = list(folder.rglob("*"))
+    plain = [path for path in paths if path.is_file() or not any(path.iterdir())]
+    export = Export(folder, {path.relative_to(folder).as_posix() for path in plain})
+    if not all(path.is_file() for path in plain) or not plain:
         findings = Findings()
-        findings.tell("file", FAILS, "not a folder of plain files")
+        findings.tell("file", FAILS, "a folder without files")
         return findings
     if "checkpoint" in export.left:
         return verify_log(export, trust, words)

@@ -4,7 +4,9 @@ tests/second_verifier.py was written from docs/audit-format.md alone. Here both 
 file, good and bad, and a few hundred random changes of good ones.
 """
 
+import base64
 import contextlib
+import hashlib
 import io
 import json
 import random
@@ -18,6 +20,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests import second_verifier as second
 
@@ -318,6 +321,95 @@ def test_neither_accepts_a_changed_report(tmp_path: Path, sealed: Given) -> None
             file.write_bytes(flipped(chance, good))
             first, other = both(file, sealed)
             assert (first.status, other.status) == (1, 1), (number, first, other)
+
+
+# --- Replaced keys, for which there is no golden export -------------------------------------------
+
+ORIGIN = "log.tinglan.example"
+
+
+def made_key(seed: str) -> tuple[second.Key, Ed25519PrivateKey]:
+    """A checkpoint key of the log, from a word."""
+    private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
+    return second.Key(ORIGIN, 1, private.public_key().public_bytes_raw()), private
+
+
+def vkey(key: second.Key) -> str:
+    """A key as a policy has it."""
+    told = base64.b64encode(bytes([key.type]) + key.public).decode()
+    return f"{key.name}+{key.id.hex()}+{told}"
+
+
+OLD, NEW, NEWEST = made_key("old"), made_key("new"), made_key("newest")
+
+
+def signed_note(leaves: list[bytes], signers: list[tuple[second.Key, Ed25519PrivateKey]]) -> str:
+    """A checkpoint over leaves."""
+    root = base64.b64encode(second.tree_root(leaves)).decode()
+    text = f"{ORIGIN}\n{len(leaves)}\n{root}\n"
+    lines = [
+        f"\u2014 {key.name} {base64.b64encode(key.id + private.sign(text.encode())).decode()}\n"
+        for key, private in signers
+    ]
+    return text + "\n" + "".join(lines)
+
+
+def turned(old: second.Key, new: second.Key, before: list[bytes]) -> bytes:
+    """The next entry of @log, which tells of another key."""
+    entry = {
+        "v": 1,
+        "log": ORIGIN,
+        "case": "@log",
+        "seq": len(before) + 1,
+        "prev": second.leaf_hash(before[-1]).hex() if before else "",
+        "type": "log.key_rotated",
+        "at": "2026-03-02T01:00:00.000Z",
+        "actor": {"engine": "shaoji"},
+        "data": {"old_vkey": vkey(old), "new_vkey": vkey(new), "reason": "once a year"},
+    }
+    return second.canonical_text(entry).encode()
+
+
+def export_of(folder: Path, bodies: list[bytes], signers: dict[int, list[Any]]) -> Path:
+    """An export with a checkpoint of each size, signed by these."""
+    leaves = [second.leaf_hash(body) for body in bodies]
+    (folder / "tile/0/000.p").mkdir(parents=True)
+    (folder / "tile/entries/000.p").mkdir(parents=True)
+    (folder / "checkpoints").mkdir()
+    bundle = b"".join(len(body).to_bytes(2, "big") + body for body in bodies)
+    (folder / f"tile/entries/000.p/{len(bodies)}").write_bytes(bundle)
+    (folder / f"tile/0/000.p/{len(bodies)}").write_bytes(b"".join(leaves))
+    for size, keys in signers.items():
+        for path in (folder / f"checkpoints/{size}", folder / "checkpoint"):
+            path.write_text(signed_note(leaves[:size], keys), encoding="utf-8")
+    return folder
+
+
+ROTATIONS = {
+    # name: (keys in the policy, who signed the checkpoints of 1, 2 and 3 leaves, status)
+    "as it is done": ([OLD], {1: [OLD, NEW], 2: [NEW]}, 3),
+    "covered by the old key alone": ([OLD], {1: [OLD], 2: [NEW]}, 3),
+    "covered by no believed key": ([OLD], {1: [NEW], 2: [NEW]}, 1),
+    "twice": ([OLD], {1: [OLD, NEW], 2: [NEW, NEWEST], 3: [NEWEST]}, 3),
+    "the last one by the first key": ([OLD], {1: [NEW], 2: [NEWEST], 3: [OLD]}, 3),
+    "only the new one known": ([NEW], {1: [OLD, NEW], 2: [NEW]}, 3),
+    "the new one does not vouch for the old one": ([NEW], {1: [OLD], 2: [NEW]}, 1),
+    "a key nobody told of": ([OLD], {1: [OLD], 2: [made_key("stranger")]}, 1),
+}
+
+
+@pytest.mark.parametrize("name", ROTATIONS)
+def test_both_believe_a_new_key_for_the_same_reasons(name: str, tmp_path: Path) -> None:
+    known, signers, status = ROTATIONS[name]
+    bodies: list[bytes] = []
+    for old, new in ((OLD, NEW), (NEW, NEWEST), (NEWEST, OLD))[: max(signers)]:
+        bodies.append(turned(old[0], new[0], bodies))
+    folder = export_of(tmp_path / "export", bodies, signers)
+    policy = tmp_path / "policy.txt"
+    policy.write_text("".join(f"log {vkey(key)}\n" for key, _ in known) + "quorum none\n")
+    first, other = both(folder, Given(["--policy", str(policy)], second.read_trust(policy)))
+    assert (first.status, other.status) == (status, status), (first, other)
+    agree(folder, first, other)
 
 
 # --- The second verifier by itself ----------------------------------------------------------------
