@@ -4,6 +4,7 @@ tests/second_verifier.py was written from docs/audit-format.md alone. Here both 
 file, good and bad, and a few hundred random changes of good ones.
 """
 
+import ast
 import base64
 import contextlib
 import hashlib
@@ -440,6 +441,13 @@ def test_the_second_verifier_takes_the_vocabulary_from_the_document(tmp_path: Pa
         EVIDENCE / "early.json", given_in(EVIDENCE).trust, second.read_vocabulary(other)
     )
     assert found.failing() == {"words"}
+
+
+def test_the_second_verifier_imports_nothing_of_the_project() -> None:
+    tree = ast.parse(Path(second.__file__).read_text(encoding="utf-8"))
+    names = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names, "cryptography"}
 
 
 def test_the_second_verifier_runs_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
