@@ -171,6 +171,11 @@ def open_keys(places: Places, origin: str) -> Keys:
     return keys
 
 
+def policy_of(places: Places) -> Policy:
+    """Whom a verifier is to believe; no secret, so that pages may read it. Raises PolicyUnfit."""
+    return _policy(places.policy)
+
+
 def make_keys(places: Places, origin: str, organisation: str, *, at: datetime) -> tuple[str, ...]:
     """Make what is missing of the keys of a log, drawn by the system; returns the files made now.
 

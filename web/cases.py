@@ -9,16 +9,17 @@ from flask_login import login_required
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
-from audit import log
-from audit.bundle import write_bundle
+from audit.evidence_file import write_evidence
 from audit.reports.facts import CaseRecord
 from engine import oversight, parties, site_codes, turns
 from engine.calendar_versions import calendar
+from engine.case_evidence import case_evidence
 from engine.casework import Done, read_case
 from engine.definition_sets import UnknownDefinition, latest, load, version_of
 from engine.definitions import OPENING_FORM
 from engine.errors import BadInput
 from engine.inbox import open_steps
+from engine.keys import policy_of
 from engine.people import directory
 from engine.report_jobs import own_jobs
 from engine.rights import may_see, places_seen
@@ -36,7 +37,8 @@ from web.related import family, groups, is_first, linked_case, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
 from web.texts import either, say
-from web.visit import at, by, done_before, key, reads, see_other, writes
+from web.tree_standing import standing_of
+from web.visit import at, by, done_before, key, reads, see_other, settings, writes
 
 pages = Blueprint("cases", __name__)
 
@@ -94,6 +96,7 @@ def page(case_id: str) -> str:
         version = version_of(conn, desk.case.definition)
         reports = own_jobs(conn, case_id, by().person)
         verdict = verify(conn, case=case_id) if "verify" in request.args else None
+        tree_standing = standing_of(conn, now.record, policy_of(settings().keys))
     late = any(line.timing.state == "overdue" for line in file.record.now)
     earlier, days = folded(trace_days(file.record, called), LONG_STORY)
     return render_template(
@@ -119,6 +122,7 @@ def page(case_id: str) -> str:
         reports=reports,
         version=version,
         verdict=verdict,
+        tree_standing=tree_standing,
         shown=shown,
         count=now.record.count,
     )
@@ -127,12 +131,10 @@ def page(case_id: str) -> str:
 @pages.get("/cases/<case_id>/record.json")
 @login_required  # type: ignore[untyped-decorator]
 def record(case_id: str) -> Response:
-    """The record of a case as it is stored: every body as text, and its hash."""
+    """The evidence file of a case: every body as text, its hash, its place in the tree."""
     with reads() as conn:
         desk_of(conn, case_id)
-        entries = log.read(conn, case_id)
-        origin = log.origin(conn)
-    told = write_bundle(origin, case_id, [entry.body for entry in entries])
+        told = write_evidence(case_evidence(conn, case_id, policy_of(settings().keys).logs))
     response = Response(told, mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{case_id}.json"'
     return response
