@@ -445,7 +445,6 @@ def read_entry(body: bytes, words: Vocabulary) -> dict[str, Value]:
         "at": is_time(entry["at"]),
         "actor": isinstance(entry["actor"], dict),
         "data": isinstance(entry["data"], dict),
-        "cause": is_integer(entry.get("cause", 1), 1),
         "claimed_at": "claimed_at" not in entry or is_time(entry["claimed_at"]),
     }
     if wrong := [name for name, fits in checks.items() if not fits]:
@@ -473,7 +472,7 @@ class Stream:
             refuse(f"#{number}: prev is not the hash of the entry before")
         if self.entries and entry["at"] < self.entries[-1]["at"]:
             refuse(f"#{number}: earlier than the entry before")
-        if entry.get("cause", 0) >= number:
+        if not is_integer(entry.get("cause", 1), 1) or entry.get("cause", 0) >= number:
             refuse(f"#{number}: a cause that is not earlier")
 
 
