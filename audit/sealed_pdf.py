@@ -223,8 +223,26 @@ def _check_form(seal: EmbeddedPdfSignature) -> None:
         or len(signed["crls"])
         or [one["type"].native for one in attributes] not in ([], ["signature_time_stamp_token"])
         or any(len(one["values"]) != 1 for one in attributes)
+        or not _whole(seal.signer_info)
+        or not all(map(_exact, _stamping(attributes)))
     ):
         raise PdfRefused("印章里有多余的内容", "the seal says more than a seal has to")
+
+
+def _whole(part: Any) -> bool:
+    """Whether its fields are all there is: asn1crypto passes over what it knows no field for."""
+    return len(part.contents) == sum(len(part[name].dump()) for name, *_ in part._fields)
+
+
+def _stamping(attributes: Sequence[Any]) -> Iterator[Any]:
+    """The certificates that come along with a time stamp."""
+    for one in attributes:
+        yield from (given.chosen for given in one["values"][0]["content"]["certificates"])
+
+
+def _exact(certificate: Any) -> bool:
+    """Whether its signature is whole bytes: readers take a last bit that is not used either way."""
+    return not certificate["signature_value"].unused_bits
 
 
 def _check_signature(status: PdfSignatureStatus) -> None:
