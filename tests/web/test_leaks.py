@@ -227,7 +227,7 @@ def addresses(app: Flask, h: Hotline, case: str, method: str) -> Iterator[tuple[
     for rule in app.url_map.iter_rules():
         if method not in (rule.methods or ()) or rule.endpoint in LEFT_OUT:
             continue
-        filled = {"case_id": case, "sha256": "0" * 64, "digest": digest, "seq": 1}
+        filled = {"case_id": case, "sha256": "0" * 64, "digest": digest, "seq": 1, "job_id": "x"}
         for task in tasks if "task" in rule.arguments else [""]:
             told = {**filled, "task": task}
             values: dict[str, Any] = {name: told[name] for name in rule.arguments}
