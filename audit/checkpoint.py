@@ -65,6 +65,17 @@ def read_checkpoint(note: Note) -> Checkpoint:
     return Checkpoint(lines[0], int(lines[1]), root)
 
 
+def check_plain(note: Note) -> Checkpoint:
+    """What a note of this log says of its tree: three lines, as we write them, and no more.
+
+    Raises NotACheckpoint.
+    """
+    checkpoint = read_checkpoint(note)
+    if checkpoint.text != note.text:
+        raise NotACheckpoint("a checkpoint of this log has three lines and no more")
+    return checkpoint
+
+
 def open_checkpoint(data: bytes) -> tuple[Note, Checkpoint]:
     """Read a checkpoint from its bytes, believing nobody yet; raises NotANote."""
     note = read_note(data)

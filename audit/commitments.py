@@ -39,3 +39,8 @@ def opens(commitment: str, field: str, value: Any, salt: bytes) -> bool:
     except (NotCanonical, ValueError):
         return False
     return hmac.compare_digest(told.encode(), commitment.encode())
+
+
+def is_sealed(value: Any) -> bool:
+    """Whether a recorded answer is a commitment to what lies elsewhere."""
+    return isinstance(value, dict) and value.keys() == {"sealed", "as"}

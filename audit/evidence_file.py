@@ -6,15 +6,16 @@ time stamps, and the definitions and calendars that the entries name. docs/audit
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from audit import vocabulary
+from audit.between import check_proofs
 from audit.chain import Given, Problem, check_stream
-from audit.checkpoint import read_checkpoint
+from audit.checkpoint import check_plain, read_checkpoint
 from audit.encoding import NotCanonical
 from audit.entries import Entry, leaf_hash, unseal
 from audit.merkle import ProofFailed
@@ -27,6 +28,7 @@ from audit.pinned import (
     definitions_named,
     sha256,
 )
+from audit.revealed import check_revealed
 from audit.steps import Findings, Step, failed, findings, held, not_needed, unchecked
 from audit.tlog_proof import NotAProof, Proof, check, read_proof
 from audit.trust import (
@@ -49,6 +51,9 @@ _MEMBERS: Final = {
     "format", "log", "case", "count", "head", "check", "events", "checkpoint", "timestamps", "keys",
     "definitions", "calendars",
 }  # fmt: skip
+
+
+OTHER_FORM: Final = "it is not in the form in which it was written, or says other than it holds"
 
 
 class NotEvidence(ValueError):
@@ -120,17 +125,9 @@ def read_evidence(data: bytes) -> EvidenceFile:
     Only the one form that `write_evidence` gives is read: a byte that could be another one is one
     that nobody has vouched for.
     """
-    if len(data) > LARGEST:
-        raise NotEvidence("the file is too large")
-    try:
-        evidence = _read(orjson.loads(data))
-        again = write_evidence(evidence)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotEvidence(f"not an evidence file: {error}") from None
-    if again != data:
-        raise NotEvidence(
-            "the file is not in the form in which it was written, or says other than it holds"
-        )
+    evidence = _parse(data)
+    if write_evidence(evidence) != data:
+        raise NotEvidence(OTHER_FORM)
     return evidence
 
 
@@ -140,20 +137,42 @@ def check_entries(evidence: EvidenceFile) -> Iterator[Entry | Problem]:
         Given(evidence.case, seq, _type(body), body, leaf_hash(body))
         for seq, body in enumerate(evidence.bodies, 1)
     ]
+    entries: list[Entry] = []
     for found in check_stream(evidence.log, evidence.case, rows):
         if isinstance(found, Entry) and (what := vocabulary.check(found)):
-            yield Problem(evidence.case, found.seq, what, "words")
-            return
+            found = Problem(evidence.case, found.seq, what, "words")
         yield found
+        if isinstance(found, Problem):
+            return
+        entries.append(found)
+    yield from check_revealed(entries)
+    yield from check_proofs(own_proofs(evidence.case, entries), _shown(entries))
+
+
+def own_proofs(case: str, entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries in which a code was typed that was shown in this very case."""
+    for entry in entries:
+        if entry.data.get("proof", {}).get("case") == case:
+            yield entry
+
+
+def _shown(entries: Sequence[Entry]) -> Callable[[str, int], Entry | None]:
+    return lambda _, seq: entries[seq - 1] if seq <= len(entries) else None
 
 
 def verify_evidence(data: bytes, trust: Trust) -> Findings:
     """Everything that can be checked of an evidence file without the log it comes from."""
     try:
-        evidence = read_evidence(data)
+        evidence = _parse(data)
+        again = write_evidence(evidence)
     except NotEvidence as error:
         return Findings((failed("file", f"不是完好的证据文件：{error}", str(error)),))
-    return findings(_steps(evidence, trust))
+    steps = [*_steps(evidence, trust)]
+    if again != data:
+        # The other steps are told all the same: they say what it is that was changed.
+        steps = [one for one in steps if one.name != "file"]
+        steps.append(failed("file", f"不是完好的证据文件：{OTHER_FORM}", OTHER_FORM))
+    return findings(steps)
 
 
 def _steps(evidence: EvidenceFile, trust: Trust) -> Iterator[Step]:
@@ -174,6 +193,9 @@ def _steps(evidence: EvidenceFile, trust: Trust) -> Iterator[Step]:
 
 def _whole(evidence: EvidenceFile) -> Step:
     """What the file is; the tree of another log, whoever signed it, says nothing of this one."""
+    if evidence.note is None and (any(evidence.proofs) or evidence.keys or evidence.timestamps):
+        told = "without a checkpoint there are proofs, keys or time stamps"
+        return failed("file", "没有检查点，却有证明、公钥或时间戳", told)
     if evidence.note and read_checkpoint(evidence.note).origin != evidence.log:
         told = "the checkpoint is of another log than the events"
         return failed("file", "检查点属于另一个日志", told)
@@ -263,6 +285,17 @@ def _proof_fails(proof: Proof, body: bytes, note: Note, last: int) -> str | None
 # --- reading --------------------------------------------------------------------------------------
 
 
+def _parse(data: bytes) -> EvidenceFile:
+    if len(data) > LARGEST:
+        raise NotEvidence("the file is too large")
+    try:
+        evidence = _read(orjson.loads(data))
+        write_evidence(evidence)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotEvidence(f"not an evidence file: {error}") from None
+    return evidence
+
+
 def _read(told: Any) -> EvidenceFile:
     if told["format"] != FORMAT:
         raise NotEvidence(f"format {told['format']} is not known here")
@@ -305,7 +338,7 @@ def _note(told: str | None) -> Note | None:
     try:
         note = None if told is None else read_note(told.encode())
         if note is not None:
-            read_checkpoint(note)
+            check_plain(note)
     except NotANote as error:
         raise NotEvidence(f"the checkpoint is none: {error}") from None
     return note

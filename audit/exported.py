@@ -17,15 +17,18 @@ from pathlib import Path
 from typing import Final
 
 from audit import vocabulary
+from audit.between import check_arrivals, check_proofs
 from audit.chain import Given, Problem, check_row, link
-from audit.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
+from audit.checkpoint import Checkpoint, check_plain, read_checkpoint
+from audit.commitments import is_sealed
 from audit.encoding import NotCanonical
 from audit.entries import Entry, leaf_hash, unseal
 from audit.evidence_file import entry_steps, not_reached
 from audit.links import check_links
 from audit.merkle import Frontier
-from audit.note import BadSignature, NotANote, Note
+from audit.note import BadSignature, NotANote, Note, read_note
 from audit.pinned import calendars_named, definitions_named, listing_digest, sha256
+from audit.revealed import check_revealed
 from audit.rotations import by_tree, extend
 from audit.steps import Findings, Outcome, Step, failed, findings, held, not_needed, unchecked
 from audit.tiles import NotATile, split_entries, tile_path, tiles_of
@@ -44,22 +47,58 @@ class NotAnExport(ValueError):
 
 
 @dataclass(slots=True)
+class Between:
+    """What is checked when all streams are known: messages, codes shown, answers opened."""
+
+    sent: dict[str, Entry] = field(default_factory=dict)
+    arrived: list[Entry] = field(default_factory=list)
+    shown: dict[tuple[str, int], Entry] = field(default_factory=dict)
+    typed: list[Entry] = field(default_factory=list)
+    sealed: dict[str, list[Entry]] = field(default_factory=dict)
+
+    def note(self, entry: Entry) -> None:
+        """Keep an entry if something rests on it."""
+        if entry.type == "message.sent":
+            self.sent[entry.hash.hex()] = entry
+        elif entry.type in ("message.received", "case.opened") and "origin" in entry.data:
+            self.arrived.append(entry)
+        elif entry.type == "code.shown":
+            self.shown[entry.stream, entry.seq] = entry
+        elif entry.type == "answers.revealed":
+            self.sealed.setdefault(entry.stream, []).append(entry)
+        elif entry.type == "task.completed":
+            if any(is_sealed(value) for value in entry.data["form"].values()):
+                self.sealed.setdefault(entry.stream, []).append(entry)
+            if "proof" in entry.data:
+                self.typed.append(entry)
+
+    def problems(self) -> Iterator[Problem]:
+        """What does not fit together."""
+        yield from check_arrivals(self.sent, self.arrived)
+        yield from check_proofs(self.typed, lambda case, seq: self.shown.get((case, seq)))
+        for entries in self.sealed.values():
+            yield from check_revealed(entries)
+
+
+@dataclass(slots=True)
 class Folded:
     """What folding the entries of a log, in the order of its tree, has found.
 
-    roots: of the sizes that were asked for. problem: the first, and then folding stopped.
+    roots: of the sizes that were asked for. between: what streams told each other, opened, showed.
+    problem: the first, and then folding stopped.
     """
 
     tree: Frontier = field(default_factory=Frontier)
     roots: dict[int, bytes] = field(default_factory=dict)
     streams: dict[str, tuple[int, str, datetime]] = field(default_factory=dict)
-    definitions: dict[str, str] = field(default_factory=dict)
+    definitions: set[tuple[str, str]] = field(default_factory=set)
     calendars: set[tuple[int, str]] = field(default_factory=set)
     deployed: dict[str, str] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
     published: dict[int, str] = field(default_factory=dict)
     misnamed: list[str] = field(default_factory=list)
     own: list[tuple[Entry, int]] = field(default_factory=list)
+    between: Between = field(default_factory=Between)
     problem: Problem | None = None
 
 
@@ -125,7 +164,7 @@ def _steps(export: "_Export", trust: Trust) -> Iterator[Step]:
     told = fold(tree.origin, export.entries(tree.size), sizes)
     told_file = f"{len(told.streams)} 个流，{told.tree.size} 条记录"
     yield held("file", told_file, f"{len(told.streams)} streams, {told.tree.size} events")
-    yield from entry_steps(told.problem)
+    yield from entry_steps(told.problem or next(told.between.problems(), None))
     if told.problem is None:
         yield (own := _check_tree(export, told, tree))
         yield _check_consistency(export, told)
@@ -202,7 +241,7 @@ def _check_consistency(export: "_Export", told: Folded) -> Step:
 
 
 def _check_pinned(export: "_Export", told: Folded) -> Step:
-    if not told.definitions.items() <= told.deployed.items():
+    if not told.definitions <= set(told.deployed.items()):
         what = "a case pins a definition that was never deployed"
         return failed("pinned", "有案件用了没有部署过的流程定义", what)
     if not told.calendars <= set(told.published.items()):
@@ -256,6 +295,7 @@ def _next(log: str, body: bytes, told: Folded) -> Entry | Problem:
 
 def _note(entry: Entry, told: Folded) -> None:
     """Remember what an entry rests on, or what it brings for others to rest on."""
+    told.between.note(entry)
     told.definitions |= definitions_named([entry])
     told.calendars |= calendars_named([entry])
     if entry.type == "definition.deployed":
@@ -332,7 +372,8 @@ class _Export:
 
     def _checkpoint(self, path: Path) -> tuple[int, Note]:
         try:
-            note, checkpoint = open_checkpoint(path.read_bytes())
+            note = read_note(path.read_bytes())
+            checkpoint = check_plain(note)
         except NotANote as error:
             raise NotAnExport(f"checkpoints/{path.name}: {error}") from None
         if path.name != str(checkpoint.size):

@@ -142,7 +142,11 @@ def verify_receipt(data: bytes, trust: Trust, evidence: bytes | None) -> Finding
     if not trust.receipts:
         return findings([whole, _no_receipt_key()])
     there = _looked_up(promised, evidence, trust)
-    return findings([whole, check_promise(note, promised, trust.receipts, there, limit=PATIENCE)])
+    # What the evidence file shows is worth what the file itself is.
+    beside = verify_evidence(evidence, trust).steps if evidence is not None else ()
+    others = [step for step in beside if step.name != "file" or step.outcome is Outcome.FAILS]
+    kept = check_promise(note, promised, trust.receipts, there, limit=PATIENCE)
+    return findings([whole, kept, *others])
 
 
 def _looked_up(promised: receipt.Receipt, evidence: bytes | None, trust: Trust) -> There | None:

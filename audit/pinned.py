@@ -40,10 +40,10 @@ def listing_digest(hashes: Mapping[str, str]) -> str:
     return sha256("".join(f"{hashes[name]}  {name}\n" for name in names).encode())
 
 
-def definitions_named(entries: Iterable[Entry]) -> dict[str, str]:
-    """The definition sets that cases pin: digest (hex) -> process."""
+def definitions_named(entries: Iterable[Entry]) -> set[tuple[str, str]]:
+    """The definition sets that cases pin: digest (hex) and process as each says it."""
     pinned = (entry.data["definition"] for entry in entries if entry.type == "case.opened")
-    return {one["sha256"]: one["key"] for one in pinned}
+    return {(one["sha256"], one["key"]) for one in pinned}
 
 
 def calendars_named(entries: Iterable[Entry]) -> set[tuple[int, str]]:
@@ -56,14 +56,14 @@ def calendars_named(entries: Iterable[Entry]) -> set[tuple[int, str]]:
 
 
 def check_pinned(
-    definitions: Mapping[str, str],
+    definitions: Collection[tuple[str, str]],
     calendars: Collection[tuple[int, str]],
     sets: Iterable[DefinitionSet],
     files: Iterable[Calendar],
 ) -> Step:
     """Whether definition sets and calendar files at hand are exactly those that are named.
 
-    definitions: digest -> process, calendars: version and SHA-256, as the entries name them. Each
+    definitions: digest and process, calendars: version and SHA-256, as the entries name them. Each
     once and in order: of two that bear one name, a reader might be shown the other one.
     """
     at_hand = list(sets)
@@ -74,7 +74,7 @@ def check_pinned(
                 f"流程定义 {one.key} 的文件不是记录指明的",
                 f"the files of definition {one.key} do not give the digest that the events name",
             )
-    if [(one.sha256, one.key) for one in at_hand] != sorted(definitions.items()):
+    if [(one.sha256, one.key) for one in at_hand] != sorted(definitions):
         return failed(
             "pinned",
             "流程定义与记录指明的不是同一批",

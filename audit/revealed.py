@@ -16,7 +16,7 @@ def check_revealed(entries: Sequence[Entry]) -> Iterator[Problem]:
             forms[entry.data["task"]] = entry.data["form"]
         revealed = entry.type == "answers.revealed"
         if revealed and not _fits(forms.get(entry.data["task"], {}), entry.data):
-            yield Problem(entry.stream, entry.seq, "opened another answer than was sealed")
+            yield Problem(entry.stream, entry.seq, "opened another answer than was sealed", "words")
 
 
 def _fits(form: dict[str, Any], told: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ CMS SignedData; over a checkpoint it covers SHA-256 of the note's text, without 
 Certificates are judged as of the time that the token says: they expire long before the record does.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,6 +80,22 @@ def read_stamp(token: bytes) -> Stamp:
     except _BROKEN as error:
         raise NotStamped(f"not a time stamp: {error}") from None
     return Stamp(told.tst_info.gen_time.astimezone(UTC), told.tst_info.serial_number, authority)
+
+
+def check_imprint(token: bytes, data: bytes) -> Stamp:
+    """Check that a token says it is over these bytes, believing nobody; raises NotStamped."""
+    stamp, told = read_stamp(token), _wrapped(token).tst_info.message_imprint
+    name = _IMPRINTS.get(told.hash_algorithm.dotted_string)
+    if name is None or hashlib.new(name, data).digest() != told.message:
+        raise NotStamped("the token is over something else")
+    return stamp
+
+
+_IMPRINTS: Final = {
+    "2.16.840.1.101.3.4.2.1": "sha256",
+    "2.16.840.1.101.3.4.2.2": "sha384",
+    "2.16.840.1.101.3.4.2.3": "sha512",
+}
 
 
 def check_stamp(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> Stamp:

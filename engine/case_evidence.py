@@ -48,7 +48,7 @@ def pinned_sets(conn: Connection, entries: Sequence[Entry]) -> tuple[DefinitionS
     """The definition sets that these entries pin, with their files."""
     return tuple(
         DefinitionSet(key, digest, files_of(conn, digest))
-        for digest, key in sorted(definitions_named(entries).items())
+        for digest, key in sorted(definitions_named(entries))
     )
 
 

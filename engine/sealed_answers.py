@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from audit import log
+from audit.commitments import is_sealed
 from audit.entries import ENGINE, Draft, Entry
 from engine import vault as store
 from engine.errors import Conflict, Refusal
@@ -142,11 +143,6 @@ def sealed_in(entries: Iterable[Entry]) -> Iterator[Sealed]:
             if is_sealed(value):
                 subject = subject_of(entry.stream, value["as"])
                 yield Sealed(entry.seq, field, value["sealed"], value["as"], subject)
-
-
-def is_sealed(value: Any) -> bool:
-    """Whether a recorded answer is a commitment to what the vault holds."""
-    return isinstance(value, dict) and value.keys() == {"sealed", "as"}
 
 
 def sweep_unnamed(conn: Connection, vault: Vault, *, at: datetime) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Connection, Integer, LargeBinary, Table, Text, delete, insert, select
 from sqlalchemy import update as update_rows
 
+from audit.between import SITE_CODE
 from audit.commitments import commit
 from audit.encoding import instant, timestamp
 from audit.entries import Draft
@@ -25,7 +26,7 @@ from engine.errors import Conflict
 from engine.openers import opener
 from engine.people import By, actor
 
-FIELD: Final = "site_code"
+FIELD: Final = SITE_CODE
 LASTS: Final = timedelta(minutes=10)
 # A million codes, and five guesses: whoever guesses is lucky once in 200,000 times.
 MOST_WRONG: Final = 5

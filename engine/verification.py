@@ -142,7 +142,7 @@ def _verify_stream(conn: Connection, name: str, origin: str, books: Library) -> 
         return Verdict(0, len(entries), tuple(kept.check_register(conn, name, entries)))
     problem = _replay_problem(conn, entries, books)
     problem = problem or next(check_revealed(entries), None)
-    problem = problem or next(between.check_proofs(conn, entries), None)
+    problem = problem or next(between.check_codes(conn, entries), None)
     return Verdict(1, len(entries), () if problem is None else (problem,))
 
 

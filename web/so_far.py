@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from audit.commitments import is_sealed
 from audit.reports.facts import CaseRecord, ElementFacts, Evidence, FieldFacts, Responsibility
 from web.frame import moment
 from web.texts import either, language, say
@@ -13,7 +14,6 @@ from web.wording import (
     category_words,
     duty_mark,
     element_name,
-    is_sealed,
     person_words,
     round_words,
 )

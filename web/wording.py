@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from audit.commitments import is_sealed
 from audit.encoding import instant
 from audit.reports.facts import (
     Actor,
@@ -339,11 +340,6 @@ def _given(facts: ElementFacts | None, form: Mapping[str, Any]) -> Iterator[tupl
             sealed = is_sealed(form[name])
             # What is sealed is no prose to be quoted: only that it was given is told.
             yield (replace(about, kind="sealed") if sealed else about), form[name]
-
-
-def is_sealed(value: Any) -> bool:
-    """Whether an answer stands for something in the vault."""
-    return isinstance(value, dict) and "sealed" in value
 
 
 def _answer(about: FieldFacts, value: Any, names: Names, locale: str) -> str:
