@@ -36,12 +36,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from audit import log
-from audit.chain import Problem
+from audit.chain import BYTES, Problem
 from audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from audit.encoding import timestamp
 from audit.log import event_table, metadata, outbox_table
 from audit.merkle import Frontier, ReadHash, node_hash, root
-from audit.note import Note, Signature, Signer, read_signatures
+from audit.note import NotANote, Note, Signature, Signer, read_signatures
 from audit.statements import Statement
 from audit.tiles import TILE_BYTES, WIDTH, NotATile, split_tile, tiles_of
 from audit.tiles import read_hashes as read_tiled
@@ -204,7 +204,7 @@ def publish(conn: Connection, signers: Sequence[Signer], *, at: datetime) -> Not
     """
     # In this order: between the two another sequencer may have added leaves, and signed them.
     last, size = latest(conn), tree_size(conn)
-    if size == 0 or (last and last.checkpoint.size == size):
+    if size == (last.checkpoint.size if last else 0):
         return None
     if last and (
         last.checkpoint.size > size or root_of(conn, last.checkpoint.size) != last.checkpoint.root
@@ -263,6 +263,9 @@ def timestamps(conn: Connection, size: int) -> dict[str, bytes]:
 
 
 def _stored(conn: Connection, row: Any) -> Stored:
+    if not isinstance(row.note, BYTES):
+        # SQLite keeps whatever type is put into a column: text here was never written by us.
+        raise NotANote("the stored note is not bytes")
     note, checkpoint = open_checkpoint(bytes(row.note))
     query = (
         select(cosignature_table.c.line)
@@ -304,7 +307,7 @@ def _keep_tile(conn: Connection, level: int, number: int, told: bytes, *, grown:
 
 def _tile(conn: Connection, level: int, number: int) -> bytes:
     told = conn.execute(_TILE, {"l": level, "n": number}).scalar()
-    return b"" if told is None else bytes(told)
+    return bytes(told) if isinstance(told, BYTES) else b""
 
 
 def _tile_root(told: bytes) -> bytes:
@@ -374,8 +377,10 @@ def _check_lost(conn: Connection) -> Iterator[Problem]:
 
 def _check_tiles(conn: Connection, size: int, wanted: bytes) -> Iterator[Problem]:
     widths = {(level, number): width for level, number, width in tiles_of(size)}
-    stored = {(row.level, row.number): len(row.hashes) * WIDTH / TILE_BYTES
-              for row in conn.execute(select(tile_table))}  # fmt: skip
+    stored = {
+        (row.level, row.number): len(row.hashes) * WIDTH / TILE_BYTES
+        for row in conn.execute(select(tile_table)) if isinstance(row.hashes, BYTES)
+    }  # fmt: skip
     if widths != stored:
         odd = min(set(widths.items()) ^ set(stored.items()))
         what = f"tile {odd[0][0]}/{odd[0][1]} has not the width it should have"

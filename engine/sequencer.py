@@ -82,6 +82,8 @@ def _is_due(last: sequence.Stored | None, size: int, at: datetime, pace: Pace) -
     if last is None:
         return size > 0
     new = size - last.checkpoint.size
+    if new < 0:
+        return True  # leaves were taken out: `publish` refuses, and says so
     # A clock that was set back must not stop the signing.
     waited = abs(at - instant(last.at))
     return new >= pace.events or (new > 0 and waited >= pace.every)
