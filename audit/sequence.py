@@ -101,7 +101,11 @@ _TILE = select(tile_table.c.hashes).where(
     tile_table.c.level == bindparam("l"), tile_table.c.number == bindparam("n")
 )
 _INSERT_LEAF = Statement(insert(leaf_table))
-_DELETE_WAITING = Statement(delete(outbox_table).where(outbox_table.c.hash == bindparam("h")))
+_DELETE_TAKEN = delete(outbox_table).where(
+    outbox_table.c.hash.in_(
+        select(leaf_table.c.hash).where(leaf_table.c.leaf_index >= bindparam("size"))
+    )
+)
 _GROW_TILE = (
     update(tile_table)
     .where(tile_table.c.level == bindparam("l"), tile_table.c.number == bindparam("n"))
@@ -142,7 +146,7 @@ def integrate(conn: Connection, *, limit: int = BATCH) -> int:
     except IntegrityError as error:
         raise SequencedElsewhere("another sequencer was faster") from error
     _extend(conn, 0, size, hashes)
-    _DELETE_WAITING.run_all(conn, [{"h": one} for one in hashes])
+    conn.execute(_DELETE_TAKEN, {"size": size})
     return len(hashes)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from audit import log, sequence
 from audit.encoding import instant
 from audit.note import Note, Signer
+from engine.database import reading
 from engine.key_rotation import finish_rotation
 from engine.keys import Places, open_keys
 
@@ -45,14 +46,17 @@ def sequence_log(
     Where the checkpoint key is not, the tree grows unsigned. Raises what `run_sequencer` and
     `open_keys` raise.
     """
-    with engine.begin() as conn:
+    integrated = take_in(engine)
+    if not _is_due(engine, at, pace):
+        return Sequenced(integrated, None)
+    with reading(engine).begin() as conn:
         origin = log.origin(conn)
     # Opened anew each time: a rotation, or a key that was put back, must not wait for a restart.
-    done = run_sequencer(engine, open_keys(places, origin).checkpoint_signers, at=at, pace=pace)
-    if done.published is not None:
+    note = _publish(engine, open_keys(places, origin).checkpoint_signers, at)
+    if note is not None:
         with engine.begin() as conn:
-            finish_rotation(conn, places, done.published)
-    return done
+            finish_rotation(conn, places, note)
+    return Sequenced(integrated, note)
 
 
 def run_sequencer(
@@ -64,13 +68,26 @@ def run_sequencer(
     Raises SequencedElsewhere where another sequencer works at the same moment (nothing is lost;
     run again), TreeDiffers where the tree was tampered with (nothing is signed any more).
     """
+    integrated = take_in(engine)
+    due = _is_due(engine, at, pace)
+    return Sequenced(integrated, _publish(engine, signers, at) if due else None)
+
+
+def take_in(engine: Engine) -> int:
+    """Take everything that waits into the tree, a batch a transaction; returns how many events."""
     integrated = 0
-    while moved := _integrate(engine):
+    while True:
+        moved = _integrate(engine)
         integrated += moved
+        if moved < sequence.BATCH:
+            return integrated
+
+
+def _publish(engine: Engine, signers: Sequence[Signer], at: datetime) -> Note | None:
+    if not signers:
+        return None
     with engine.begin() as conn:
-        due = bool(signers) and _is_due(sequence.latest(conn), sequence.tree_size(conn), at, pace)
-        note = sequence.publish(conn, signers, at=at) if due else None
-    return Sequenced(integrated, note)
+        return sequence.publish(conn, signers, at=at)
 
 
 def _integrate(engine: Engine) -> int:
@@ -78,7 +95,10 @@ def _integrate(engine: Engine) -> int:
         return sequence.integrate(conn)
 
 
-def _is_due(last: sequence.Stored | None, size: int, at: datetime, pace: Pace) -> bool:
+def _is_due(engine: Engine, at: datetime, pace: Pace) -> bool:
+    # Asked without the one writer's lock: mostly the answer is no.
+    with reading(engine).begin() as conn:
+        last, size = sequence.latest(conn), sequence.tree_size(conn)
     if last is None:
         return size > 0
     new = size - last.checkpoint.size
