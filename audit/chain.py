@@ -81,9 +81,34 @@ def check_row(
     step, what, entry = _check_row(log, stream, row, seq, prev)
     if entry is None:
         return Problem(stream, seq, what, step)
+    return _check_time(entry, last)
+
+
+def check_next(
+    log: str, entry: Entry, seq: int, prev: str, last: datetime | None
+) -> Entry | Problem:
+    """The same of an entry that was read from its bytes, with no table that could say otherwise."""
+    if entry.seq != seq:
+        return Problem(entry.stream, seq, f"gap: expected event {seq}, found {entry.seq}", "chain")
+    if entry.log != log:
+        return Problem(entry.stream, seq, "the bytes name another log", "chain")
+    step, what = _check_link(entry, prev)
+    return Problem(entry.stream, seq, what, step) if what else _check_time(entry, last)
+
+
+def _check_time(entry: Entry, last: datetime | None) -> Entry | Problem:
     if last is not None and entry.at < last:
-        return Problem(stream, seq, "recorded earlier than the event before it", "chain")
+        what = "recorded earlier than the event before it"
+        return Problem(entry.stream, entry.seq, what, "chain")
     return entry
+
+
+def _check_link(entry: Entry, prev: str) -> tuple[str, str]:
+    if entry.prev != prev:
+        return "chain", "chain broken: prev is not the hash of the event before"
+    if entry.cause is not None and not 0 < entry.cause < entry.seq:
+        return "chain", "the cause does not lie before its consequence"
+    return "", ""
 
 
 def _check_row(
@@ -106,8 +131,5 @@ def _check_row(
     if (entry.log, entry.stream, entry.seq, entry.type) != (log, stream, seq, row.type):
         told_other = "the bytes name another log, case, number or type than the columns"
         return "chain", told_other, None
-    if entry.prev != prev:
-        return "chain", "chain broken: prev is not the hash of the event before", None
-    if entry.cause is not None and not 0 < entry.cause < seq:
-        return "chain", "the cause does not lie before its consequence", None
-    return "", "", entry
+    step, what = _check_link(entry, prev)
+    return step, what, None if what else entry

@@ -95,7 +95,9 @@ def _check_item(item: Any, path: str, key: str | int, depth: int) -> None:
 
 
 def _check_text(text: str, path: str) -> None:
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise NotCanonical(f"{path}: lone surrogate")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise NotCanonical(f"{path}: lone surrogate") from None
     if not unicodedata.is_normalized("NFC", text):
         raise NotCanonical(f"{path}: text is not in Unicode NFC")

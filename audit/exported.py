@@ -18,7 +18,7 @@ from typing import Final
 
 from audit import vocabulary
 from audit.between import check_arrivals, check_proofs
-from audit.chain import Given, Problem, check_row, link
+from audit.chain import Problem, check_next, link
 from audit.checkpoint import Checkpoint, check_plain, read_checkpoint
 from audit.commitments import is_sealed
 from audit.encoding import NotCanonical
@@ -286,8 +286,7 @@ def _next(log: str, body: bytes, told: Folded) -> Entry | Problem:
     except NotCanonical as error:
         return Problem("@tree", told.tree.size, f"not canonical: {error}", "bytes")
     seq, prev, last = told.streams.get(entry.stream, (0, "", None))
-    row = Given(entry.stream, entry.seq, entry.type, body, entry.hash)
-    found = check_row(log, entry.stream, row, seq + 1, prev, last)
+    found = check_next(log, entry, seq + 1, prev, last)
     if isinstance(found, Entry) and (what := vocabulary.check(found)):
         return Problem(found.stream, found.seq, what, "words")
     return found

@@ -252,7 +252,7 @@ def test_the_same_content_in_other_bytes_is_no_entry_even_with_its_hash(form: An
     assert body != THREE[1].body
     rows = [THREE[0], replace(THREE[1], body=body, hash=leaf_hash(body)), THREE[2]]
     found = problem(rows)
-    assert found == Problem(CASE, 2, found.what if found else "")
+    assert found == Problem(CASE, 2, found.what if found else "", "bytes")
     assert found.what.startswith("not canonical")
 
 

@@ -11,18 +11,17 @@ import hashlib
 import io
 import json
 import random
-import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from audit import __main__ as first
 from tests import second_verifier as second
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -49,17 +48,15 @@ class Given:
 
 
 def ask_first(path: Path, options: list[str]) -> Verdict:
-    """Run `python -m audit` within this process."""
+    """Run what `python -m audit` runs, within this process."""
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="utf-8")
-    arguments = ["audit", str(path), *options, "--json"]
-    with mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_module("audit", run_name="__main__")
+    with contextlib.redirect_stdout(out):
+        status = first.main([str(path), *options, "--json"])
         out.flush()
     steps = {step["name"]: step["outcome"] for step in json.loads(raw.getvalue())["steps"]}
     failing = {name for name, outcome in steps.items() if outcome == "fails"}
-    return Verdict(int(ended.value.code or 0), failing, steps)
+    return Verdict(status, failing, steps)
 
 
 def ask_second(path: Path, trust: second.Trust, **beside: bytes) -> Verdict:

@@ -357,7 +357,7 @@ def test_a_changed_byte_of_a_body_is_named(street: Street, case: str) -> None:
     assert body != raw(street, case)[6]
     beneath(street, "UPDATE event SET body = :b WHERE stream = :c AND seq = 7", b=body, c=case)
     assert only_problem(street) == Problem(
-        case, 7, "stored hash is not the hash of the stored bytes"
+        case, 7, "stored hash is not the hash of the stored bytes", "bytes"
     )
 
 
@@ -511,7 +511,8 @@ def test_changed_bytes_of_a_calendar_are_named_and_the_calendar_is_not_used(
         changed = toml.replace(b"2026-03-", b"2026-04-", 1) + b"# \n"
         conn.execute(text("UPDATE calendar_version SET bytes = :b"), {"b": changed})
     found = {problem.case: problem for problem in problems(street)}
-    assert found["@calendar"] == Problem("@calendar", 1, "calendar 1 is missing or was changed")
+    missing = "calendar 1 is missing or was changed"
+    assert found["@calendar"] == Problem("@calendar", 1, missing, "pinned")
     assert "CalendarDamaged" in found[case].what or "is gone" in found[case].what
     with street.database.begin() as conn, pytest.raises(CalendarDamaged, match="改动"):
         calendar(conn)
