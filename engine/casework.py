@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, inse
 
 from audit import log
 from audit.encoding import timestamp
-from audit.entries import Draft, Entry
+from audit.entries import LARGEST_BODY, BodyTooLarge, Draft, Entry
 from audit.log import Head, metadata
 from audit.statements import Statement
 from engine import inbox, outbox, register
@@ -27,6 +27,7 @@ from engine.definition_sets import load
 from engine.definitions import Definition
 from engine.directory import Directory
 from engine.errors import Conflict, NotFound, Refusal
+from engine.forms import FieldError, FormRefused
 from engine.people import directory
 from engine.process import KERNEL
 from engine.register import register_table
@@ -75,6 +76,25 @@ class UnknownCase(NotFound):
         super().__init__(
             f"没有找到案件 {case}。请核对案件号。", f"There is no case {case}. Check the number."
         )
+
+
+class TooMuchText(FormRefused):
+    """One record has room for 32 KiB; what does not fit belongs into a file."""
+
+    def __init__(self, draft: Draft) -> None:
+        form = draft.data.get("form", {})
+        # The longest answer is the one that can be shortened.
+        field = max(form, key=lambda name: len(str(form[name])), default="")
+        kib = LARGEST_BODY // 1024
+        super().__init__([
+            FieldError(
+                field,
+                f"这次填写的内容太多（一条记录最多 {kib} KB），没有生效。"
+                "请删减最长的一栏，长文请作为附件上传。",
+                f"This is too much for one record (at most {kib} KB); nothing was done. Shorten "
+                "the longest answer, and attach long texts as a file.",
+            )
+        ])  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +158,7 @@ def begin(
     conn: Connection, case_id: str, draft: Draft, context: Context, *, key: str | None = None
 ) -> Done:
     """Begin a case with its case.opened draft."""
-    entry, head = log.place(Head(log.origin(conn), case_id, 0, b"", ""), draft)
+    entry, head = _place(Head(log.origin(conn), case_id, 0, b"", ""), draft)
     effect = open_case(entry, context)
     start = Head(head.log, case_id, 0, b"", "")
     work = Work(conn, start, draft.at, None, context, directory(conn))
@@ -260,14 +280,14 @@ class Work:
 
     def record(self, draft: Draft) -> None:
         """Place an act behind what is there, and the facts that follow from it."""
-        entry, self.end = log.place(self.end, draft)
+        entry, self.end = _place(self.end, draft)
         self.entries.append(entry)
         self.take_facts(advance(self.case, entry, self.context))
 
     def take_facts(self, effect: Effect) -> None:
         """Place the facts of an effect; its case is the case from here on."""
         for fact in effect.facts:
-            entry, self.end = log.place(self.end, fact)
+            entry, self.end = _place(self.end, fact)
             self.entries.append(entry)
         self._case = effect.case
 
@@ -281,6 +301,13 @@ class Work:
         inbox.project(self.conn, self.before, self.case, self.context.definition)
         _live.pop(self.head.hash, None)
         _keep_live(self.end.hash, self.case)
+
+
+def _place(end: Head, draft: Draft) -> tuple[Entry, Head]:
+    try:
+        return log.place(end, draft)
+    except BodyTooLarge:
+        raise TooMuchText(draft) from None
 
 
 def context_for(

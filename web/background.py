@@ -23,6 +23,7 @@ from engine.sealed_answers import sweep_unnamed
 from engine.sequencer import Pace, sequence_log
 from engine.vault import Vault
 from engine.worker import ring_due
+from web.config import BadSettings
 
 EVERY_SECONDS = 5.0
 RETENTION_EVERY = timedelta(hours=1)
@@ -91,7 +92,7 @@ def run_anchors(
     while not stop.is_set():
         try:
             anchor(engine, anchors(), at=clock())
-        except (SQLAlchemyError, Refusal):
+        except (SQLAlchemyError, Refusal, BadSettings):
             logger.exception("heads cannot leave the house now; trying again")
         stop.wait(EVERY_SECONDS)
 

@@ -8,7 +8,7 @@ import pytest
 
 from audit.encoding import instant
 from engine.cases import NotYourTask, Separated
-from engine.casework import ClockSetBack, Done, UnknownCase
+from engine.casework import ClockSetBack, Done, TooMuchText, UnknownCase
 from engine.errors import NotAllowed, Refusal
 from engine.forms import FormRefused
 from engine.holding import (
@@ -243,3 +243,19 @@ def test_who_stands_in_for_an_acceptor_lent_from_elsewhere_may_accept(street: St
     street.complete(case, "recheck#1", "leader", {"passed": True})
     done = next(e for e in reversed(street.entries(case)) if e.type == "task.completed")
     assert done.actor["on_behalf_of"] == lent
+
+
+def test_more_than_one_record_holds_is_refused_by_the_longest_answer_and_loses_nothing(
+    street: Street,
+) -> None:
+    # A record names each file: so many of them fill it though every answer is short.
+    case = street.report()
+    street.complete(case, "prepare#1", "head", PREPARED)
+    before = street.types(case)
+    many = [photo(name=f"{n}.jpg") for n in range(300)]
+    with pytest.raises(TooMuchText, match="32 KB") as refused:
+        street.complete(case, "make#1", "grid", {"what": "拆除"}, evidence=many)
+    assert [error.field for error in refused.value.errors] == ["what"]
+    assert "attach long texts" in refused.value.english
+    assert street.types(case) == before
+    street.complete(case, "make#1", "grid", {"what": "拆除"}, evidence=[photo()])
