@@ -56,6 +56,8 @@ def read_checkpoint(note: Note) -> Checkpoint:
     lines = note.text.split("\n")
     if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]):
         raise NotACheckpoint("a checkpoint is origin, size and root, a line each")
+    if "" in lines[3:-1]:
+        raise NotACheckpoint("a further line of a checkpoint is not empty")
     try:
         root = base64.b64decode(lines[2], validate=True)
     except ValueError:  # not base64, or not even ASCII

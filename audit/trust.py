@@ -35,11 +35,12 @@ class Trust:
 
 def check_signature(note: Note, trust: Trust) -> Step:
     """Whether a key of the log that is known from outside has signed the checkpoint."""
-    if trust.policy is None or not trust.policy.logs:
+    origin = note.text.split("\n", 1)[0]
+    if trust.policy is None or not any(key.name == origin for key in trust.policy.logs):
         return unchecked(
             "signature",
-            "没有给出从外部得到的日志公钥（--policy）",
-            "no key of the log was given from outside (--policy)",
+            f"没有给出从外部得到的日志 {origin[:80]} 的公钥（--policy）",
+            f"no key of the log {origin[:80]} was given from outside (--policy)",
         )
     try:
         found = signers(note, trust.policy)

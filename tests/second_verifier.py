@@ -2458,6 +2458,8 @@ def verify_proof(raw: str, trust: Trust, event: bytes | None) -> Findings:
         findings.tell("file", FAILS, str(refused))
         return findings
     findings.tell("file", HOLDS, f"leaf {proof.index}")
+    if event is not None and json.loads(event).get("log") != checkpoint.origin:
+        findings.tell("bytes", FAILS, "the event is of another log than the checkpoint")
     leaf = leaf_hash(event) if event is not None else receipt.leaf if receipt else None
     if leaf is None:
         findings.tell("tree", UNCHECKED, "the event is not there (--event)")
@@ -2521,13 +2523,19 @@ def verify(
     raw = path.read_bytes()
     if raw.startswith(b"%PDF"):
         return verify_pdf(raw, trust, words)
-    if raw.startswith(PROOF_HEAD.encode()):
-        return verify_proof(raw.decode("utf-8", "replace"), trust, event)
-    if raw.startswith(RECEIPT_HEAD.encode()):
-        return verify_receipt(raw.decode("utf-8", "replace"), trust, words, evidence)
     if raw.lstrip().startswith(b"{"):
         return verify_evidence(raw, trust, words)[0]
-    return verify_checkpoint(raw.decode("utf-8", "replace"), trust)
+    try:
+        text = decode_text(raw)
+    except Refused as refused:
+        findings = Findings()
+        findings.tell("file", FAILS, str(refused))
+        return findings
+    if text.startswith(PROOF_HEAD):
+        return verify_proof(text, trust, event)
+    if text.startswith(RECEIPT_HEAD):
+        return verify_receipt(text, trust, words, evidence)
+    return verify_checkpoint(text, trust)
 
 
 def read_trust(

@@ -26,6 +26,7 @@ from tests import second_verifier as second
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EVIDENCE, EXPORTS, PDFS = GOLDEN / "evidence", GOLDEN / "exports", GOLDEN / "pdfs"
+PROOFS = GOLDEN / "proofs"
 SEED = 20260302
 Told = dict[str, Any]
 
@@ -153,6 +154,13 @@ def test_both_look_up_a_receipt_alike(path: Path) -> None:
     if ask_second(path, given.trust).status != 1:  # a file that does not hold shows nothing
         first, other = both(EVIDENCE / "last.receipt", given, evidence=path)
         assert first.steps["promises"] == other.steps["promises"], (path, first, other)
+
+
+@pytest.mark.parametrize("path", sorted(PROOFS.glob("*.tlog-proof")), ids=lambda path: path.stem)
+def test_both_judge_a_golden_proof_alike(path: Path) -> None:
+    # What a receipt promises is looked for where there is no event beside it.
+    beside = {} if "receipt" in path.name else {"event": PROOFS / "event.json"}
+    agree(path, *both(path, given_in(PROOFS), **beside))
 
 
 def test_both_judge_proofs_alike(tmp_path: Path) -> None:
