@@ -66,7 +66,9 @@ class Settings:
     is. tsa_roots: a PEM file with the certificates its stamps must come from; without it they are
     kept unchecked. checkpoints_dir: the checkpoint of each day as a file; left out, `checkpoints`
     beside the database, where it proves nothing: point it at a place that belongs to somebody else.
-    witness_timeout: seconds for each answer of a witness or the authority.
+    seal_revocation: a folder with the roots of the seal's certificate (*.pem) and lists (*.crl) or
+    OCSP responses (*.ocsp, both DER) that cover it, kept fresh by whoever runs the server; with a
+    tsa_url, seals are then PAdES B-LT. witness_timeout: seconds for each answer of a witness or the authority.
     """
 
     secret_key: str
@@ -86,6 +88,7 @@ class Settings:
     seal_key: str = ""
     policy: Path | None = None
     tsa_url: str = ""
+    seal_revocation: Path | None = None
     tsa_roots: Path | None = None
     checkpoints_dir: Path | None = None
     witness_timeout: float = 5.0
@@ -254,6 +257,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "seal_key": _words,
     "policy": lambda text: Path(_words(text)),
     "tsa_url": _address,
+    "seal_revocation": lambda text: Path(_words(text)),
     "tsa_roots": lambda text: Path(_words(text)),
     "checkpoints_dir": lambda text: Path(_words(text)),
     "witness_timeout": _seconds,

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine
@@ -50,11 +51,13 @@ class Means:
     """What reports are made with besides the record.
 
     keys: where the log's keys are; without them reports are not sealed, and no checkpoint is signed
-    for them. tsa_url: the authority that stamps the time of the seal, if one is to.
+    for them. tsa_url: the authority that stamps the time of the seal, if one is to. revocation: the
+    folder with what proves that no certificate of the seal was revoked, if there is one.
     """
 
     keys: Places | None = None
     tsa_url: str = ""
+    revocation: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +218,11 @@ def _sealed(pdf: bytes, keys: Keys, at: datetime, means: Means) -> bytes:
     if keys.seal is None:
         return pdf
     # Half a second to import, which nobody should wait for who asks for no report.
-    from web.sealing import StampingAuthority, seal_pdf
+    from web.sealing import StampingAuthority, read_revocation, seal_pdf
 
     tsa = StampingAuthority(means.tsa_url) if means.tsa_url else None
-    return seal_pdf(pdf, keys.seal, at=at, tsa=tsa)
+    proof = read_revocation(means.revocation) if means.revocation else None
+    return seal_pdf(pdf, keys.seal, at=at, tsa=tsa, revocation=proof)
 
 
 def _made_by(people: Directory, by: By | None, at: datetime, locale: str) -> str:

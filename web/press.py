@@ -46,7 +46,7 @@ Clock = Callable[[], datetime]
 
 def means(settings: Settings) -> Means:
     """What this installation makes its reports with."""
-    return Means(settings.keys, settings.tsa_url)
+    return Means(settings.keys, settings.tsa_url, settings.seal_revocation)
 
 
 def work_off_one(engine: Engine, folder: Path, with_: Means, *, worker: str, clock: Clock) -> bool:

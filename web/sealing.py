@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
 from asn1crypto import cms, core, crl, keys, ocsp, tsp, x509
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificates
 from pyhanko.pdf_utils.generic import DictionaryObject, PdfObject
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import BasePdfFileWriter, PdfFileWriter
@@ -57,6 +59,26 @@ class Revocation:
     authorities: tuple[bytes, ...]
     lists: tuple[bytes, ...] = ()
     responses: tuple[bytes, ...] = ()
+
+
+def read_revocation(folder: Path) -> Revocation:
+    """What lies in a folder: roots in `*.pem`, lists in `*.crl`, OCSP responses in `*.ocsp` (DER).
+
+    Raises NotSealed for a file that cannot be read, or if there is no root.
+    """
+    try:
+        roots = tuple(
+            one.public_bytes(Encoding.DER)
+            for path in sorted(folder.glob("*.pem"))
+            for one in load_pem_x509_certificates(path.read_bytes())
+        )
+        lists = tuple(path.read_bytes() for path in sorted(folder.glob("*.crl")))
+        responses = tuple(path.read_bytes() for path in sorted(folder.glob("*.ocsp")))
+    except (OSError, ValueError) as error:
+        raise _not_sealed(error) from error
+    if not roots:
+        raise _not_sealed(ValueError(f"no root certificate (*.pem) in {folder}"))
+    return Revocation(roots, lists, responses)
 
 
 class StampingAuthority(TimeStamper):

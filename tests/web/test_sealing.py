@@ -46,7 +46,13 @@ from engine.seal_key import (
 )
 from tests.tsa import Authority, make_authority, served
 from web.printing import File, print_pdf
-from web.sealing import NotSealed, Revocation, StampingAuthority, seal_pdf
+from web.sealing import (
+    NotSealed,
+    Revocation,
+    StampingAuthority,
+    read_revocation,
+    seal_pdf,
+)
 
 AT = datetime(2026, 3, 4, 10, tzinfo=UTC)
 OFFICE = "听澜街道办事处（演示）"
@@ -205,8 +211,15 @@ def test_what_proves_that_nothing_was_revoked_lies_in_the_same_revision(
     """PAdES B-LT: found valid from the file and the roots alone, revocation asked for."""
     key, root, crl = certified()
     stamper = x509.load_pem_x509_certificate((authority.folder / "tsa.pem").read_bytes())
+    kept = tmp_path / "revocation"
+    kept.mkdir()
+    pem = b"".join(one.public_bytes(Encoding.PEM) for one in (root, stamper))
+    (kept / "roots.pem").write_bytes(pem)
+    (kept / "authority.crl").write_bytes(crl)
+    proof = read_revocation(kept)
     roots = tuple(one.public_bytes(Encoding.DER) for one in (root, stamper))
-    pdf = seal_pdf(report, key, at=datetime.now(UTC), tsa=tsa, revocation=Revocation(roots, (crl,)))
+    assert proof == Revocation(roots, (crl,))
+    pdf = seal_pdf(report, key, at=datetime.now(UTC), tsa=tsa, revocation=proof)
     assert_sealed(pdf, tmp_path, key)
     assert_pdf_a(pdf)
     store = DocumentSecurityStore.read_dss(PdfFileReader(io.BytesIO(pdf)))
@@ -216,6 +229,16 @@ def test_what_proves_that_nothing_was_revoked_lies_in_the_same_revision(
     })  # fmt: skip
     (seal,) = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
     assert asyncio.run(async_validate_pdf_signature(seal, known, skip_diff=True)).bottom_line
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_a_folder_without_a_root_proves_nothing_and_is_refused(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "roots.pem").write_bytes(content)
+    with pytest.raises(NotSealed, match="盖章失败"):
+        read_revocation(tmp_path)
 
 
 def test_without_proof_for_each_certificate_there_is_no_seal(report: bytes) -> None:
