@@ -51,6 +51,8 @@ def show(shell: Shell, as_json: bool) -> None:
     click.echo(f"日志 {told['origin']}，密钥目录 {told['folder']} / log and folder of keys")
     for name, title in _TITLES.items():
         click.echo(f"{title}  {told[name] or '（这里没有 / not here）'}")
+    if told["fingerprint"]:
+        click.echo(f"检查点公钥的指纹 / its fingerprint  SHA-256 {told['fingerprint']}")
     if told["next"]:
         click.echo(f"正在换钥，下一个检查点由两把密钥同签 / to be replaced by  {told['next']}")
     if told["seal"]:
@@ -130,6 +132,7 @@ def _shown(shell: Shell) -> dict[str, Any]:
         "origin": origin,
         "folder": str(places.folder),
         "checkpoint": _vkey(held.checkpoint),
+        "fingerprint": _fingerprint(held.checkpoint),
         "next": _vkey(held.next),
         "receipt": _vkey(held.receipt),
         "witness": open_witness(places.folder).key.vkey if there else None,
@@ -142,6 +145,11 @@ def _shown(shell: Shell) -> dict[str, Any]:
 
 def _vkey(signer: Signer | None) -> str | None:
     return None if signer is None else signer.key.vkey
+
+
+def _fingerprint(signer: Signer | None) -> str | None:
+    """SHA-256 of the vkey as text: short enough to be read out, and what verify.html shows."""
+    return None if signer is None else sha256(signer.key.vkey.encode()).hexdigest()
 
 
 def _seal(seal: SealKey | None) -> dict[str, Any]:

@@ -68,7 +68,8 @@ class Settings:
     beside the database, where it proves nothing: point it at a place that belongs to somebody else.
     seal_revocation: a folder with the roots of the seal's certificate (*.pem) and lists (*.crl) or
     OCSP responses (*.ocsp, both DER) that cover it, kept fresh by whoever runs the server; with a
-    tsa_url, seals are then PAdES B-LT. witness_timeout: seconds for each answer of a witness or the authority.
+    tsa_url, seals are then PAdES B-LT. witness_timeout: seconds for each answer of a witness or the
+    authority.
     """
 
     secret_key: str
