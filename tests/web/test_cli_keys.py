@@ -1,5 +1,6 @@
 """Keys on the command line: made with the street, shown without what is private, replaced."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -139,6 +140,8 @@ def test_what_is_public_is_shown_and_nothing_else(founded: Shaoji) -> None:
     assert keys.receipt
     assert shown["checkpoint"] == keys.checkpoint.key.vkey
     assert shown["receipt"] == keys.receipt.key.vkey
+    assert shown["fingerprint"] == hashlib.sha256(shown["checkpoint"].encode()).hexdigest()
+    assert shown["fingerprint"] in plain
     assert (shown["next"], shown["witness"]) == (None, None)
     assert shown["believed"] == [keys.checkpoint.key.vkey]
     assert {"name": "seal.key", "mode": "0600"} in shown["files"]
