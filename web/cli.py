@@ -14,12 +14,10 @@ from threading import Event
 from typing import Any
 
 import click
-from sqlalchemy import Engine
 
-from audit import log
-from engine.database import open_database, reading
+from engine.database import open_database
 from engine.errors import Refusal
-from engine.keys import open_keys
+from engine.keys import policy_of
 from engine.schema import check_schema
 from engine.vault import Vault
 from engine.vault_key import open_kept
@@ -119,8 +117,8 @@ def worker(shell: Shell, once: bool) -> None:
     from web.press import make_waiting, start_reports
 
     if not once:
-        stop, chores = Event(), _chores(shell.settings, shell.engine, shell.vault)
-        start_anchors(shell.engine, stop, shell.now, chores)
+        stop, chores = Event(), _chores(shell.settings, shell.vault)
+        start_anchors(shell.engine, stop, chores)
         reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
         try:
             run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
@@ -351,15 +349,13 @@ def user_add(
         click.echo(f"账号 {account}，初始密码 {told['password']}，请本人登录后修改。")
 
 
-def _chores(settings: Settings, database: Engine, held: Vault) -> Chores:
+def _chores(settings: Settings, held: Vault) -> Chores:
     """What a worker of this installation does: anchors are asked anew, the policy may grow."""
-    with reading(database).begin() as conn:
-        origin = log.origin(conn)
     return Chores(
         held,
         timedelta(days=settings.retention_days),
         settings.keys,
-        lambda: anchors(settings, open_keys(settings.keys, origin).policy),
+        lambda: anchors(settings, policy_of(settings.keys)),
     )
 
 
@@ -373,7 +369,7 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
     database = open_database(settings.database_url)
     clock = clock_of(database, now_utc)
     app = create_app(settings, clock=clock)
-    chores = _chores(settings, database, open_kept(*settings.vault))
+    chores = _chores(settings, open_kept(*settings.vault))
     stop = start_worker(database, clock, chores) if with_worker else Event()
     reports = with_worker and start_reports(database, stop, settings=settings, clock=clock)
     gc.freeze()  # the program itself is never garbage: searching it stops every request for 50 ms

@@ -14,13 +14,13 @@ from engine.anchoring import anchor
 from engine.checkpoint_files import files as kept_files
 from engine.database import reading
 from engine.exports import record_log_export
-from engine.keys import open_keys
+from engine.keys import open_keys, policy_of
 from engine.log_export import Exported, cases_of, export_cases, export_log
 from engine.people import directory
 from engine.roster import find_unit
 from engine.sequencer import sequence_log
 from web.anchors import anchors, stamp_roots
-from web.shell import Shell, json_option, print_json, progress_bar
+from web.shell import Shell, json_option, now_utc, print_json, progress_bar
 from web.trusting import own_trust
 from web.verdicts import Asked, to_json, verdict
 
@@ -44,10 +44,10 @@ def checkpoint(shell: Shell, as_json: bool) -> None:
 
 def sign_and_anchor(shell: Shell) -> dict[str, Any]:
     """Sequence, sign and anchor once: {integrated, checkpoint, failed: sentences}."""
-    at = shell.now()
-    done = sequence_log(shell.engine, shell.settings.keys, at=at)
-    policy = open_keys(shell.settings.keys, _origin(shell)).policy
-    failed = anchor(shell.engine, anchors(shell.settings, policy), at=at)
+    done = sequence_log(shell.engine, shell.settings.keys, at=shell.now())
+    # Whoever is outside goes by the wall clock, also where the log is the demonstration's.
+    where = anchors(shell.settings, policy_of(shell.settings.keys))
+    failed = anchor(shell.engine, where, at=now_utc())
     return {
         "integrated": done.integrated,
         "checkpoint": done.published.data.decode() if done.published else None,
@@ -188,5 +188,5 @@ def _leave(shell: Shell, folder: Path, unit: str | None) -> Exported:
         people = directory(conn)
         find_unit(conn, unit)
         cases = cases_of(conn, people.subtree(unit), confidential=False)
-        keys = open_keys(shell.settings.keys, log.origin(conn)).policy.logs
+        keys = policy_of(shell.settings.keys).logs
         return export_cases(conn, folder, cases, keys, seen=lambda _: None)
