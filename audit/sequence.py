@@ -41,7 +41,8 @@ from audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from audit.encoding import timestamp
 from audit.log import event_table, metadata, outbox_table
 from audit.merkle import Frontier, ReadHash, node_hash, root
-from audit.note import NotANote, Note, Signature, Signer, read_signatures
+from audit.note import BadSignature, NotANote, Note, Signature, Signer, read_signatures
+from audit.policy import Policy, has_quorum, witnessed
 from audit.statements import Statement
 from audit.tiles import TILE_BYTES, WIDTH, NotATile, split_tile, tiles_of
 from audit.tiles import read_hashes as read_tiled
@@ -90,6 +91,8 @@ timestamp_table = Table(
 )
 
 BATCH: Final = 5000
+# A witness that is down for longer than so many checkpoints is not waited for.
+MOST_LOOKED_AT: Final = 32
 
 _WAITING = (
     select(outbox_table.c.hash)
@@ -231,6 +234,34 @@ def latest(conn: Connection) -> Stored | None:
     query = select(checkpoint_table).order_by(checkpoint_table.c.size.desc()).limit(1)
     row = conn.execute(query).first()
     return None if row is None else _stored(conn, row)
+
+
+def covering(conn: Connection, index: int, policy: Policy) -> Stored | None:
+    """The checkpoint to show for a leaf: the last that has the quorum of a policy, else the last.
+
+    A checkpoint that was just signed has not been cosigned yet. None if no checkpoint covers it.
+    """
+    query = (
+        select(checkpoint_table)
+        .where(checkpoint_table.c.size > index)
+        .order_by(checkpoint_table.c.size.desc())
+        .limit(MOST_LOOKED_AT)
+    )
+    found = [_stored(conn, row) for row in conn.execute(query).all()]
+    return next((one for one in found if _is_wanted(one.note, policy)), found[0] if found else None)
+
+
+def _is_wanted(note: Note, policy: Policy) -> bool:
+    try:
+        return has_quorum(policy, witnessed(note, policy))
+    except BadSignature:
+        return False
+
+
+def signed_at(conn: Connection, size: int) -> str:
+    """When the checkpoint of this size was signed; raises NoResultFound if there is none."""
+    query = select(checkpoint_table.c.at).where(checkpoint_table.c.size == size)
+    return str(conn.execute(query).scalar_one())
 
 
 def checkpoints(conn: Connection) -> Iterator[Stored]:

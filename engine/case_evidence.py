@@ -1,6 +1,7 @@
 """Everything an evidence file of a case holds, read from the database in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -9,31 +10,36 @@ from audit.entries import Entry
 from audit.evidence_file import EvidenceFile
 from audit.note import Note, VerifierKey, of_key
 from audit.pinned import Calendar, DefinitionSet, calendars_named, definitions_named
+from audit.policy import Policy
 from audit.tlog_proof import Proof, prove
 from engine.calendar_versions import calendar_file
 from engine.casework import UnknownCase
 from engine.definition_sets import files_of
 
+NOBODY: Final = Policy(())
 
-def case_evidence(conn: Connection, case: str, keys: Sequence[VerifierKey] = ()) -> EvidenceFile:
+
+def case_evidence(conn: Connection, case: str, policy: Policy = NOBODY) -> EvidenceFile:
     """The evidence file of a case as it stands.
 
-    keys: the log's public keys; those that signed the last checkpoint are told in the file. Entries
-    that are not under a checkpoint yet have no proof. Raises UnknownCase.
+    policy: the log's public keys, of which those that signed the checkpoint are told in the file;
+    and who is wanted as a witness: a checkpoint that has them is taken rather than a later one that
+    has not. Entries that are not under a checkpoint yet have no proof. Raises UnknownCase.
     """
     entries = log.read(conn, case)
     if not entries or case.startswith("@"):
         raise UnknownCase(case)
-    last = sequence.latest(conn)
+    indexes = sequence.leaf_indexes(conn, [entry.hash for entry in entries])
+    last = _shown(conn, entries, indexes, policy)
     note = last.note if last else None
     return EvidenceFile(
         log=entries[0].log,
         case=case,
         bodies=tuple(entry.body for entry in entries),
-        proofs=_proofs(conn, entries, last),
+        proofs=_proofs(conn, entries, indexes, last),
         note=note,
         timestamps=tuple(sequence.timestamps(conn, last.checkpoint.size).values()) if last else (),
-        keys=signing(note, keys) if note else (),
+        keys=signing(note, policy.logs) if note else (),
         definitions=pinned_sets(conn, entries),
         calendars=pinned_calendars(conn, entries),
     )
@@ -60,12 +66,23 @@ def pinned_calendars(conn: Connection, entries: Sequence[Entry]) -> tuple[Calend
     )
 
 
+def _shown(
+    conn: Connection, entries: Sequence[Entry], indexes: Mapping[bytes, int], policy: Policy
+) -> sequence.Stored | None:
+    """The checkpoint to rest on: one over all entries, or as many of them as there is one over."""
+    head = indexes.get(entries[-1].hash)
+    over_all = None if head is None else sequence.covering(conn, head, policy)
+    return over_all or sequence.latest(conn)
+
+
 def _proofs(
-    conn: Connection, entries: Sequence[Entry], last: sequence.Stored | None
+    conn: Connection,
+    entries: Sequence[Entry],
+    indexes: Mapping[bytes, int],
+    last: sequence.Stored | None,
 ) -> tuple[Proof | None, ...]:
     if last is None:
         return (None,) * len(entries)
     read, size = sequence.read_hashes(conn), last.checkpoint.size
-    indexes = sequence.leaf_indexes(conn, [entry.hash for entry in entries])
     at = [indexes.get(entry.hash, size) for entry in entries]
     return tuple(prove(read, index, last.note) if index < size else None for index in at)

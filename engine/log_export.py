@@ -18,7 +18,7 @@ from audit.entries import Entry, unseal
 from audit.evidence_file import write_evidence
 from audit.exported import CALENDARS, CHECKPOINT, CHECKPOINTS, DEFINITIONS, ENTRIES, TIMESTAMPS
 from audit.log import event_table
-from audit.note import VerifierKey
+from audit.policy import Policy
 from audit.sequence import leaf_table
 from audit.tiles import WIDTH, tile_path, tiles_of, write_entries
 from engine.calendar_versions import calendar_table
@@ -72,7 +72,7 @@ def export_cases(
     conn: Connection,
     folder: Path,
     cases: Sequence[str],
-    keys: Sequence[VerifierKey],
+    policy: Policy,
     *,
     seen: Callable[[int], None],
 ) -> Exported:
@@ -85,7 +85,7 @@ def export_cases(
         raise NothingToExport("没有可以导出的案件。", "There is no case to export.")
     with _Place(folder) as place:
         for case in cases:
-            evidence = case_evidence(conn, case, keys)
+            evidence = case_evidence(conn, case, policy)
             place.write(f"{CASES}/{case}.json", write_evidence(evidence))
             events += len(evidence.bodies)
             seen(len(evidence.bodies))

@@ -23,7 +23,7 @@ from audit.promised import There, check_promise
 from audit.receipt import read_receipt
 from audit.steps import Findings, Outcome, Step, failed, findings, held, not_needed, unchecked
 from audit.trust import Trust, check_checkpoints, forked, known_outside, nothing_outside, worst
-from engine.case_evidence import case_evidence
+from engine.case_evidence import NOBODY, case_evidence
 
 # How long an event may wait for the tree before a sequencer that stands still counts as a fault.
 PATIENCE: Final = timedelta(hours=1)
@@ -74,7 +74,7 @@ def case_findings(
 
     Raises UnknownCase.
     """
-    evidence = case_evidence(conn, case, trust.policy.logs if trust.policy else ())
+    evidence = case_evidence(conn, case, trust.policy or NOBODY)
     notes = list(_notes(conn))
     found = verify_evidence(write_evidence(evidence), trust_rotations(trust, _own(conn), notes))
     steps = {step.name: step for step in found.steps} | {"outside": check_outside(conn, trust)}

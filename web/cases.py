@@ -19,7 +19,6 @@ from engine.definition_sets import UnknownDefinition, latest, load, version_of
 from engine.definitions import OPENING_FORM
 from engine.errors import BadInput
 from engine.inbox import open_steps
-from engine.keys import policy_of
 from engine.people import directory
 from engine.report_jobs import own_jobs
 from engine.rights import may_see, places_seen
@@ -37,8 +36,8 @@ from web.related import family, groups, is_first, linked_case, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
 from web.texts import either, say
-from web.tree_standing import standing_of
-from web.visit import at, by, done_before, key, reads, see_other, settings, writes
+from web.tree_standing import believed, standing_of
+from web.visit import at, by, done_before, key, reads, see_other, writes
 
 pages = Blueprint("cases", __name__)
 
@@ -96,7 +95,7 @@ def page(case_id: str) -> str:
         version = version_of(conn, desk.case.definition)
         reports = own_jobs(conn, case_id, by().person)
         verdict = verify(conn, case=case_id) if "verify" in request.args else None
-        tree_standing = standing_of(conn, now.record, policy_of(settings().keys))
+        tree_standing = standing_of(conn, now.record, believed())
     late = any(line.timing.state == "overdue" for line in file.record.now)
     earlier, days = folded(trace_days(file.record, called), LONG_STORY)
     return render_template(
@@ -134,7 +133,7 @@ def record(case_id: str) -> Response:
     """The evidence file of a case: every body as text, its hash, its place in the tree."""
     with reads() as conn:
         desk_of(conn, case_id)
-        told = write_evidence(case_evidence(conn, case_id, policy_of(settings().keys).logs))
+        told = write_evidence(case_evidence(conn, case_id, believed()))
     response = Response(told, mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{case_id}.json"'
     return response

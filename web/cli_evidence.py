@@ -188,5 +188,5 @@ def _leave(shell: Shell, folder: Path, unit: str | None) -> Exported:
         people = directory(conn)
         find_unit(conn, unit)
         cases = cases_of(conn, people.subtree(unit), confidential=False)
-        keys = policy_of(shell.settings.keys).logs
-        return export_cases(conn, folder, cases, keys, seen=lambda _: None)
+        policy = policy_of(shell.settings.keys)
+        return export_cases(conn, folder, cases, policy, seen=lambda _: None)

@@ -25,6 +25,7 @@ from audit.reports.case import case_record
 from audit.reports.facts import CaseRecord
 from audit.sequence import SequencedElsewhere, TreeDiffers
 from audit.timestamp import read_stamp
+from engine.anchoring import Anchors, anchor
 from engine.case_evidence import case_evidence
 from engine.casework import UnknownCase, read_case
 from engine.database import reading
@@ -39,6 +40,7 @@ from engine.sequencer import sequence_log
 from web.pdf import Anchored, Issue, RecordBroken, render_case_report
 from web.records import names
 from web.related import with_cases
+from web.visit import utc_now
 from web.wording import Names
 
 # A sequencer at work elsewhere needs a moment to sign what it has just taken in.
@@ -52,12 +54,14 @@ class Means:
 
     keys: where the log's keys are; without them reports are not sealed, and no checkpoint is signed
     for them. tsa_url: the authority that stamps the time of the seal, if one is to. revocation: the
-    folder with what proves that no certificate of the seal was revoked, if there is one.
+    folder with what proves that no certificate of the seal was revoked, if there is one. anchors:
+    who is asked to cosign the checkpoint that a report rests on.
     """
 
     keys: Places | None = None
     tsa_url: str = ""
     revocation: Path | None = None
+    anchors: Callable[[], Anchors] = Anchors
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,8 @@ def _sequenced(engine: Engine, case_id: str, means: Means, at: datetime) -> Keys
     for _ in range(SEQUENCING_TRIES if keys.checkpoint else 0):
         try:
             sequence_log(engine, means.keys, at=at)
+            # Asked for now, so that the report bears the cosignatures of its own checkpoint.
+            anchor(engine, means.anchors(), at=utc_now())
             break
         except SequencedElsewhere:
             continue
@@ -173,15 +179,14 @@ def _read(conn: Connection, case_id: str, by: By | None, at: datetime, keys: Key
     entries = log.read(conn, case_id)
     if not entries or case_id.startswith("@"):
         raise UnknownCase(case_id)
-    known = (*keys.policy.logs, *(one.key for one in keys.checkpoint_signers))
-    evidence = case_evidence(conn, case_id, tuple(dict.fromkeys(known)))
+    known = keys.policy.trusting(one.key for one in keys.checkpoint_signers)
+    evidence = case_evidence(conn, case_id, known)
     people, record = directory(conn), _record(conn, entries)
     called = with_cases(
         conn, names(people), record, people,
         sees=lambda case: by is None or may_see(read_case(conn, case), people, by, at),
     )  # fmt: skip
-    last = sequence.latest(conn)
-    anchored = _anchored(evidence, last.at, keys.policy) if last else None
+    anchored = _anchored(conn, evidence, keys.policy)
     return _Told(record, evidence, anchored, called, people)
 
 
@@ -190,7 +195,7 @@ def _record(conn: Connection, entries: list[Entry]) -> CaseRecord:
     return case_record(entries, element_facts(definition))
 
 
-def _anchored(evidence: EvidenceFile, signed_at: str, policy: Policy) -> Anchored | None:
+def _anchored(conn: Connection, evidence: EvidenceFile, policy: Policy) -> Anchored | None:
     """The checkpoint as it is printed, or None where no entry stands under it yet."""
     covered = sum(proof is not None for proof in evidence.proofs)
     if evidence.note is None or not covered:
@@ -199,12 +204,12 @@ def _anchored(evidence: EvidenceFile, signed_at: str, policy: Policy) -> Anchore
         cosigned = witnessed(evidence.note, policy)
     except BadSignature as error:
         raise RecordBroken(str(error)) from error
-    stamps = map(read_stamp, evidence.timestamps)
+    stamps, told = map(read_stamp, evidence.timestamps), read_checkpoint(evidence.note)
     return Anchored(
         evidence.note,
-        read_checkpoint(evidence.note),
+        told,
         covered,
-        instant(signed_at),
+        instant(sequence.signed_at(conn, told.size)),
         tuple((name, datetime.fromtimestamp(at, UTC)) for name, at in cosigned.items()),
         tuple((stamp.authority, stamp.at) for stamp in stamps),
     )

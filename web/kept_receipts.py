@@ -29,6 +29,7 @@ from engine.key_files import NoKey
 from engine.key_files import signer as signer_at
 from engine.state import CaseState
 from web.desk import desk_of
+from web.tree_standing import believed
 from web.visit import by, reads, settings
 
 pages = Blueprint("kept_receipts", __name__)
@@ -192,16 +193,14 @@ def keep(conn: Connection, entry: Entry, case: CaseState) -> Kept:
     told = at[:DATE_LENGTH] if case.confidential else at
     receipt = Receipt(entry.log, entry.stream, entry.seq, entry.hash, told)
     signer = _signer(entry.log)
-    # The checkpoint first: whatever leaf it covers is in the tree already.
-    last = sequence.latest(conn)
     leaf = sequence.leaf_index(conn, entry.hash)
-    covered = last is not None and leaf is not None and leaf < last.checkpoint.size
+    last = None if leaf is None else sequence.covering(conn, leaf, believed())
     return Kept(
         receipt,
         give_receipt(receipt, signer) if signer else None,
         signer.key.vkey if signer else "",
         leaf,
-        last.note if last and covered else None,
+        last.note if last else None,
     )
 
 

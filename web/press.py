@@ -25,8 +25,10 @@ from engine.casework import look
 from engine.database import open_database, reading
 from engine.errors import Refusal
 from engine.exports import exporter
+from engine.keys import policy_of
 from engine.report_files import drop_old, keep_report
 from engine.report_jobs import MOST_ATTEMPTS, GivenUp, Job, LeaseLost
+from web.anchors import anchors
 from web.config import Settings
 from web.demonstration import clock_of
 from web.exporting import Means, make_case_report
@@ -46,7 +48,12 @@ Clock = Callable[[], datetime]
 
 def means(settings: Settings) -> Means:
     """What this installation makes its reports with."""
-    return Means(settings.keys, settings.tsa_url, settings.seal_revocation)
+    return Means(
+        settings.keys,
+        settings.tsa_url,
+        settings.seal_revocation,
+        lambda: anchors(settings, policy_of(settings.keys)),
+    )
 
 
 def work_off_one(engine: Engine, folder: Path, with_: Means, *, worker: str, clock: Clock) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit import sequence
-from audit.checkpoint import cosign
+from audit.checkpoint import cosign, read_checkpoint
 from audit.evidence_file import read_evidence, verify_evidence, write_evidence
 from audit.exported import verify_export
 from audit.note import COSIGNATURE
@@ -255,7 +255,7 @@ def test_what_was_changed_in_the_database_shows_in_the_export(
 def test_the_evidence_of_a_case_is_complete_and_verified_without_the_log(street: Street) -> None:
     for case in lived(street):
         with street.database.begin() as conn:
-            told = case_evidence(conn, case, [KEY.key, signer("other").key])
+            told = case_evidence(conn, case, Policy((KEY.key, signer("other").key)))
         assert told.keys == (KEY.key,)
         data = write_evidence(told)
         assert read_evidence(data) == told
@@ -268,7 +268,7 @@ def test_the_evidence_of_a_case_grows_with_it(street: Street) -> None:
 
     def told(case: str) -> Findings:
         with street.database.begin() as conn:
-            data = write_evidence(case_evidence(conn, case, [KEY.key]))
+            data = write_evidence(case_evidence(conn, case, POLICY))
         last = None
         with suppress(AssertionError):
             last = trust(street)
@@ -288,6 +288,31 @@ def test_the_evidence_of_a_case_grows_with_it(street: Street) -> None:
     assert told(case).ok
 
 
+def test_a_checkpoint_with_its_witnesses_is_shown_rather_than_a_later_one_without(
+    street: Street,
+) -> None:
+    case = street.report()
+    sign(street)
+    street.report()
+    run_sequencer(street.database, [KEY], at=street.at)
+    with street.database.begin() as conn:
+        sizes = [one.checkpoint.size for one in sequence.checkpoints(conn)]
+        told = case_evidence(conn, case, POLICY)
+        assert told.note
+        assert read_checkpoint(told.note).size == sizes[-2]
+        # Nobody is wanted: then the last one it is. Nor is one shown that does not cover the case.
+        alone = case_evidence(conn, case, replace(POLICY, quorum="none"))
+        assert alone.note
+        assert read_checkpoint(alone.note).size == sizes[-1]
+    street.complete(case, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+    run_sequencer(street.database, [KEY], at=street.at)
+    with street.database.begin() as conn:
+        late = case_evidence(conn, case, POLICY)
+    assert late.note
+    assert read_checkpoint(late.note).size > sizes[-1]
+    assert all(late.proofs)
+
+
 def test_only_a_case_has_an_evidence_file(street: Street) -> None:
     for name in ("workshop-2026-00009", "@people", "@definitions", ""):
         with pytest.raises(UnknownCase), street.database.begin() as conn:
@@ -300,7 +325,7 @@ def test_the_cases_of_a_unit_leave_and_are_verified(street: Street, tmp_path: Pa
         wanted = cases_of(conn, ["u-tingtao", "u-grid-1", "u-micro-1"], confidential=False)
         assert wanted == sorted(cases)
         assert cases_of(conn, ["u-other"], confidential=True) == []
-        told = export_cases(conn, tmp_path / "cases", wanted, [KEY.key], seen=seen.append)
+        told = export_cases(conn, tmp_path / "cases", wanted, POLICY, seen=seen.append)
     assert told.cases == 2
     assert told.events == sum(seen)
     assert files(tmp_path / "cases") == {f"cases/{case}.json" for case in cases}
@@ -312,7 +337,7 @@ def test_no_case_and_an_unknown_case_leave_nothing(street: Street, tmp_path: Pat
 
     def exported(*cases: str) -> Callable[[Any], Exported]:
         return lambda conn: export_cases(
-            conn, tmp_path / "cases", cases, [KEY.key], seen=lambda _: None
+            conn, tmp_path / "cases", cases, POLICY, seen=lambda _: None
         )
 
     for refusal, work in (

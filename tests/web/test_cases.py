@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from markupsafe import Markup
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -321,3 +322,15 @@ def test_the_whole_log_still_verifies_after_working_through_pages(
     signed_in("watch").post(f"/cases/{case}/urges", {"text": "请验收"})
     assigned(web_street)
     web_street.check()
+
+
+def test_a_policy_that_cannot_be_read_closes_no_page(
+    signed_in: Enter, web_street: Street, app: Flask
+) -> None:
+    case = confirmed(web_street)
+    places = app.extensions["shaoji"].settings.keys
+    places.folder.mkdir(parents=True, exist_ok=True)
+    places.policy.write_text("log nobody\n", encoding="utf-8")
+    who = signed_in("watch")
+    assert "记录可靠吗" in who.text(f"/cases/{case}")
+    assert who.get(f"/cases/{case}/record.json").status_code == 200

@@ -23,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 from audit import sequence
 from audit.entries import Entry
 from audit.offline import verify_pdf
+from audit.policy import write_policy
 from audit.trust import Trust
 from engine import report_jobs
 from engine.database import reading
@@ -30,6 +31,7 @@ from engine.keys import make_keys, open_keys
 from engine.people import directory, end_post
 from engine.report_jobs import LEASE, MOST_ATTEMPTS, Job
 from tests.conftest import ORIGIN, Street
+from tests.offices import open_office
 from tests.web.conftest import Visitor
 from tests.web.paths import accepted, reported
 from tests.web.test_pdf import tool
@@ -401,6 +403,25 @@ def test_a_report_is_sealed_stands_under_a_checkpoint_and_holds_without_us(
     assert "本文件盖有数字印章" in text
     assert "python-mauditreport.pdf" in text
     assert "verify.html" in text
+
+
+def test_a_report_bears_the_cosignature_of_its_own_checkpoint(
+    signed_in: Enter, web_street: Street, keyed: Settings, case: str, tmp_path: Path
+) -> None:
+    keys = open_keys(keyed.keys, ORIGIN)
+    with open_office(tmp_path / "office", keys.policy.logs) as office:
+        wanted = replace(keys.policy, witnesses=(office.witness,), quorum=office.witness.name)
+        keyed.keys.policy.write_text(write_policy(wanted), encoding="utf-8")
+        watch = signed_in("watch")
+        address = ask(watch, case)
+        assert work_off(web_street, keyed) == 1
+    data = watch.get(f"{address}/file").data
+    found = verify_pdf(data, Trust(policy=wanted))
+    assert {step.name: step.outcome.name for step in found.steps}["witnesses"] == "HOLDS", found
+    (tmp_path / "report.pdf").write_bytes(data)
+    text = "".join(tool("pdftotext", "-layout", str(tmp_path / "report.pdf"), "-").split())
+    assert f"见证{office.witness.name}" in text.replace("：", "")
+    assert "还没有外单位见证" not in text
 
 
 def test_a_telephone_reads_the_whole_checkpoint_from_the_page(
