@@ -207,10 +207,25 @@ def forked(size: int) -> Step:
     )
 
 
+def _by_witnesses(note: Note, trust: Trust) -> Step | None:
+    wanted = trust.policy is not None and trust.policy.quorum != NONE
+    if not wanted or check_witnesses(note, trust).outcome is not Outcome.HOLDS:
+        return None
+    return not_needed(
+        "outside",
+        "没有给出外部保存的检查点；要求的见证已核对过前后一致",
+        "no checkpoint kept elsewhere was given; the wanted witnesses have checked consistency",
+    )
+
+
 def compare_one(note: Note, trust: Trust) -> Step:
-    """Whether a checkpoint and those kept elsewhere can be of one history, as far as that shows."""
+    """Whether a checkpoint and those kept elsewhere can be of one history, as far as that shows.
+
+    Where none was kept and the wanted witnesses have cosigned, they have looked at that: no quorum
+    cosigns a second history. (That a whole log was cut short they do not show: `compare_outside`.)
+    """
     if not trust.outside:
-        return nothing_outside()
+        return _by_witnesses(note, trust) or nothing_outside()
     tree = read_checkpoint(note)
     return worst("outside", [
         one if isinstance(one, Step)

@@ -332,3 +332,15 @@ def test_proofs_made_of_small_trees_verify_by_themselves() -> None:
     assert read_proof(proof.data).path == ()
     trust = replace(TRUST, outside=(read_note(note.data),))
     assert verify_file(proof.data, trust, Beside(event=EVENT)).ok
+
+
+def test_wanted_witnesses_stand_in_for_a_checkpoint_kept_elsewhere() -> None:
+    without = replace(TRUST, outside=())
+    found = verify_file(EARLY, without, Beside())
+    assert found.ok, found
+    assert ended(found, Outcome.NOT_NEEDED) >= {"outside"}
+    # Where none are wanted, or they have not cosigned, nobody has looked at that.
+    alone = replace(without, policy=replace(POLICY, groups=None, quorum="none"))
+    assert "outside" in ended(verify_file(EARLY, alone, Beside()), Outcome.UNCHECKED)
+    missing = (GOLDEN / "bad_witness_missing.json").read_bytes()
+    assert "outside" in ended(verify_file(missing, without, Beside()), Outcome.UNCHECKED)
