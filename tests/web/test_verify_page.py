@@ -429,7 +429,9 @@ def test_a_proof_with_its_receipt_is_checked_without_the_event(desk: Desk, tmp_p
     steps = desk.drop(tmp_path / "nine.tlog-proof", GOLDEN / "policy.txt")
     told = {name: one[0] for name, one in steps.items()}
     assert told == {"file": "holds", "tree": "holds", "signature": "holds", "witnesses": "holds",
-                    "outside": "unchecked", "promises": "holds"}  # fmt: skip
+                    "outside": "not_needed", "promises": "holds"}  # fmt: skip
+    # The policy wants two witnesses, and they have cosigned: they have looked at that.
+    assert "见证已核对过前后一致" in steps["outside"][1]
     wrong = prove(lambda k, n: stored[k][n], places[-2], note, extra=receipt)
     (tmp_path / "wrong.tlog-proof").write_bytes(wrong.data)
     steps = desk.drop(tmp_path / "wrong.tlog-proof")
