@@ -25,6 +25,7 @@ from engine.schema import create_schema
 from engine.vault import Vault, close_vault, open_vault
 from engine.verification import verify
 from tests import drawn
+from tests.softhsm import softhsm as softhsm  # a fixture for all
 
 # Hooks: after a whole run, what of the drawings no test has reached fails it.
 pytest_sessionstart = drawn.pytest_sessionstart

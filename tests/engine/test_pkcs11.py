@@ -20,16 +20,15 @@ from engine.pkcs11_keys import DeviceSigner, DeviceUnfit, device_signer
 from engine.seal_key import DeviceKey, SealUnsafe, make_seal_key
 from engine.sequencer import run_sequencer
 from tests.conftest import NOON, ORIGIN, ROOT, Street
-from tests.engine.softhsm import P256, Token, write_conf
-from tests.engine.softhsm import token as token
+from tests.softhsm import P256, Token, write_conf
 
 
 @pytest.fixture(scope="session")
-def drawn(token: Token) -> Token:
+def drawn(softhsm: Token) -> Token:
     for name in ("checkpoint", "next", "receipt", "twins", "twins"):
-        token.draw(name)
-    token.draw("seal", P256)
-    return token
+        softhsm.draw(name)
+    softhsm.draw("seal", P256)
+    return softhsm
 
 
 def note(*signers: Any) -> Note:

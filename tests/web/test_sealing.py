@@ -44,6 +44,7 @@ from engine.seal_key import (
     read_seal_key,
     seal_key_from_pkcs11,
 )
+from tests.softhsm import PIN, Token
 from tests.tsa import Authority, make_authority, served
 from web.printing import File, print_pdf
 from web.sealing import (
@@ -60,7 +61,6 @@ HTML = """<html lang="zh"><head><title>报告</title>
 <meta name="dcterms.created" content="2026-03-04T10:00:00+00:00"></head>
 <body><p>1 step late</p></body></html>"""
 EVIDENCE = b'{"format": "shaoji-evidence/2"}'
-SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 
 
 @pytest.fixture(scope="module")
@@ -460,31 +460,15 @@ def test_a_device_that_is_not_there_is_told(report: bytes, pair: tuple[Path, Pat
 
 
 def test_a_key_that_never_leaves_its_device_seals(
-    report: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    report: bytes, tmp_path: Path, softhsm: Token
 ) -> None:
-    if not SOFTHSM.exists() or not shutil.which("softhsm2-util"):
-        pytest.skip("softhsm2 (a device made of files) is not installed")
-    paths = kept(tmp_path)
-    uri = device(tmp_path, paths[0], monkeypatch)
-    key = seal_key_from_pkcs11(uri, paths[1])
-    assert_sealed(seal_pdf(report, key, at=AT), tmp_path, key)
-
-
-def device(folder: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A device with this key in it: its address."""
-    (folder / "tokens").mkdir()
-    config = folder / "softhsm2.conf"
-    config.write_text(f"directories.tokendir = {folder}/tokens\n", encoding="ascii")
-    monkeypatch.setenv("SOFTHSM2_CONF", str(config))
-    (folder / "pin").write_text("1234\n", encoding="ascii")
-    (folder / "pin").chmod(0o600)
-    pins = ["--so-pin", "4321", "--pin", "1234"]
-    tool("softhsm2-util", "--init-token", "--free", "--label", "office", *pins)
+    private, certificate = kept(tmp_path)
     tool(
-        "softhsm2-util", "--import", key, "--token", "office", "--label", "seal", "--id", "01",
-        "--pin", "1234",
+        "softhsm2-util", "--import", private, "--token", softhsm.label, "--label", "office seal",
+        "--id", "5ea1", "--pin", PIN,
     )  # fmt: skip
-    return f"pkcs11:token=office;object=seal?module-path={SOFTHSM}&pin-source={folder}/pin"
+    key = seal_key_from_pkcs11(softhsm.uri("office seal"), certificate)
+    assert_sealed(seal_pdf(report, key, at=AT), tmp_path, key)
 
 
 # --- what is mended in asn1crypto ----------------------------------------------------------------

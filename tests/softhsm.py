@@ -62,8 +62,8 @@ class Token:
 
 
 @pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Token]:
-    """One token for all tests of a process: the library is told where once, when it is loaded."""
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Token]:
+    """One device for all tests of a process: the library is told where once, when it is loaded."""
     library = next((path for path in LIBRARIES if Path(path).exists()), None)
     if library is None or shutil.which("softhsm2-util") is None:
         told = "SoftHSM is missing: keys in devices are not tested (bin/setup --tests installs it)"
