@@ -148,7 +148,7 @@ def _checked(
     told = stamp.timestamp if stamp is not None else _claimed(seal)
     _check_period(certificate, told)
     # 5  the certificate is one that came from elsewhere
-    yield _whose(certificate, trusted, told)
+    yield _whose(certificate, trusted, _sealed_at(told, stamped=stamp is not None))
     if stamp is not None:
         yield _stamped(seal, stamp, authorities)
 
@@ -271,7 +271,19 @@ def _check_period(certificate: x509.Certificate, at: datetime) -> None:
         )
 
 
-def _whose(certificate: x509.Certificate, trusted: Collection[str] | None, at: datetime) -> Step:
+def _sealed_at(at: datetime, *, stamped: bool) -> tuple[str, str]:
+    """When it was sealed, and whose word for it that is: a stamp taken off must not go unsaid."""
+    if stamped:
+        return _written(at), _written(at)
+    return (
+        f"{_written(at)}（没有时间戳，印章自己说的时间）",
+        f"{_written(at)} (no stamp; as the seal says itself)",
+    )
+
+
+def _whose(
+    certificate: x509.Certificate, trusted: Collection[str] | None, at: tuple[str, str]
+) -> Step:
     mark = _mark(certificate.dump())
     subject = certificate.subject.native
     name = subject.get("organization_name") or subject.get("common_name", "")
@@ -287,7 +299,7 @@ def _whose(certificate: x509.Certificate, trusted: Collection[str] | None, at: d
         return failed(
             SEAL, f"印章证书不是给出的证书：{told[0]}", f"not a certificate given: {told[1]}"
         )
-    return held(SEAL, f"{told[0]}，{_written(at)}", f"{told[1]}, {_written(at)}")
+    return held(SEAL, f"{told[0]}，{at[0]}", f"{told[1]}, {at[1]}")
 
 
 def _stamped(
