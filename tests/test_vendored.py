@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from fontTools.ttLib import TTFont
 
-WEB = Path(__file__).parent.parent / "web"
+TESTS = Path(__file__).parent
+WEB = TESTS.parent / "web"
 FONTS = WEB / "fonts"
-VENDORED = (FONTS, WEB / "static" / "vendor")
+VENDORED = (FONTS, WEB / "static" / "vendor", TESTS / "vendor")
 
 
 def listed(folder: Path) -> dict[str, dict[str, str]]:
@@ -17,7 +18,9 @@ def listed(folder: Path) -> dict[str, dict[str, str]]:
     return {entry["path"]: entry for entry in manifest["file"]}
 
 
-@pytest.mark.parametrize("folder", VENDORED, ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder", VENDORED, ids=lambda folder: f"{folder.parent.name}-{folder.name}"
+)
 def test_every_vendored_file_is_the_one_its_manifest_names(folder: Path) -> None:
     for path, entry in listed(folder).items():
         digest = hashlib.sha256((folder / path).read_bytes()).hexdigest()
@@ -27,7 +30,9 @@ def test_every_vendored_file_is_the_one_its_manifest_names(folder: Path) -> None
         assert entry["licence"]
 
 
-@pytest.mark.parametrize("folder", VENDORED, ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder", VENDORED, ids=lambda folder: f"{folder.parent.name}-{folder.name}"
+)
 def test_no_vendored_file_is_unlisted(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert found - {"MANIFEST.toml", "OFL.txt"} == set(listed(folder))

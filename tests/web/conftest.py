@@ -23,6 +23,7 @@ from engine.definitions import read_folder
 from engine.people import grant_post, register_person
 from engine.roster import person_name_table
 from tests.conftest import NOON, ROOT, Street, known_people
+from tests.web.demo_street import built as built
 from web.app import create_app
 from web.config import Settings
 

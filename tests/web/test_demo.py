@@ -6,14 +6,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, select, text
 
 from audit import log
 from audit.encoding import instant
@@ -28,15 +27,11 @@ from engine.people import directory
 from engine.receipt_codes import find
 from engine.register import register_table
 from engine.roster import person_name_table
-from engine.schema import create_schema
-from engine.vault import Vault, close_vault, open_vault
 from engine.verification import verify
+from tests.web.demo_street import Built, build
 from web.demo import (
     ACCOUNTS,
     END,
-    ORIGIN,
-    StreetBuilt,
-    build_street,
     codes,
     planted,
     told_cases,
@@ -51,41 +46,6 @@ from web.demo.town import BEGIN, LEAVES, SIZES, SUCCESSIONS, town
 from web.publication import figures
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Built:
-    """A street that was built for these tests, and what its building told."""
-
-    database: Engine
-    files: Path
-    told: StreetBuilt
-    vault: Vault
-    progress: list[tuple[int, int, str]]
-
-
-def build(folder: Path, url: str = "") -> Built:
-    database = open_database(url or f"sqlite:///{folder}/street.db")
-    create_schema(database)
-    progress: list[tuple[int, int, str]] = []
-    vault = open_vault(f"sqlite:///{folder}/vault.db", bytes(32))
-    told = build_street(
-        database,
-        folder / "evidence",
-        size="small",
-        origin=ORIGIN,
-        progress=lambda done, total, what: progress.append((done, total, what)),
-        vault=vault,
-    )
-    return Built(database, folder / "evidence", told, vault, progress)
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    street = build(tmp_path_factory.mktemp("demo"))
-    yield street
-    street.database.dispose()
-    close_vault(street.vault)
 
 
 @pytest.fixture
