@@ -17,12 +17,14 @@ from web import (
     custody,
     display,
     evidence,
+    feed,
     frame,
     headers,
     inbox,
     intake,
     kept_receipts,
     mailboxes,
+    notices,
     people,
     publication,
     receipts,
@@ -44,7 +46,7 @@ LARGEST_REQUEST = 150 * 1024 * 1024
 SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
-    kept_receipts, report_jobs,
+    kept_receipts, report_jobs, notices, feed,
 )  # fmt: skip
 
 

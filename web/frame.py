@@ -111,8 +111,8 @@ def _one_of(name: str, known: tuple[str, ...]) -> str:
 
 def look(**changed: str) -> str:
     """This page's address with another choice of language or size, where no cookie keeps it."""
-    told = {**request.args.to_dict(), **changed}
-    return url_for(str(request.endpoint), **{name: value for name, value in told.items() if value})  # type: ignore[arg-type]
+    told = {**(request.view_args or {}), **request.args.to_dict(), **changed}
+    return url_for(str(request.endpoint), **{name: value for name, value in told.items() if value})
 
 
 def frame() -> Frame:
