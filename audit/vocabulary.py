@@ -21,7 +21,7 @@ Cause = Literal["act", "alarm", "fact", "either"]
 Check = Callable[[Any], str | None]
 
 REGISTERS: Final = (
-    "@units", "@people", "@calendar", "@definitions", "@accounts", "@access", "@log",
+    "@units", "@people", "@calendar", "@definitions", "@accounts", "@access", "@codes", "@log",
 )  # fmt: skip
 CASE: Final = "case"
 
@@ -169,6 +169,10 @@ _TYPES: Final = (
         ("result.disputed", "不认可结果",
          "The reporter does not accept the result",
          "message:key reason:text form?:form"),
+        ("result.rated", "评价结果",
+         ("The reporter says whether it was put right: `satisfied`, `mostly` or `not`, and maybe"
+          " why"),
+         "answer:text words?:text"),
         ("case.reopened", "重开",
          "A supervisor finds that the closing does not hold",
          "message:key reason:text form?:form"),
@@ -258,8 +262,8 @@ _TYPES: Final = (
         ("case.opened", "上报，立案",
          "Somebody reports; the case begins and pins its definition",
          ("process:text kernel:text number:text title:text category:text place:place form:form"
-         " source:text definition:pinned similar:[text] spoken_by?:text imported?:import"
-          " origin?:origin party?:text")),
+         " source:text definition:pinned similar:[text] spoken_by?:text resident?:person"
+          " imported?:import origin?:origin party?:text")),
     )),
     *_types(CASE, "alarm", (
         ("deadline.warned", "时限已用过半或八成",
@@ -375,6 +379,14 @@ _TYPES: Final = (
         ("session.refused", "登录未成",
          "Sign-in was refused this often; without an account: the name was nobody's",
          "reason:text count:count account?:text"),
+    )),
+    *_types("@codes", "act", (
+        ("code.issued", "发网格码",
+         "A code names a place from now on; with `replaces` instead of that one, and why",
+         "code:text unit:unit version:count until:time replaces?:text reason?:text"),
+        ("code.printed", "打印网格码",
+         "Codes were printed, to be put up",
+         "codes:[text]"),
     )),
     *_types("@log", "either", (
         ("log.key_rotated", "更换检查点密钥",

@@ -85,7 +85,7 @@ def open_case(cause: Entry, context: Context) -> Effect:
 
 
 def _kept_of_opening(data: dict[str, Any], definition: Definition) -> dict[str, Any]:
-    names = ("place", "source", "category", "origin", "party")
+    names = ("place", "source", "category", "origin", "party", "resident")
     kept = {name: data[name] for name in names if name in data}
     return kept | ({"confidential": True} if definition.confidential else {})
 

@@ -86,7 +86,8 @@ class Report:
 
     spoken_by: for a proxy entry, in whose words. claimed_at: when they say they found it. origin:
     the message of another case that this follows from, party: for whom. actor: who reports, where
-    that is nobody on the register: a complainant, or whoever caused the message.
+    that is nobody on the register: a complainant, a resident, or whoever caused the message.
+    resident: for a proxy entry, who the resident is in this case, so that their code counts.
     """
 
     process: str
@@ -102,6 +103,7 @@ class Report:
     origin: Mapping[str, Any] | None = None
     party: str | None = None
     actor: Mapping[str, Any] | None = None
+    resident: str | None = None
 
 
 def open_case(
@@ -115,9 +117,9 @@ def open_case(
 ) -> Done:
     """Open a case from a report; returns it with its first events.
 
-    by: None for imports, which whoever operates the server may bring in, for complainants, and for
-    what another case opens. Raises FormRefused, UnknownUnit, NoVault, NotAllowed for a person
-    without a post, or without the one it takes.
+    by: None for imports, which whoever operates the server may bring in, for complainants and
+    residents, and for what another case opens. Raises FormRefused, UnknownUnit, NoVault, NotAllowed
+    for a person without a post, or without the one it takes.
     """
     year, last = _lock_numbers(conn, report.process, at)
     # Behind the lock: of two equal reports sent at once one waits here for the other's answer.
@@ -171,6 +173,8 @@ def _opening(
     }
     if report.spoken_by:
         data["spoken_by"] = report.spoken_by
+    if report.resident:
+        data["resident"] = report.resident
     told = {"imported": report.imported, "origin": report.origin}
     data |= {name: dict(value) for name, value in told.items() if value}
     return data | ({"party": report.party} if report.party else {})
@@ -354,7 +358,10 @@ def _reporter(
 ) -> dict[str, Any]:
     if by is None and report.imported:
         return dict(ENGINE)
-    if report.actor and (report.origin or definition.started_by_complainant):
+    nobody = definition.started_by_complainant or (
+        definition.started_by_resident and report.source == "resident"
+    )
+    if report.actor and (report.origin or nobody):
         return dict(report.actor)
     if by is None:
         raise NotAllowed("上报须有上报人。", "A report needs somebody who reports.")

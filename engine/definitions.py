@@ -209,8 +209,13 @@ class Definition:
 
     @property
     def started_by_complainant(self) -> bool:
-        """Whether somebody who is nobody on the register may open a case."""
+        """Whether cases are opened by people who are nobody on the register, and no others."""
         return self.properties.get("startedBy") == "complainant"
+
+    @property
+    def started_by_resident(self) -> bool:
+        """Whether a resident may open a case too, by a code they scanned."""
+        return self.properties.get("startedBy") == "resident"
 
     @property
     def alike_days(self) -> int:

@@ -15,7 +15,7 @@ from audit.encoding import timestamp
 from audit.entries import Entry
 from audit.pinned import listing_digest, sha256
 from audit.statements import Statement
-from engine import inbox, register
+from engine import inbox, place_codes, register
 from engine.calendar_versions import calendar_table
 from engine.cases import number_table
 from engine.definition_sets import file_table, set_table
@@ -120,6 +120,20 @@ def _calendars(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem]:
         )
 
 
+# --- codes on doors -------------------------------------------------------------------------------
+
+
+def _codes(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem]:
+    told = {entry.data["code"]: entry.seq for entry in entries if "code" in entry.data}
+    recorded = place_codes.folded(entries)
+    for row in conn.execute(select(place_codes.place_code_table)).mappings():
+        if recorded.pop(row["code"], None) != dict(row):
+            seq = told.get(row["code"], len(entries))
+            yield Problem("@codes", seq, f"the code {row['code']} is not kept as it was issued")
+    for code in sorted(recorded):
+        yield Problem("@codes", told[code], f"the code {code} is missing")
+
+
 # --- units, people, names -------------------------------------------------------------------------
 
 
@@ -170,6 +184,7 @@ _Check = Callable[[Connection, Sequence[Entry]], Iterator[Problem]]
 
 _REGISTERS: Final[dict[str, _Check]] = {
     "@calendar": _calendars,
+    "@codes": _codes,
     "@definitions": _definitions,
     "@people": _people,
     "@units": _units,

@@ -237,13 +237,11 @@ def confidentiality(facts: Facts) -> Iterator[Finding]:
         yield finding(
             facts.diagram.key, "process_duty", "alikeDays 应是天数", "alikeDays must be a number"
         )
-    words = {"startedBy": "complainant", "confidential": "true"}
-    for name, only in words.items():
-        if told.get(name, only) != only:
-            key = facts.diagram.key
-            yield finding(
-                key, "process_duty", f"{name} 只能是 {only}", f"{name} can only be {only}"
-            )
+    words = {"startedBy": ("complainant", "resident"), "confidential": ("true",)}
+    for name, fitting in words.items():
+        if told.get(name, fitting[0]) not in fitting:
+            key, only, or_ = facts.diagram.key, " 或 ".join(fitting), " or ".join(fitting)
+            yield finding(key, "process_duty", f"{name} 只能是 {only}", f"{name} can only be {or_}")
     for text in told.get("exclude", "").split():
         expression = compiled(text)
         path = tuple(text.split("."))

@@ -18,6 +18,7 @@ from engine.definition_sets import load
 from engine.imports import imported_table
 from engine.inbox import open_task_table
 from engine.people import rebuild_directory
+from engine.place_codes import rebuild_place_codes
 from engine.register import register_table
 from engine.replay import library, replay
 
@@ -28,6 +29,7 @@ def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -
     Raises RecordDiffers at the first case whose log does not replay: then roll back, and verify.
     """
     rebuild_directory(conn)
+    rebuild_place_codes(conn)
     for table in (open_task_table, register_table, imported_table, number_table, *_BETWEEN):
         conn.execute(delete(table))
     books = library(conn)

@@ -138,8 +138,7 @@ def dispute_result(
     """
 
     def decide(desk: Desk) -> list[Draft]:
-        message = _open_message(desk, "dispute")
-        drawn = desk.context.definition.messages[desk.case.messages[message]]
+        data = disputed(desk, form)
         reporters = {doer.person for doer in desk.case.doers.get("report", ())}
         held = desk.directory.capacities(by.person, at)
         if by.person not in reporters or not held:
@@ -147,16 +146,27 @@ def dispute_result(
                 "只有上报人可以对结果提出异议。代居民提出的，由代录人办理。",
                 "Only the reporter may dispute the result.",
             )
-        answers = _form(desk, drawn, form) if drawn.form else dict(form)
-        data: dict[str, Any] = {
-            "message": message,
-            "reason": reasoned(str(answers.pop("reason", ""))),
-        }
-        if drawn.form and answers:
-            data["form"] = answers
         return [Draft("result.disputed", data, actor(held[0], "report", channel=by.channel), at)]
 
     return change(conn, case_id, decide, at=at, key=key)
+
+
+def disputed(desk: Desk, form: Mapping[str, Any]) -> dict[str, Any]:
+    """What `result.disputed` records where the process waits for that.
+
+    Raises NotDrawn, FormRefused, NoReason.
+    """
+    message = _open_message(desk, "dispute")
+    drawn = desk.context.definition.messages[desk.case.messages[message]]
+    answers = _form(desk, drawn, form) if drawn.form else dict(form)
+    data: dict[str, Any] = {"message": message, "reason": reasoned(str(answers.pop("reason", "")))}
+    return data | ({"form": answers} if drawn.form and answers else {})
+
+
+def disputable(desk: Desk) -> bool:
+    """Whether the process waits for the reporter to dispute the result."""
+    drawn = desk.context.definition.messages
+    return any(drawn[element].message == "dispute" for element in desk.case.messages.values())
 
 
 def reopen(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from threading import BoundedSemaphore
 from typing import Final
@@ -22,8 +23,9 @@ from web.visit import at
 
 EXTENSION: Final = "shaoji.anonymous"
 # The subjects whose pages are for people who are nobody here.
-# The calendar feed is read by phones: its secret is in its address.
-QUIET: Final = frozenset({"complaints", "mailboxes", "publication", "feed"})
+QUIET: Final = frozenset(
+    {"complaints", "mailboxes", "publication", "residents", "followed", "hazard_publication"}
+)
 # Far more than the longest complaint: nothing here is a file.
 LARGEST: Final = 64 * 1024
 # Each takes 64 MiB for a fifth of a second.
@@ -61,6 +63,8 @@ class Doors:
     """What keeps floods and guessing out. In memory only, and gone with the process."""
 
     codes: Attempts = field(default_factory=lambda: Attempts(most=10))
+    numbers: Attempts = field(default_factory=lambda: Attempts(most=30))
+    places: Attempts = field(default_factory=lambda: Attempts(most=30))
     complaints: Attempts = field(
         default_factory=lambda: Attempts(most=20, within=timedelta(hours=1))
     )
@@ -81,9 +85,12 @@ def init_app(app: Flask) -> None:
     app.session_interface = QuietSessions()
 
 
-def guard(pages: Blueprint) -> None:
-    """Make the pages of this subject pages for people who are nobody here."""
-    pages.before_request(_take_little)
+def guard(pages: Blueprint, largest: int = LARGEST) -> None:
+    """Make the pages of this subject pages for people who are nobody here.
+
+    largest: so many bytes may be sent to them.
+    """
+    pages.before_request(partial(_take_little, largest))
     pages.after_request(_say_nothing)
 
 
@@ -92,8 +99,8 @@ def is_quiet() -> bool:
     return request.blueprint in QUIET
 
 
-def _take_little() -> None:
-    request.max_content_length = LARGEST
+def _take_little(largest: int) -> None:
+    request.max_content_length = largest
     if request.method == "POST" and request.headers.get("Sec-Fetch-Site") in ELSEWHERE:
         raise FromElsewhere
 

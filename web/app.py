@@ -17,20 +17,22 @@ from web import (
     custody,
     display,
     evidence,
-    feed,
+    followed,
     frame,
+    hazard_publication,
     headers,
     inbox,
     intake,
     kept_receipts,
     mailboxes,
-    notices,
     people,
+    place_sheets,
     publication,
     receipts,
     refusals,
     report_jobs,
     reporting,
+    residents,
     sealed,
     seeing,
     signin,
@@ -46,7 +48,7 @@ LARGEST_REQUEST = 150 * 1024 * 1024
 SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
-    kept_receipts, report_jobs, notices, feed,
+    kept_receipts, report_jobs, residents, followed, place_sheets, hazard_publication,
 )  # fmt: skip
 
 
@@ -72,7 +74,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
     forgery = CSRFProtect(app)
-    for subject in (complaints, mailboxes):
+    for subject in (complaints, mailboxes, residents, followed):
         forgery.exempt(subject.pages)  # nobody is recognised there: see web.anonymous
     anonymous.init_app(app)
     signin.init_app(app)

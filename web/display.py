@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from audit import log
 from engine.people import directory
+from engine.place_codes import kept_places
 from web.frame import SCALES, THEMES
 from web.texts import LANGUAGES
 from web.visit import at, by, local_path, reads
@@ -39,7 +40,8 @@ def own() -> str:
     posts = people.posts_of(by().person, at())
     lent = [sub for sub in people.substitutions if sub.substitute == by().person]
     now = [sub for sub in lent if sub.since <= at() < sub.until]
-    return render_template("own.html", people=people, posts=posts, lent=now)
+    places = kept_places(people, by(), at())
+    return render_template("own.html", people=people, posts=posts, lent=now, places=places)
 
 
 @pages.get("/checking")

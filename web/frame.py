@@ -30,6 +30,12 @@ from web.wording import PURPOSES, category_words, level_words
 SCALES: Final = ("120", "140", "160")
 THEMES: Final = ("light", "dark")
 LIMIT: Final = 99
+# What stands under a place in the navigation beside its own pages.
+BESIDE: Final = {
+    "inbox.mine": ("tasks",),
+    "receipts.ask": ("residents", "followed"),
+    "publication.page": ("hazard_publication",),
+}
 # Whoever has one of these begins more than hazards.
 BEGINNING: Final = frozenset({"whistle", "patrol", "direct", "dispatch"})
 
@@ -217,8 +223,6 @@ def kind_words(record: CaseRecord) -> str:
 
 
 def _item(endpoint: str, label: str, icon: str, count: str = "") -> Item:
-    subjects = {endpoint.partition(".")[0]} - {"display"}
-    if endpoint == "inbox.mine":
-        subjects.add("tasks")
+    subjects = {endpoint.partition(".")[0], *BESIDE.get(endpoint, ())} - {"display"}
     current = request.endpoint == endpoint or request.blueprint in subjects
     return Item(url_for(endpoint), label, icon, current, count)

@@ -59,6 +59,16 @@ FILE: Final = "receipt"
 FORGET: Final = '"cache", "cookies", "storage"'
 
 
+class NotAComplaint(NotFound):
+    """The code is of something else: a hazard somebody reported."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "这是上报隐患的回执码，请到“查回执”里用。",
+            "This code is of a hazard that was reported; use it under receipts.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """One message of the mailbox; mine: the complainant's. what: what kind of words they are."""
@@ -103,7 +113,7 @@ def use() -> Any:
         return _left()
     try:
         found = _found()
-    except (BadCode, UnknownCode, TooManyAttempts) as refused:
+    except (BadCode, UnknownCode, TooManyAttempts, NotAComplaint) as refused:
         return render_template("mailbox_ask.html", told=refusal(refused)), _status(refused)
     try:
         if act in KEEPINGS:
@@ -150,7 +160,18 @@ def _is_complaint(case: str) -> bool:
 
 
 def _opened() -> Found:
-    """What the code typed here opens; a wrong one is counted, a right one is not."""
+    """The complaint that the code typed here opens; raises NotAComplaint."""
+    found = opened_by_code()
+    if not _is_complaint(found.case):
+        raise NotAComplaint
+    return found
+
+
+def opened_by_code() -> Found:
+    """What the code of this form opens; a wrong one is counted, a right one is not.
+
+    Raises BadCode, UnknownCode, TooManyAttempts.
+    """
     check(doors().codes)
     with deriving():
         try:

@@ -16,7 +16,9 @@ from engine.casework import read_case
 from engine.errors import NotFound
 from engine.inbox import open_steps
 from engine.people import directory
+from engine.receipt_codes import DIGITS, TooManyAttempts
 from engine.search import case_of_receipt
+from web.anonymous import check, count, doors
 from web.case_rows import texts_of
 from web.clock import clock_view
 from web.frame import moment
@@ -24,7 +26,7 @@ from web.kept_receipts import Kept, as_proof, as_text, entry_of, keep
 from web.quantities import duration
 from web.records import five_cells, read_file
 from web.rows import ToldClock, told_clock
-from web.texts import language, say
+from web.texts import language, refusal, say
 from web.visit import at, reads
 from web.wording import MARKS, category_words
 
@@ -74,13 +76,23 @@ def ask() -> tuple[str, int] | str:
     typed = request.args.get("number", "").strip()
     if not typed:
         return render_template("receipt_ask.html", typed="", told=None)
+    try:
+        check(doors().numbers)
+    except TooManyAttempts as refused:
+        return render_template("receipt_ask.html", typed="", told=refusal(refused)), 429
     with reads() as conn:
         case = case_of_receipt(conn, written(typed))
         if case is None:
-            told = say("没有这个回执号。请核对：一共 8 个字母或数字，没有 0、1、O、I。")
-            return render_template("receipt_ask.html", typed=typed, told=told), 404
+            count(doors().numbers)
+            return render_template("receipt_ask.html", typed=typed, told=_unknown(typed)), 404
         keeping = not read_case(conn, case).confidential
         return render_template("receipt.html", status=status(conn, case), keeping=keeping)
+
+
+def _unknown(typed: str) -> str:
+    if len(re.sub(r"\D", "", typed)) == DIGITS:
+        return say("这是 16 位回执码，请填在下面一格，那里不把它放进网址。")
+    return say("没有这个回执号。请核对：一共 8 个字母或数字，没有 0、1、O、I。")
 
 
 @pages.get(KEPT)
@@ -153,6 +165,9 @@ def _heading(record: CaseRecord) -> str:
     if record.ended is not None:
         return say("已经了结")
     now = next((duty.duty5 for duty in record.five if duty.state == "now"), None)
+    if now is None and record.waiting and not record.now:
+        done = all(duty.state == "done" for duty in record.five)
+        return say("已经改好") if done else say("已有结论")
     headings = {
         None: say("正在办理"),
         "report": say("已经收到"),

@@ -82,6 +82,8 @@ def failed(error: HTTPException) -> tuple[str, int] | Response:
     if code in TORN:
         told = say(ADVICE[500])
         return render_template("torn.html", title=say(TITLES[500]), told=told), code
+    if code == 413 and request.blueprint == "residents":
+        return card(say("照片太大，没有收下。一次最多 3 张，每张 15 MB，请少选几张再交。"), code)
     if code == 413 and is_quiet():
         return card(say("写得太长，没有收下。请分几次写，先交最要紧的。"), code)
     return card(say(ADVICE.get(code, ADVICE[400])), code)

@@ -32,13 +32,15 @@ SAID: Final = {
 class SealedCard:
     """What is offered on a step's page.
 
-    there: whether anything sealed can still be read. reads: the step is drawn to read it; mine:
+    there: whether anything sealed can still be read. complaint: it is one, and there is a mailbox;
+    else it is how a resident wants to be told. reads: the step is drawn to read it; mine:
     this person holds such a step. identity: parts that may be asked for, field and title. waiting:
     their open request; granted: those they may look by now; denied: how many were refused.
     handed: what the log keeps of a hand-over; hands_over: this step is the one that does it.
     """
 
     there: bool
+    complaint: bool
     reads: bool
     mine: bool
     identity: tuple[tuple[str, str], ...]
@@ -70,9 +72,13 @@ def sealed_card(desk: Desk, task: OpenTask, entries: Sequence[Entry], by: By) ->
     gone = {entry.data["subject"] for entry in entries if entry.type == "sealed.destroyed"}
     drawn = desk.context.definition.tasks[task.element]
     handed = next((e.data for e in entries if e.type == "accusation.handed_over"), None)
+    there = _is_there(desk, entries, "content", gone)
+    # Of a hazard only what a resident left is sealed, and most leave nothing.
+    complaint = desk.case.confidential
     return SealedCard(
-        there=_is_there(desk, entries, "content", gone),
-        reads=drawn.reads,
+        there=there,
+        reads=drawn.reads and (complaint or there),
+        complaint=complaint,
         mine=_reads(desk, by),
         identity=_identity(desk, entries, gone) if _reads(desk, by, INVESTIGATING) else (),
         waiting=next((one for one in asked if one.is_open), None),
@@ -140,7 +146,8 @@ def _source(definition: Definition, entry: Entry) -> tuple[str, Form | None]:
     if entry.type in SAID:
         message = definition.messages[entry.data["message"].partition("#")[0]]
         return say(SAID[entry.type]), definition.forms.get(message.form or "")
-    return say("投诉"), definition.forms[OPENING_FORM]
+    begun = say("投诉") if definition.confidential else say("上报")
+    return begun, definition.forms[OPENING_FORM]
 
 
 def _title(form: Form, name: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit.reports.facts import CaseRecord, TimelineRow
+from engine.resident_acts import RATINGS
 from web.quantities import days_words, limit, pick, when
 from web.wording import (
     ADDRESSES,
@@ -141,6 +142,12 @@ class Slots:
     def _similar(self) -> str:
         count = len((self.row.refers or {}).get("similar", ()))
         return str(count or "")
+
+    def _rating(self) -> str:
+        return pick(RATINGS[self.row.data["answer"]], self.locale)
+
+    def _words(self) -> list[Segment]:
+        return self._quote("words")
 
     def _pages(self) -> str:
         return str(self.row.data["pages"])

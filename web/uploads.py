@@ -58,18 +58,26 @@ def uploads(
     purposes: Sequence[str],
     received: Sequence[Evidence],
     errors: Iterable[FieldError],
+    *,
+    owner: str | None = None,
 ) -> list[Upload]:
-    """The inputs for files of these purposes, with what was received before in each."""
+    """The inputs for files of these purposes, with what was received before in each.
+
+    owner: whose files they are; None = the signed-in person's.
+    """
     told = {error.field: either(error.chinese, error.english) for error in errors}
-    return [_upload(form, purpose, received, told) for purpose in purposes]
+    return [_upload(form, purpose, received, told, owner) for purpose in purposes]
 
 
-def receive(purposes: Sequence[str], *, at: datetime) -> tuple[list[Evidence], list[FieldError]]:
+def receive(
+    purposes: Sequence[str], *, at: datetime, owner: str | None = None
+) -> tuple[list[Evidence], list[FieldError]]:
     """Keep the files of this request, with those kept by an earlier try that is sent again.
 
-    An unfit file is an error of its field; the other files are kept all the same.
+    An unfit file is an error of its field; the other files are kept all the same. owner: whose
+    files they are; None = the signed-in person's.
     """
-    found = [_opened(token) for token in request.form.getlist("kept")[:MOST_FILES]]
+    found = [_opened(token, owner) for token in request.form.getlist("kept")[:MOST_FILES]]
     received = [item for item in found if item is not None and item.purpose in purposes]
     errors: list[FieldError] = []
     for purpose in purposes:
@@ -94,7 +102,13 @@ def receive(purposes: Sequence[str], *, at: datetime) -> tuple[list[Evidence], l
     return list({(item.sha256, item.purpose): item for item in received}.values()), errors
 
 
-def _upload(form: Form, purpose: str, received: Sequence[Evidence], told: dict[str, str]) -> Upload:
+def _upload(
+    form: Form,
+    purpose: str,
+    received: Sequence[Evidence],
+    told: dict[str, str],
+    owner: str | None,
+) -> Upload:
     rules = [(rule, when) for rule, when in form.evidence if rule.purpose == purpose]
     return Upload(
         name=f"evidence_{purpose}",
@@ -102,7 +116,7 @@ def _upload(form: Form, purpose: str, received: Sequence[Evidence], told: dict[s
         hint=_hint(form, rules),
         camera=purpose in CAMERA,
         accept=PHOTOS if purpose in CAMERA else DOCUMENTS,
-        kept=tuple(kept(item) for item in received if item.purpose == purpose),
+        kept=tuple(kept(item, owner) for item in received if item.purpose == purpose),
         error=told.get(f"evidence_{purpose}", ""),
     )
 
@@ -141,15 +155,15 @@ def _condition(form: Form, when: Expression) -> str:
     return say("“{field}”选“{answers}”时", field=asked, answers=answers) if titles else ""
 
 
-def kept(item: Evidence) -> Kept:
+def kept(item: Evidence, owner: str | None = None) -> Kept:
     """A received file as the form names it, signed: nobody can claim a file they did not send."""
     told = asdict(item) | {"at": timestamp(item.at)}
-    return Kept(_signer().dumps(told), item.name, item.purpose)
+    return Kept(_signer(owner).dumps(told), item.name, item.purpose)
 
 
-def _opened(token: str) -> Evidence | None:
+def _opened(token: str, owner: str | None) -> Evidence | None:
     try:
-        told: dict[str, Any] = _signer().loads(token)
+        told: dict[str, Any] = _signer(owner).loads(token)
     except BadSignature:
         return None
     declared = told.pop("declared")
@@ -160,5 +174,6 @@ def _opened(token: str) -> Evidence | None:
     )
 
 
-def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(settings().secret_key, salt=f"{_SALT} {by().person}")
+def _signer(owner: str | None) -> URLSafeSerializer:
+    whose = by().person if owner is None else owner
+    return URLSafeSerializer(settings().secret_key, salt=f"{_SALT} {whose}")

@@ -207,12 +207,10 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
 # --- upgrading ------------------------------------------------------------------------------
 
 
-# The tables of releases 0003 to 0005, and of 0009.
+# The tables of releases 0003 to 0005.
 EVIDENCE = ("leaf", "tile", "checkpoint", "cosignature", "timestamp_token", "anchor", "report_job")
-NOTICES = (
-    "case_news", "notice", "notice_choice", "notice_address", "notice_message", "notice_in_message",
-    "calendar_feed",
-)  # fmt: skip
+# Those of 0013.
+RESIDENTS = ("place_code", "resident_flow")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -220,7 +218,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
 ) -> None:
     case = street.report()
     with street.database.begin() as conn:
-        for table in ("case_message", "case_link", "site_code", *EVIDENCE, *NOTICES):
+        for table in ("case_message", "case_link", "site_code", *EVIDENCE, *RESIDENTS):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))
         conn.execute(text("UPDATE case_register SET state = :s"), {"s": b"of the first release"})

@@ -113,7 +113,14 @@ def test_forms_and_grading_know_the_categories_of_the_catalogue() -> None:
 
 def test_every_category_says_what_to_look_at_and_whether_photos_count() -> None:
     for one in TEXTS["categories"]:
-        assert set(one) == {"code", "title", "titleEn", "photos", "look", "lookEn"}
+        told = set(one) - {"first"}
+        assert told == {"code", "title", "titleEn", "photos", "look", "lookEn", "plain", "plainEn"}
+
+
+def test_residents_are_shown_few_kinds_at_once_and_one_for_all_the_rest() -> None:
+    first = [one["code"] for one in TEXTS["categories"] if one.get("first")]
+    assert 4 <= len(first) <= 8
+    assert first[-1] == "other"
 
 
 def test_grading_has_one_answer_for_every_case() -> None:

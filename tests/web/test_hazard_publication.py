@@ -1,0 +1,70 @@
+"""The public page of hazards: from the log, the same for everybody, months that are over alone."""
+
+import csv
+import io
+import json
+
+import pytest
+from flask import Flask
+
+from tests.conftest import Street
+from tests.web.conftest import Visitor
+from tests.web.paths import closed, reported
+
+
+@pytest.fixture
+def told(web_street: Street) -> Street:
+    """Three hazards put right and three just reported in March; one more, in April."""
+    for _ in range(3):
+        closed(web_street)
+    for _ in range(3):
+        reported(web_street)
+    web_street.later(days=31)
+    reported(web_street)
+    return web_street
+
+
+def test_the_figures_of_months_that_are_over_are_told(told: Street, visitor: Visitor) -> None:
+    page = visitor.text("/public/hazards")
+    assert "上报隐患 6 件" in page
+    assert "听涛社区" in page
+    assert "不排名" in page
+    assert "看这些数字前，请先知道" in page
+    assert "飞线充电" in page
+    told.check()
+
+
+def test_the_running_month_is_not_told(web_street: Street, visitor: Visitor) -> None:
+    for _ in range(5):
+        reported(web_street)
+    page = visitor.text("/public/hazards")
+    assert "还没有可公布的数字" in page
+    assert json.loads(visitor.text("/public/hazards.json"))["hazards"]["rows"] == []
+
+
+def test_table_and_data_hold_what_the_page_tells(told: Street, visitor: Visitor) -> None:
+    rows = list(csv.DictReader(io.StringIO(visitor.text("/public/hazards.csv"))))
+    whole = next(row for row in rows if not row["classes"])
+    assert (whole["units"], whole["reported"], whole["rectified"]) == ("听涛社区", "6", "3")
+    data = json.loads(visitor.text("/public/hazards.json"))
+    assert data["hazards"]["rows"][0]["reported"] == 6
+    assert data["position"]["cases"] == 6
+    assert data["threshold"] == 3
+
+
+def test_the_page_keeps_and_tells_nothing_of_who_reads_it(told: Street, visitor: Visitor) -> None:
+    answer = visitor.get("/public/hazards")
+    assert "Set-Cookie" not in answer.headers
+    for name in told.person:
+        assert f"{name}演示" not in answer.text
+
+
+def test_it_is_told_in_english_too(told: Street, visitor: Visitor) -> None:
+    page = visitor.text("/public/hazards?language=en")
+    assert "6 hazards reported" in page
+    assert "Flying leads" in page or "Charging" in page
+
+
+def test_both_public_pages_lead_to_each_other(told: Street, visitor: Visitor, app: Flask) -> None:
+    assert "/public/hazards" in visitor.text("/public")
+    assert 'href="/public"' in visitor.text("/public/hazards")

@@ -1,0 +1,276 @@
+"""The public page of hazards: by community how many were reported, confirmed, put right, in time.
+
+Without signing in, the same for everybody and the same all month long: of the twelve months before
+the one that runs, as the log stood when it began. The same as a table and as data.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from hashlib import sha256
+from io import StringIO
+from typing import Final
+
+import orjson
+from flask import Blueprint, Response, render_template
+from sqlalchemy import Connection
+
+from audit import log
+from audit.encoding import timestamp
+from audit.hazard_publication import FULL, Fate, Published, Row, fate, hazards, whistles
+from audit.publication import Cell
+from engine.definition_sets import UnknownDefinition, latest
+from engine.definitions import OPENING_FORM
+from engine.directory import Directory
+from engine.people import directory
+from web.frame import street
+from web.quantities import ZONE
+from web.texts import either, language, later, say
+from web.visit import at, reads
+
+pages = Blueprint("hazard_publication", __name__)
+
+HAZARD, WHISTLE = "hazard", "whistle"
+MONTHS: Final = 12
+HEADS: Final = {
+    "reported": later("上报"),
+    "confirmed": later("是隐患"),
+    "rectified": later("改好"),
+    "in_time": later("全程按时"),
+    "median_days": later("一半不超过"),
+    "open": later("还在办"),
+    "overdue": later("已逾期"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Up to where the log was read: cases, their records, and one fingerprint of all ends.
+
+    sha256: over a line `<stream> <number of records> <hash of the last>` LF each, sorted.
+    """
+
+    since: datetime
+    until: datetime
+    cases: int
+    records: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that is published, with the words for it."""
+
+    street: str
+    hazards: Published
+    whistles: tuple[Cell, ...]
+    position: Position
+    units: Mapping[str, str]
+    categories: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row as it is told: whose, whether of several together, figures as (head, words)."""
+
+    units: str
+    merged: bool
+    figures: tuple[tuple[str, str], ...]
+    categories: tuple[tuple[str, int], ...]
+
+
+@pages.get("/public/hazards")
+def page() -> str:
+    """The page."""
+    with reads() as conn:
+        found = figures(conn, at())
+    return render_template(
+        "hazard_publication.html",
+        street=found.street,
+        heads=[say(HEADS[name]) for name in found.hazards.columns],
+        lines=lines(found),
+        total=sum(row.reported for row in found.hazards.rows),
+        whistles=[
+            (_units(found, cell.units), len(cell.units) > 1, cell.count) for cell in found.whistles
+        ],
+        position=found.position,
+        months=months(found.position),
+        threshold=found.hazards.threshold,
+    )
+
+
+@pages.get("/public/hazards.csv")
+def table() -> Response:
+    """The figures as a table."""
+    with reads() as conn:
+        return Response(as_csv(figures(conn, at())), mimetype="text/csv")
+
+
+@pages.get("/public/hazards.json")
+def data() -> Response:
+    """The figures as data, with the position in the log they were computed from."""
+    with reads() as conn:
+        return Response(as_json(figures(conn, at())), mimetype="application/json")
+
+
+# --- from the log ---------------------------------------------------------------------------------
+
+
+def figures(conn: Connection, now: datetime) -> Figures:
+    """What is published now."""
+    people = directory(conn)
+    until = now.astimezone(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    since = until.replace(year=until.year - 1)
+    known = [one for one in _folded(conn, until) if one.fate.opened >= since]
+    ends = sorted(f"{one.stream} {one.records} {one.hash}\n" for one in known)
+
+    def told_under(unit: str) -> str:
+        return _community(people, unit)
+
+    def of(process: str) -> list[Fate]:
+        return [one.fate for one in known if one.stream.startswith(f"{process}-")]
+
+    return Figures(
+        street=street(people),
+        hazards=hazards(of(HAZARD), since=since, until=until, unit_of=told_under),
+        whistles=whistles(of(WHISTLE), since=since, until=until, unit_of=told_under),
+        position=Position(
+            since, until, len(known), sum(one.records for one in known),
+            sha256("".join(ends).encode()).hexdigest(),
+        ),
+        units={unit.id: unit.name for unit in people.units.values()},
+        categories=_categories(conn),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    stream: str
+    records: int
+    hash: str
+    fate: Fate
+
+
+# Cases folded before: what a record of a log says does not change.
+_MOST_KEPT: Final = 20_000
+_kept: dict[tuple[str, str, int, datetime], _Folded] = {}
+
+
+def _folded(conn: Connection, until: datetime) -> Iterator[_Folded]:
+    for stream in log.streams(conn):
+        if stream.startswith((f"{HAZARD}-", f"{WHISTLE}-")):
+            found = _one(conn, stream, until)
+            if found is not None:
+                yield found
+
+
+def _one(conn: Connection, stream: str, until: datetime) -> _Folded | None:
+    place = log.origin(conn), stream, log.peek(conn, stream) or 0, until
+    if place not in _kept:
+        entries = [entry for entry in log.read(conn, stream) if entry.at < until]
+        if not entries:
+            return None
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        _kept[place] = _Folded(stream, len(entries), entries[-1].hash.hex(), fate(entries))
+    return _kept[place]
+
+
+def _community(people: Directory, unit: str) -> str:
+    path = people.path(unit) if unit in people.units else (unit,)
+    return next((one for one in path if people.unit(one).kind == "community"), path[-1])
+
+
+def _categories(conn: Connection) -> dict[str, tuple[str, str]]:
+    try:
+        field = latest(conn, HAZARD).forms[OPENING_FORM].field("category")
+    except UnknownDefinition:
+        return {}
+    return {one.value: (one.title, one.title_en) for one in (field.choices if field else ())}
+
+
+# --- in words -------------------------------------------------------------------------------------
+
+
+def lines(found: Figures) -> list[Line]:
+    """The rows as they are told, in the order of the communities' names: nobody is ranked."""
+    told = [_line(found, row) for row in found.hazards.rows]
+    return sorted(told, key=lambda line: line.units)
+
+
+def _line(found: Figures, row: Row) -> Line:
+    cells = [cell for cell in found.hazards.categories if cell.units == row.units]
+    return Line(
+        units=_units(found, row.units),
+        merged=len(row.units) > 1,
+        figures=tuple((say(HEADS[n]), _figure(row, n)) for n in found.hazards.columns),
+        categories=tuple(
+            (say("、").join(_category(found, one) for one in cell.categories), cell.count)
+            for cell in sorted(cells, key=lambda cell: -cell.count)
+        ),
+    )
+
+
+def _figure(row: Row, name: str) -> str:
+    value = getattr(row, name)
+    if name != "median_days":
+        return str(value)
+    return "–" if value is None else say("{count} 天", count=value)
+
+
+def _units(found: Figures, units: Sequence[str]) -> str:
+    return say("、").join(found.units.get(unit, unit) for unit in units)
+
+
+def _category(found: Figures, category: str) -> str:
+    return either(*found.categories.get(category, (category, category)))
+
+
+def as_csv(found: Figures) -> str:
+    """One line a row and one a category in it; units merged in one figure are joined by `+`."""
+    out = StringIO()
+    written = csv.writer(out, lineterminator="\n")
+    written.writerow(["what", "units", "classes", *FULL])
+    for row in found.hazards.rows:
+        told = ["" if getattr(row, name) is None else getattr(row, name) for name in FULL]
+        written.writerow(["hazards", _plain(found, row.units), "", *told])
+    for cell in found.hazards.categories:
+        classes = "+".join(cell.categories)
+        written.writerow(["hazards", _plain(found, cell.units), classes, cell.count])
+    for cell in found.whistles:
+        written.writerow(["whistles", _plain(found, cell.units), "", cell.count])
+    return out.getvalue()
+
+
+def _plain(found: Figures, units: Sequence[str]) -> str:
+    return "+".join(found.units.get(unit, unit) for unit in units)
+
+
+def as_json(found: Figures) -> bytes:
+    """All figures, the threshold, and the position in the log they were computed from."""
+    position = asdict(found.position)
+    position |= {name: timestamp(position[name]) for name in ("since", "until")}
+    told = {
+        "threshold": found.hazards.threshold,
+        "position": position,
+        "hazards": found.hazards,
+        "whistles": found.whistles,
+        "units": {unit: found.units[unit] for unit in sorted(_named(found)) if unit in found.units},
+    }
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2)
+
+
+def _named(found: Figures) -> set[str]:
+    rows = [unit for row in found.hazards.rows for unit in row.units]
+    return {*rows, *(unit for cell in found.whistles for unit in cell.units)}
+
+
+def months(position: Position) -> str:
+    """The months told, in words: 2025年11月至2026年10月."""
+    last = position.until.replace(year=position.until.year - (position.until.month == 1))
+    month = 12 if position.until.month == 1 else position.until.month - 1
+    first = position.since
+    if language() == "zh":
+        return f"{first.year}年{first.month}月至{last.year}年{month}月"
+    return f"{first:%Y-%m} to {last.year}-{month:02}"
