@@ -201,11 +201,14 @@ def complete_task(
     code: str = "",
     vault: Vault | None = None,
     key: str | None = None,
+    claimed_at: datetime | None = None,
 ) -> Done:
     """Complete an open step with its form; a free step is claimed by doing it.
 
-    code: what was shown on the spot, for a step that takes such a proof. Raises StepNotOpen,
-    NotYourTask, Separated, FormRefused, WrongCode, NoVault and what the process refuses.
+    code: what was shown on the spot, for a step that takes such a proof. claimed_at: when it was
+    filled in by their account, where it arrived later; clocks run by `at` all the same. Raises
+    StepNotOpen, NotYourTask, Separated, FormRefused, WrongCode, NoVault and what the process
+    refuses.
     """
 
     def decide(desk: Desk) -> list[Draft]:
@@ -228,7 +231,8 @@ def complete_task(
         data: dict[str, Any] = {"task": task, "form": values}
         data |= {"note": note} if note else {}
         data |= {"proof": proof} if proof else {}
-        return [*drafts, Draft("task.completed", data, who, at, _items(evidence))]
+        done = Draft("task.completed", data, who, at, _items(evidence), claimed_at=claimed_at)
+        return [*drafts, done]
 
     return change(conn, case_id, decide, at=at, key=key)
 

@@ -25,6 +25,7 @@ from web import (
     intake,
     kept_receipts,
     mailboxes,
+    offline,
     people,
     place_sheets,
     publication,
@@ -49,6 +50,7 @@ SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
     kept_receipts, report_jobs, residents, followed, place_sheets, hazard_publication,
+    offline,
 )  # fmt: skip
 
 
@@ -80,6 +82,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     signin.init_app(app)
     seeing.init_app(app)
     kept_receipts.init_app(app)
+    offline.init_app(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
     refusals.init_app(app)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.sequence import SequencedElsewhere, TreeDiffers
 from engine.anchoring import Anchors, anchor
 from engine.delivery import deliver
+from engine.drafts import sweep_drafts
 from engine.errors import Refusal
 from engine.keys import Places
 from engine.retention import destroy_due
@@ -63,6 +64,7 @@ def run_worker(
     while not stop.is_set():
         if looked is None or clock() >= looked + RETENTION_EVERY:
             looked = clock()
+            _forget_drafts(engine, looked)
             _retire(engine, chores, looked, tell)
         try:
             recorded, refused = ring_due(engine, at=clock())
@@ -115,6 +117,14 @@ def _sequence(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str]
     if done.published is not None:
         size = done.published.text.split("\n")[1]
         tell(f"检查点 {size} / checkpoint {size}")
+
+
+def _forget_drafts(engine: Engine, at: datetime) -> None:
+    try:
+        with engine.begin() as conn:
+            sweep_drafts(conn, at=at)
+    except SQLAlchemyError:
+        logger.exception("old drafts cannot be looked through now; trying again in an hour")
 
 
 def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:

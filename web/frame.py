@@ -53,12 +53,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The spine and the mast of a page."""
+    """The spine and the mast of a page; owner: what the browser calls whoever is signed in."""
 
     where: str
     who: str
     items: tuple[Item, ...]
     demo: bool
+    owner: str = ""
 
 
 def init_app(app: Flask) -> None:
@@ -70,6 +71,7 @@ def init_app(app: Flask) -> None:
         fresh_key=fresh_key,
         moment=moment,
         day=day,
+        today=lambda: f"{at().astimezone(ZONE):%Y-%m-%d}",
         time_of_day=time_of_day,
         duties=duties,
         purpose=lambda purpose: either(*PURPOSES[purpose]),
@@ -140,8 +142,9 @@ def _frame() -> Frame:
         by: By = current_user.by
         count = len(held_by(conn, by.person, limit=LIMIT + 1))
         return Frame(
-            street(people), who(people, by), worker_items(conn, people, by, count), settings().demo
-        )
+            street(people), who(people, by), worker_items(conn, people, by, count),
+            settings().demo, by.person,
+        )  # fmt: skip
 
 
 def street(people: Directory) -> str:

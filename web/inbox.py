@@ -22,6 +22,7 @@ from engine.search import Page, count_done_by, count_reported_by, done_by, repor
 from web.case_rows import CaseRow, case_rows
 from web.clock import State, tally
 from web.duty_record import DutyRecord, LateStep, OwnAct, duty_record
+from web.offline import keep
 from web.quantities import duration
 from web.records import names, read_file
 from web.rows import TaskRow, task_rows
@@ -170,6 +171,7 @@ def _tasks(
     endpoint: str,
 ) -> str:
     shown = steps[:SHOWN]
+    keep(shown)
     rows = task_rows(conn, shown, people, calendar(conn), at())
     rows = [_for_whom(row, step, people) for row, step in zip(rows, shown, strict=True)]
     return render_template(

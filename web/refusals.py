@@ -13,6 +13,7 @@ from audit.encoding import NotCanonical
 from audit.log import ClockBehind, ForkRefused
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
 from web.anonymous import is_quiet
+from web.offline import FORGED
 from web.texts import later, refusal, say
 
 STATUSES: Final[tuple[tuple[type[Refusal], int], ...]] = (
@@ -65,13 +66,16 @@ def refused(refused_: Refusal) -> tuple[str, int]:
     return card(refusal(refused_), status(refused_))
 
 
-def forged(_error: CSRFError) -> tuple[str, int]:
-    """A form without its token: from another site, or from before signing in again."""
+def forged(_error: CSRFError) -> tuple[str, int, dict[str, str]]:
+    """A form without its token: from another site, or from before signing in again.
+
+    The header lets the worker in the browser keep it and send it with a token of today.
+    """
     told = say(
         "这张表单是登录前或很久以前打开的，为防他人冒用没有收下。请返回上一页，刷新后重新提交。"
         "若一再出现，请检查浏览器是否允许本站的 Cookie。"
     )
-    return card(told, 400)
+    return *card(told, 400), {FORGED: "yes"}
 
 
 def failed(error: HTTPException) -> tuple[str, int] | Response:

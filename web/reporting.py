@@ -15,13 +15,15 @@ from engine.cases import Place, Report, open_case
 from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import OPENING_FORM, Definition
 from engine.directory import DUTIES, Directory, valid
-from engine.errors import NotAllowed
+from engine.errors import NotAllowed, NotFound
 from engine.evidence import Evidence
 from engine.forms import FieldError, FormRefused
 from engine.people import By, directory
 from web.case_rows import standing, texts_of
 from web.desk import choosing_first, desk_of, unit_name
+from web.drafts import drop_sent, left, take_draft
 from web.forms import Groups, questions, read_answers
+from web.offline import filled_at, keep
 from web.records import names, read_file
 from web.related import find_case
 from web.texts import either, later, say
@@ -133,6 +135,19 @@ def report() -> Any:
     return opened(blank, request.form, page, "reporting.receipt")
 
 
+@pages.post("/reports/draft")
+@login_required  # type: ignore[untyped-decorator]
+def draft() -> Any:
+    """Keep, or discard, what is filled in so far."""
+    process = request.args.get("process", PROCESS)
+    with reads() as conn:
+        blank = blank_for(conn, process)
+    if not draftable(blank):
+        raise NotFound("这张表不能先存着。", "This form cannot be kept half filled.")
+    check_may_report(blank)
+    return take_draft(_draft_of(blank), _purposes(blank), _address(blank, "reporting.form"))
+
+
 @pages.get("/reports/<case_id>")
 @login_required  # type: ignore[untyped-decorator]
 def receipt(case_id: str) -> str:
@@ -215,12 +230,7 @@ Page = Callable[..., str]
 
 def opened(blank: Blank, posted: MultiDict[str, str], page: Page, endpoint: str) -> Any:
     """Open a case from what was posted and go to `endpoint`; with faults, the page once more."""
-    if not blank.people.capacities(by().person, at()):
-        # Before a file is kept: an account without a post must not fill the disk.
-        raise NotAllowed(
-            "您现在没有任何岗位，不能上报。请联系管理员。",
-            "You hold no post now and cannot report. Ask the administrator.",
-        )
+    check_may_report(blank)
     asked = blank.definition.forms[OPENING_FORM]
     choosing = choosing_first(blank.definition, blank.people, at())
     values, errors = read_answers(asked, posted, now=at(), choosing=choosing, find_case=find_case)
@@ -234,9 +244,33 @@ def opened(blank: Blank, posted: MultiDict[str, str], page: Page, endpoint: str)
         told = _report(blank.definition, values, place, received)
         with writes() as conn:
             done = open_case(conn, told, by=by(), at=at(), vault=vault(), key=key())
+            drop_sent(conn, _draft_of(blank))
     except FormRefused as refused:
         return page(blank, refused.errors, received), 422
     return see_other(endpoint, case_id=done.case)
+
+
+def check_may_report(blank: Blank) -> None:
+    """Before a file is kept: an account without a post must not fill the disk."""
+    if not blank.people.capacities(by().person, at()):
+        raise NotAllowed(
+            "您现在没有任何岗位，不能上报。请联系管理员。",
+            "You hold no post now and cannot report. Ask the administrator.",
+        )
+
+
+def draftable(blank: Blank) -> bool:
+    """Whether a draft may be kept of this form, and a copy of its page: nothing in it is sealed."""
+    return not any(field.seal for field in blank.definition.forms[OPENING_FORM].fields)
+
+
+def _draft_of(blank: Blank) -> str:
+    return f"reports/{blank.definition.key}"
+
+
+def _address(blank: Blank, endpoint: str, draft: str | None = None) -> str:
+    process = None if blank.hazard else blank.definition.key
+    return url_for(endpoint, process=process, draft=draft)
 
 
 def place_groups(people: Directory, who: By, now: datetime) -> Groups:
@@ -277,7 +311,7 @@ def _report(
         form=values,
         source="proxy" if values.get("proxy") else "staff",
         spoken_by=values.get("spoken_by"),
-        claimed_at=instant(found) if found else None,
+        claimed_at=instant(found) if found else filled_at(request.form),
         evidence=received,
     )
 
@@ -297,7 +331,15 @@ def _no_place() -> FieldError:
 def page(blank: Blank, errors: Sequence[FieldError] = (), received: Sequence[Evidence] = ()) -> str:
     """The form, with what was typed and what is wrong with it."""
     asked = blank.definition.forms[OPENING_FORM]
-    posted: MultiDict[str, str] | None = request.form if request.method == "POST" else None
+    before = None
+    if draftable(blank):
+        keep()
+        with reads() as conn:
+            before = left(conn, _draft_of(blank), _purposes(blank))
+    posted: MultiDict[str, str] | None = before.values if before else None
+    if request.method == "POST":
+        posted = request.form
+    received = received or (before.received if before else ())
     choosing = choosing_first(blank.definition, blank.people, at())
     return render_template(
         "report.html",
@@ -311,6 +353,9 @@ def page(blank: Blank, errors: Sequence[FieldError] = (), received: Sequence[Evi
         ],
         errors=errors,
         key=request.form.get("key") or fresh_key(),
+        left=before,
+        draft=_address(blank, "reporting.draft"),
+        go_on=_address(blank, "reporting.form", draft="on"),
         **place_asked(blank, posted, errors),
     )
 

@@ -14,7 +14,7 @@ from engine import holding, timekeeping, turns
 from engine.calendar_versions import calendar
 from engine.cases import complete_task, may_do, open_task
 from engine.casework import Desk, Done
-from engine.errors import BadInput
+from engine.errors import BadInput, NotFound
 from engine.evidence import Evidence
 from engine.forms import FieldError, Form, FormRefused
 from engine.handover import waiting_files
@@ -22,9 +22,11 @@ from engine.site_codes import FIELD, WrongCode, note_wrong
 from web.acts import acts_on
 from web.clock import clock_view
 from web.desk import choosing, desk_of, inbox_row
+from web.drafts import drop_sent, left, take_draft
 from web.drawn import fill_in
 from web.forms import questions, read_answers
 from web.moments import read_moment
+from web.offline import filled_at, keep
 from web.quantities import ZONE
 from web.receivers import receivers
 from web.records import five_cells, handed_over, line_of, names, read_file
@@ -85,7 +87,9 @@ def complete(case_id: str, task: str) -> Any:
             done = complete_task(
                 conn, case_id, task, values, by=by(), at=at(), evidence=received, note=note,
                 code=request.form.get(FIELD, ""), vault=vault(), key=key(),
+                claimed_at=filled_at(request.form),
             )  # fmt: skip
+            drop_sent(conn, _draft_of(case_id, task))
     except FormRefused as refused:
         return _page(case_id, task, errors=refused.errors, received=received), 422
     except WrongCode as wrong:
@@ -95,6 +99,21 @@ def complete(case_id: str, task: str) -> Any:
         return _page(case_id, task, errors=[told], received=received), 422
     flash(_told(done, verb(desk.context.definition, open_.element)))
     return see_other("inbox.mine")
+
+
+@pages.post(f"{PATH}/draft")
+@login_required  # type: ignore[untyped-decorator]
+def draft(case_id: str, task: str) -> Any:
+    """Keep, or discard, what is filled in so far."""
+    with reads() as conn:
+        desk = desk_of(conn, case_id)
+        open_ = open_task(desk, task)
+        may_do(desk, open_, by())
+    form = _form(desk, open_.element)
+    if not _draftable(desk, form):
+        raise NotFound("这张表不能先存着。", "This form cannot be kept half filled.")
+    back = url_for("tasks.page", case_id=case_id, task=task)
+    return take_draft(_draft_of(case_id, task), asked_purposes(form), back)
 
 
 @pages.post(f"{PATH}/claim")
@@ -300,7 +319,14 @@ def _page(
     acts = acts_on(desk, open_, by())
     drawn = desk.context.definition.tasks[open_.element]
     form = _form(desk, open_.element)
+    before = None
+    if _draftable(desk, form):
+        keep()
+        with reads() as conn:
+            before = left(conn, _draft_of(case_id, task), asked_purposes(form))
     posted = request.form if request.method == "POST" else prefilled(sealed)
+    if before and before.values is not None:
+        posted, received = before.values, before.received
     return render_template(
         "task.html",
         case=desk.case,
@@ -324,7 +350,8 @@ def _page(
         file_waits=bool(sealed.handed) and case_id in waiting_files(vault()),
         code_error=next((either(e.chinese, e.english) for e in errors if e.field == FIELD), ""),
         code_typed=request.form.get(FIELD, ""),
-        note=request.form.get("note", ""),
+        note=posted.get("note", "") if posted else "",
+        left=before,
         key=request.form.get("key") or fresh_key(),
     )
 
@@ -333,6 +360,15 @@ def _clock(conn: Connection, case_id: str, task: str) -> Any:
     row = inbox_row(conn, case_id, task)
     view = clock_view(row, calendar(conn), at()) if row else None
     return told_clock(view) if view else None
+
+
+def _draftable(desk: Desk, form: Form) -> bool:
+    """Whether a draft may be kept of this form, and a copy of its page: nothing in it is secret."""
+    return not desk.case.confidential and not any(field.seal for field in form.fields)
+
+
+def _draft_of(case_id: str, task: str) -> str:
+    return f"cases/{case_id}/{task}"
 
 
 def _form(desk: Desk, element: str) -> Form:

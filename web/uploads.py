@@ -77,11 +77,10 @@ def receive(
     An unfit file is an error of its field; the other files are kept all the same. owner: whose
     files they are; None = the signed-in person's.
     """
-    found = [_opened(token, owner) for token in request.form.getlist("kept")[:MOST_FILES]]
-    received = [item for item in found if item is not None and item.purpose in purposes]
+    received = reopened(request.form.getlist("kept"), purposes, owner)
     errors: list[FieldError] = []
     for purpose in purposes:
-        name = f"evidence_{purpose}"
+        name = input_name(purpose)
         for file in request.files.getlist(name)[:MOST_FILES]:
             if not file.filename:
                 continue
@@ -102,6 +101,22 @@ def receive(
     return list({(item.sha256, item.purpose): item for item in received}.values()), errors
 
 
+def input_name(purpose: str) -> str:
+    """The name of the input for files of a purpose, and of its errors."""
+    return f"evidence_{purpose}"
+
+
+def reopened(
+    tokens: Iterable[str], purposes: Sequence[str], owner: str | None = None
+) -> list[Evidence]:
+    """The files these tokens name, for these purposes; forged and foreign tokens name none.
+
+    owner: whose files they are; None = the signed-in person's.
+    """
+    found = [_opened(token, owner) for token in list(tokens)[:MOST_FILES]]
+    return [item for item in found if item is not None and item.purpose in purposes]
+
+
 def _upload(
     form: Form,
     purpose: str,
@@ -111,13 +126,13 @@ def _upload(
 ) -> Upload:
     rules = [(rule, when) for rule, when in form.evidence if rule.purpose == purpose]
     return Upload(
-        name=f"evidence_{purpose}",
+        name=input_name(purpose),
         label=label(purpose),
         hint=_hint(form, rules),
         camera=purpose in CAMERA,
         accept=PHOTOS if purpose in CAMERA else DOCUMENTS,
         kept=tuple(kept(item, owner) for item in received if item.purpose == purpose),
-        error=told.get(f"evidence_{purpose}", ""),
+        error=told.get(input_name(purpose), ""),
     )
 
 

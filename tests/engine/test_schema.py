@@ -211,6 +211,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
 EVIDENCE = ("leaf", "tile", "checkpoint", "cosignature", "timestamp_token", "anchor", "report_job")
 # Those of 0013.
 RESIDENTS = ("place_code", "resident_flow")
+WORKER = ("draft", "look")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -218,7 +219,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
 ) -> None:
     case = street.report()
     with street.database.begin() as conn:
-        for table in ("case_message", "case_link", "site_code", *EVIDENCE, *RESIDENTS):
+        for table in ("case_message", "case_link", "site_code", *EVIDENCE, *RESIDENTS, *WORKER):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))
         conn.execute(text("UPDATE case_register SET state = :s"), {"s": b"of the first release"})

@@ -27,3 +27,14 @@ function preview(file) {
   figure.append(caption);
   return figure;
 }
+
+// A file the server has already: named in the form like those it names itself.
+function keepFile(form, input, name, token) {
+  if ([...form.querySelectorAll('input[name="kept"]')].some((one) => one.value === token)) return;
+  const own = form.querySelector(`input[name="${CSS.escape(input)}"]`) || form.querySelector("input[type=file]");
+  const box = own.closest("fieldset");
+  const label = box.querySelector("[data-kept-file]").content.firstElementChild.cloneNode(true);
+  label.querySelector("input").value = token;
+  label.querySelector("b").textContent = name;
+  box.querySelector("[data-kept]").append(label);
+}
