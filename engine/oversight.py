@@ -1,5 +1,6 @@
 """催办 and 督办: pressing a case, ordering it, and answering: an order stays until answered."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,12 +9,15 @@ from sqlalchemy import Connection
 from audit.encoding import instant
 from audit.entries import Draft
 from engine.cases import may_do, open_task
-from engine.casework import Desk, Done, change
+from engine.casework import Desk, Done, change, look
 from engine.clocks import set_deadline
-from engine.errors import BadInput, Conflict, NotFound
+from engine.directory import Authority
+from engine.errors import BadInput, Conflict, NotAllowed, NotFound
 from engine.holding import overseer
 from engine.people import By, actor
 from engine.reasons import reasoned
+from engine.rights import may_see
+from engine.search import with_orders
 from engine.state import OpenTask
 
 URGING = ("supervise", "dispatch", "approve")
@@ -29,6 +33,51 @@ class NotShorter(Conflict):
 
 class NoSuchOrder(NotFound):
     """There is no open order with this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that waits for its answer; order: number of its event.
+
+    given: by whoever looks. answers: they may answer it.
+    """
+
+    case: str
+    order: int
+    given: bool
+    answers: bool
+
+
+def orders_for(conn: Connection, *, by: By, at: datetime) -> list[OpenOrder]:
+    """The orders under way that this person gave or may answer, of cases they may see."""
+    found = []
+    for case_id in with_orders(conn):
+        desk = look(conn, case_id, at)
+        if not may_see(desk.case, desk.directory, by, at):
+            continue
+        answers = may_answer(desk, by)
+        for seq, person in desk.case.orders.items():
+            given = person == by.person
+            if given or answers:
+                found.append(OpenOrder(case_id, int(seq), given, answers))
+    return found
+
+
+def may_answer(desk: Desk, by: By) -> bool:
+    """Whether this person could answer an order now: they hold a step, or dispatch there."""
+    try:
+        _answering(desk, by)
+    except NotAllowed:
+        return False
+    return True
+
+
+def _answering(desk: Desk, by: By) -> tuple[Authority, str]:
+    """The post by which somebody answers an order, and as what. Raises NotAllowed."""
+    held = [task for task in desk.case.tasks.values() if task.holder == by.person]
+    if held:
+        return may_do(desk, held[0], by), held[0].capacity
+    return overseer(desk, by, ("dispatch",)), "dispatch"
 
 
 def urge(
@@ -101,10 +150,9 @@ def answer_supervision(
             raise NoSuchOrder(
                 f"没有编号为 {order} 的待答复督办。", f"There is no open order number {order}."
             )
-        held = [task for task in desk.case.tasks.values() if task.holder == by.person]
-        authority = may_do(desk, held[0], by) if held else overseer(desk, by, ("dispatch",))
+        authority, capacity = _answering(desk, by)
         data = {"order": order, "text": reasoned(text, what="答复内容")}
-        who = actor(authority, held[0].capacity if held else "dispatch", channel=by.channel)
+        who = actor(authority, capacity, channel=by.channel)
         return [Draft("supervision.answered", data, who, at)]
 
     return change(conn, case_id, decide, at=at, key=key)

@@ -35,6 +35,7 @@ _DOER: Final = '{"person":"'
 _ABSENT: Final = '"on_behalf_of":"'
 _HOLDER: Final = '"holder":"'
 _BY: Final = '"by":"'
+_ORDERS: Final = b'"orders":{"'
 
 _CASE = register_table.c
 
@@ -114,6 +115,12 @@ def reported_by(
 def done_by(conn: Connection, person: str, *, after: str | None = None, limit: int = PAGE) -> Page:
     """The cases in which this person did or reported something, newest first."""
     return _page(conn, _did(person), after, limit)
+
+
+def with_orders(conn: Connection) -> list[str]:
+    """The cases with an order (督办) that is not answered."""
+    asked = select(_CASE.case).where(_bytes_in(_CASE.state, literal(_ORDERS)))
+    return list(conn.execute(asked.order_by(_CASE.case)).scalars())
 
 
 def case_of_receipt(conn: Connection, receipt: str) -> str | None:

@@ -10,7 +10,7 @@ from engine.errors import NotAllowed
 from engine.exports import exporter
 from engine.holding import overseer
 from engine.openers import opener
-from engine.oversight import URGING
+from engine.oversight import URGING, may_answer
 from engine.parties import may_convene, open_groups
 from engine.people import By
 from web.desk import child_definition, parties_of
@@ -58,7 +58,7 @@ def case_acts(desk: Desk, by: By) -> CaseActs:
     return CaseActs(
         urge=is_open and _oversees(desk, by, URGING),
         supervise=is_open and supervises,
-        orders=tuple(desk.case.orders) if _answers(desk, by) else (),
+        orders=tuple(desk.case.orders) if may_answer(desk, by) else (),
         reopen=waiting_message(desk, "reopen") is not None
         and _oversees(desk, by, ("supervise", "approve")),
         dispute=waiting_message(desk, "dispute") is not None and _reported(desk, by),
@@ -126,12 +126,6 @@ def _oversees(desk: Desk, by: By, duties: tuple[str, ...]) -> bool:
     except NotAllowed:
         return False
     return True
-
-
-def _answers(desk: Desk, by: By) -> bool:
-    holds = any(task.holder == by.person for task in desk.case.tasks.values())
-    dispatches = desk.directory.authority(by.person, "dispatch", None, desk.at) is not None
-    return holds or dispatches
 
 
 def _reported(desk: Desk, by: By) -> bool:

@@ -27,8 +27,9 @@ class Settings:
 
     database_url: `sqlite:///path` or `postgresql+psycopg://…`. evidence_dir: photos and documents;
     belongs into the same backup as the database. secret_key: signs cookies; whoever has it can
-    forge sessions; if it is lost everybody signs in anew, and forms that wait on phones are lost.
-    origin: the name of the log, in every event and on its key for ever: no white space, no plus sign. cookie_secure:
+    forge sessions; if it is lost everybody signs in anew (and see
+    docs/operating.md on phones). origin: the name of the
+    log, in every event and on its key for ever: no white space, no plus sign. cookie_secure:
     cookies travel by HTTPS only; "no" only for a server that is reached by plain HTTP. proxies: how
     many reverse proxies stand before it, whose X-Forwarded headers are then believed. vault_url,
     vault_key: the store of what is sealed, and the file with its key; left out, both lie beside the

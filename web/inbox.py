@@ -16,13 +16,16 @@ from engine.calendar_versions import calendar
 from engine.casework import read_case
 from engine.directory import Directory
 from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps, requests_for
+from engine.oversight import OpenOrder, orders_for
 from engine.people import By, directory
 from engine.rights import may_see, places_seen
 from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
 from web.case_rows import CaseRow, case_rows
-from web.clock import State, tally
+from web.clock import State, clock_view, tally
 from web.duty_record import DutyRecord, LateStep, OwnAct, duty_record
+from web.inbox_filters import facets, narrow, sort
 from web.offline import keep
+from web.order_rows import order_rows
 from web.quantities import duration
 from web.records import names, read_file
 from web.rows import TaskRow, task_rows
@@ -56,6 +59,7 @@ class Lists:
     claimable: tuple[InboxRow, ...]
     overdue: tuple[InboxRow, ...]
     requests: tuple[InboxRow, ...]
+    orders: tuple[OpenOrder, ...]
     started: int
     done: int
 
@@ -103,6 +107,21 @@ def requests() -> str:
         return _tasks(conn, people, lists, lists.requests, "inbox.requests")
 
 
+@pages.get("/inbox/orders")
+@login_required  # type: ignore[untyped-decorator]
+def orders() -> str:
+    """督办: the orders under way that this person gave or has to answer."""
+    with reads() as conn:
+        people, lists = _lists(conn)
+        rows = order_rows(conn, lists.orders, people, calendar(conn), at())
+    return render_template(
+        "inbox_orders.html",
+        rows=rows,
+        tabs=_tabs(lists, "inbox.orders"),
+        heading=_heading("inbox.orders", len(lists.orders)),
+    )
+
+
 @pages.get("/inbox/started")
 @login_required  # type: ignore[untyped-decorator]
 def started() -> str:
@@ -141,6 +160,7 @@ def _lists(conn: Connection) -> tuple[Directory, Lists]:
             for step in requests_for(conn, people, who.person, at())
             if _may_know(conn, people, step)
         ),
+        orders=tuple(orders_for(conn, by=who, at=at())),
         started=count_reported_by(conn, who.person),
         done=count_done_by(conn, who.person),
     )
@@ -170,14 +190,19 @@ def _tasks(
     steps: Sequence[InboxRow],
     endpoint: str,
 ) -> str:
-    shown = steps[:SHOWN]
+    cal = calendar(conn)
+    asked = request.args.to_dict()
+    found = sort(steps, [clock_view(step, cal, at()) for step in steps], people)
+    narrowed = [one.step for one in narrow(found, asked)]
+    shown = narrowed[:SHOWN]
     keep(shown)
-    rows = task_rows(conn, shown, people, calendar(conn), at())
+    rows = task_rows(conn, shown, people, cal, at())
     rows = [_for_whom(row, step, people) for row, step in zip(rows, shown, strict=True)]
     return render_template(
         "inbox.html",
         rows=rows,
-        count=len(steps),
+        count=len(narrowed),
+        facets=facets(found, asked, endpoint, people),
         tallied=_tallied(rows),
         tabs=_tabs(lists, endpoint),
         endpoint=endpoint,
@@ -268,6 +293,7 @@ def _heading(endpoint: str, count: int) -> str:
         "inbox.claimable": later("可认领 {count} 件"),
         "inbox.overdue": later("已逾期 {count} 件"),
         "inbox.requests": later("待您审批 {count} 件") if count else later("没有待您审批的申请"),
+        "inbox.orders": later("督办 {count} 件还没有答复") if count else later("没有等答复的督办"),
         "inbox.started": later("您上报过 {count} 件"),
         "inbox.done": later("您经办过 {count} 件"),
     }
@@ -279,6 +305,7 @@ def _tabs(lists: Lists, endpoint: str) -> list[Tab]:
         ("inbox.mine", say("我的待办"), len(lists.mine)),
         ("inbox.claimable", say("可认领"), len(lists.claimable)),
         ("inbox.overdue", say("已逾期"), len(lists.overdue)),
+        ("inbox.orders", say("督办"), len(lists.orders)),
         *([("inbox.requests", say("待审批"), len(lists.requests))] if lists.requests else []),
         ("inbox.started", say("我发起"), lists.started),
         ("inbox.done", say("我经办过"), lists.done),

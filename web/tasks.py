@@ -97,7 +97,7 @@ def complete(case_id: str, task: str) -> Any:
             note_wrong(conn, case_id)
         told = FieldError(FIELD, wrong.chinese, wrong.english)
         return _page(case_id, task, errors=[told], received=received), 422
-    flash(_told(done, verb(desk.context.definition, open_.element)))
+    flash(_told(done, verb(desk.context.definition, open_.element)), "done")
     return see_other("inbox.mine")
 
 

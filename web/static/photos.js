@@ -34,7 +34,7 @@ function keepFile(form, input, name, token) {
   const own = form.querySelector(`input[name="${CSS.escape(input)}"]`) || form.querySelector("input[type=file]");
   const box = own.closest("fieldset");
   const label = box.querySelector("[data-kept-file]").content.firstElementChild.cloneNode(true);
-  label.querySelector("input").value = token;
+  Object.assign(label.querySelector("input"), { name: "kept", value: token });
   label.querySelector("b").textContent = name;
   box.querySelector("[data-kept]").append(label);
 }
