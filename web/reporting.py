@@ -261,7 +261,8 @@ def check_may_report(blank: Blank) -> None:
 
 def draftable(blank: Blank) -> bool:
     """Whether a draft may be kept of this form, and a copy of its page: nothing in it is sealed."""
-    return not any(field.seal for field in blank.definition.forms[OPENING_FORM].fields)
+    asked = blank.definition.forms[OPENING_FORM].fields
+    return not any(field.seal and not field.machine for field in asked)
 
 
 def _draft_of(blank: Blank) -> str:

@@ -364,7 +364,8 @@ def _clock(conn: Connection, case_id: str, task: str) -> Any:
 
 def _draftable(desk: Desk, form: Form) -> bool:
     """Whether a draft may be kept of this form, and a copy of its page: nothing in it is secret."""
-    return not desk.case.confidential and not any(field.seal for field in form.fields)
+    sealed = any(field.seal and not field.machine for field in form.fields)
+    return not desk.case.confidential and not sealed
 
 
 def _draft_of(case_id: str, task: str) -> str:

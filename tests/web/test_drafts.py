@@ -54,7 +54,9 @@ def test_a_script_is_told_the_version_the_time_and_the_photos_that_arrived(
     signed_in: Enter,
 ) -> None:
     grid = signed_in("grid")
-    told = saved(grid, evidence_before=(BytesIO(photo()), "a.jpg")).get_json()
+    answer = saved(grid, evidence_before=(BytesIO(photo()), "a.jpg"))
+    told = answer.get_json()
+    assert told, answer.text
     assert (told["version"], told["words"]) == (1, "09:00 已存")
     [file] = told["kept"]
     assert (file["input"], file["name"]) == ("evidence_before", "a.jpg")
