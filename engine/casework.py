@@ -19,7 +19,7 @@ from audit.encoding import timestamp
 from audit.entries import LARGEST_BODY, BodyTooLarge, Draft, Entry
 from audit.log import Head, metadata
 from audit.statements import Statement
-from engine import inbox, outbox, register
+from engine import inbox, news, outbox, register
 from engine.advance import Context, Effect, advance, open_case
 from engine.alarms import alarm_draft, first_due, joins_met
 from engine.calendar_versions import calendar
@@ -167,6 +167,7 @@ def begin(
     work.ring_if_joined()
     log.write(conn, work.head, work.entries)
     outbox.keep(conn, work.entries)
+    news.keep(conn, work.entries)
     register.enter(conn, work.case, work.entries)
     inbox.project(conn, None, work.case, context.definition)
     _remember(conn, key, work)
@@ -297,6 +298,7 @@ class Work:
             return
         log.write(self.conn, self.head, self.entries)
         outbox.keep(self.conn, self.entries)
+        news.keep(self.conn, self.entries)
         register.refresh(self.conn, self.case)
         inbox.project(self.conn, self.before, self.case, self.context.definition)
         _live.pop(self.head.hash, None)

@@ -5,11 +5,12 @@ No redirects: the address is the one that was configured. Certificates are those
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from threading import Timer
+from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
@@ -28,13 +29,21 @@ class Reply:
     body: bytes
 
 
-def post(url: str, body: bytes, kind: str, *, timeout: float, largest: int) -> Reply:
+def post(
+    url: str,
+    body: bytes,
+    kind: str,
+    *,
+    timeout: float,
+    largest: int,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Reply:
     """Send a body of this content type; timeout: seconds for all of it, after connecting as long.
 
     Raises NoAnswer, also for a reply of more than `largest` bytes and for an address that is none.
     """
     try:
-        return _post(urlsplit(url), body, kind, timeout, largest)
+        return _post(urlsplit(url), body, {**headers, "Content-Type": kind}, timeout, largest)
     except (OSError, HTTPException, ValueError) as error:
         # The address may hold a password, and the stranger may have written the message: only what
         # was met is told, without anything that a terminal would obey.
@@ -42,7 +51,9 @@ def post(url: str, body: bytes, kind: str, *, timeout: float, largest: int) -> R
         raise NoAnswer("".join(c if c.isprintable() else "?" for c in told)) from None
 
 
-def _post(where: SplitResult, body: bytes, kind: str, timeout: float, largest: int) -> Reply:
+def _post(
+    where: SplitResult, body: bytes, headers: Mapping[str, str], timeout: float, largest: int
+) -> Reply:
     if where.scheme not in _PORTS or not where.hostname:
         raise ValueError("an address begins with http:// or https://")
     port = where.port or _PORTS[where.scheme]
@@ -50,13 +61,13 @@ def _post(where: SplitResult, body: bytes, kind: str, timeout: float, largest: i
         asking = HTTPConnection(where.hostname, port)
         asking.sock = link
         path = (where.path or "/") + (f"?{where.query}" if where.query else "")
-        headers = {"Host": where.netloc.rpartition("@")[2], "Content-Type": kind}
-        asking.request("POST", path, body, {**headers, "Connection": "close"})
+        told = {"Host": where.netloc.rpartition("@")[2], "Connection": "close"}
+        asking.request("POST", path, body, {**headers, **told})
         answer = asking.getresponse()
-        told = answer.read(largest + 1)
-        if len(told) > largest:
+        found = answer.read(largest + 1)
+        if len(found) > largest:
             raise ValueError(f"more than {largest} bytes")
-        return Reply(answer.status, answer.headers.get("Content-Type", ""), told)
+        return Reply(answer.status, answer.headers.get("Content-Type", ""), found)
 
 
 @contextmanager

@@ -23,9 +23,13 @@ from web.visit import at
 
 EXTENSION: Final = "shaoji.anonymous"
 # The subjects whose pages are for people who are nobody here.
+# The calendar feed is read by phones: its secret is in its address.
 QUIET: Final = frozenset(
-    {"complaints", "mailboxes", "publication", "residents", "followed", "hazard_publication"}
-)
+    {
+        "complaints", "mailboxes", "publication", "residents", "followed", "hazard_publication",
+        "feed",
+    }
+)  # fmt: skip
 # Far more than the longest complaint: nothing here is a file.
 LARGEST: Final = 64 * 1024
 # Each takes 64 MiB for a fifth of a second.

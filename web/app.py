@@ -17,6 +17,7 @@ from web import (
     custody,
     display,
     evidence,
+    feed,
     followed,
     frame,
     hazard_publication,
@@ -25,6 +26,7 @@ from web import (
     intake,
     kept_receipts,
     mailboxes,
+    notices,
     offline,
     people,
     place_sheets,
@@ -50,7 +52,7 @@ SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
     kept_receipts, report_jobs, residents, followed, place_sheets, hazard_publication,
-    offline,
+    offline, notices, feed,
 )  # fmt: skip
 
 

@@ -1,12 +1,13 @@
-"""The worker's loops: clocks, messages between cases, the tree; and beside it, heads that leave.
+"""The worker's loops: clocks, messages between cases, the tree; beside it, what leaves the house.
 
 What is kept long enough is looked for once an hour: it may take long, and an hour is soon enough.
-Whoever is asked outside the house is asked in a loop of its own, so that no clock waits for them.
+Whoever is asked outside the house is asked in a loop of its own, so that no clock waits for them:
+witnesses and authorities in one, each channel of notices in another.
 """
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event, Thread
 
@@ -14,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.sequence import SequencedElsewhere, TreeDiffers
+from engine import notice_board
 from engine.anchoring import Anchors, anchor
 from engine.delivery import deliver
 from engine.drafts import sweep_drafts
@@ -24,7 +26,9 @@ from engine.sealed_answers import sweep_unnamed
 from engine.sequencer import Pace, sequence_log
 from engine.vault import Vault
 from engine.worker import ring_due
+from web.channels import Channels
 from web.config import BadSettings
+from web.notifying import send_waiting
 from web.visit import utc_now
 
 EVERY_SECONDS = 5.0
@@ -39,12 +43,14 @@ class Chores:
 
     vault, retention: what is sealed, and how long it outlives its case. keys: what signs the tree;
     without them it grows unsigned elsewhere. anchors: where heads go, asked anew each time.
+    channels: by which notices leave the house; without any, people see them on their own page.
     """
 
     vault: Vault | None = None
     retention: timedelta | None = None
     keys: Places | None = None
     anchors: Callable[[], Anchors] | None = None
+    channels: Channels = field(default_factory=Channels)
 
 
 def run_worker(
@@ -100,6 +106,42 @@ def run_anchors(
         stop.wait(EVERY_SECONDS)
 
 
+def run_notices(
+    engine: Engine, stop: Event, *, clock: Callable[[], datetime], channels: Channels
+) -> None:
+    """Work out who is to be told what, until `stop` is set."""
+    swept: datetime | None = None
+    while not stop.is_set():
+        try:
+            _, stuck = notice_board.tell(engine, channels.outlets, at=clock())
+            for sentence in stuck:
+                logger.warning(sentence)
+            if swept is None or clock() >= swept + RETENTION_EVERY:
+                swept = clock()
+                with engine.begin() as conn:
+                    notice_board.sweep(conn, at=swept)
+        except SQLAlchemyError:
+            logger.exception("notices cannot be worked out now; trying again")
+        stop.wait(EVERY_SECONDS)
+
+
+def run_channel(
+    engine: Engine,
+    stop: Event,
+    *,
+    clock: Callable[[], datetime],
+    channels: Channels,
+    channel: str,
+) -> None:
+    """Send what is due on one channel, until `stop` is set."""
+    while not stop.is_set():
+        try:
+            send_waiting(engine, channels, channel, clock=clock)
+        except SQLAlchemyError:
+            logger.exception("notices cannot be sent now; trying again")
+        stop.wait(EVERY_SECONDS)
+
+
 def _sequence(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:
     """Take in what waits, and sign if it is time to. What cannot be done now is tried again."""
     if chores.keys is None:
@@ -147,7 +189,19 @@ def start_worker(engine: Engine, clock: Callable[[], datetime], chores: Chores) 
     told = {"clock": clock, "chores": chores}
     _start(run_worker, (engine, stop), told, "shaoji-worker")
     start_anchors(engine, stop, chores)
+    start_notices(engine, stop, clock, chores.channels)
     return stop
+
+
+def start_notices(
+    engine: Engine, stop: Event, clock: Callable[[], datetime], channels: Channels
+) -> None:
+    """Work notices out in a thread, and serve each channel in another, until `stop` is set."""
+    told: dict[str, object] = {"clock": clock, "channels": channels}
+    _start(run_notices, (engine, stop), told, "shaoji-notices")
+    for channel in channels.senders:
+        own = told | {"channel": channel}
+        _start(run_channel, (engine, stop), own, f"shaoji-{channel}")
 
 
 def start_anchors(engine: Engine, stop: Event, chores: Chores) -> None:

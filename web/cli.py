@@ -21,9 +21,18 @@ from engine.keys import policy_of
 from engine.schema import check_schema
 from engine.vault import Vault
 from engine.vault_key import open_kept
-from web import cli_evidence, cli_hotline, cli_keys, cli_witness, founding, listing
+from web import (
+    cli_evidence,
+    cli_hotline,
+    cli_keys,
+    cli_notices,
+    cli_witness,
+    founding,
+    listing,
+)
 from web.anchors import anchors
 from web.background import Chores
+from web.channels import channels
 from web.config import BadSettings, Settings, read_settings
 from web.demonstration import clock_of
 from web.shell import Shell, json_option, now_utc, print_json, progress_bar
@@ -113,12 +122,13 @@ def worker(shell: Shell, once: bool) -> None:
     from engine.delivery import deliver
     from engine.retention import destroy_due
     from engine.worker import ring_due
-    from web.background import run_worker, start_anchors
+    from web.background import run_worker, start_anchors, start_notices
     from web.press import make_waiting, start_reports
 
     if not once:
         stop, chores = Event(), _chores(shell.settings, shell.vault)
         start_anchors(shell.engine, stop, chores)
+        start_notices(shell.engine, stop, shell.now, chores.channels)
         reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
         try:
             run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
@@ -132,12 +142,14 @@ def worker(shell: Shell, once: bool) -> None:
     destroyed = destroy_due(shell.engine, shell.vault, at=shell.now(), after=after)
     signed = cli_evidence.sign_and_anchor(shell)
     made = make_waiting(shell.engine, shell.settings, clock=shell.now)
-    for sentence in (*refused, *stuck, *signed["failed"]):
+    told, sent, untold = cli_notices.tell_and_send(shell)
+    for sentence in (*refused, *stuck, *signed["failed"], *untold):
         click.echo(sentence, err=True)
     click.echo(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
     click.echo(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
     click.echo(f"{destroyed} 份密封内容保存期满，已销毁 / {destroyed} sealed contents destroyed")
     click.echo(f"{made} 份报告 / {made} reports")
+    click.echo(f"{told} 条通知，发出 {sent} 条 / {told} notices, {sent} messages sent")
     click.echo(f"{signed['integrated']} 条记录编入树 / {signed['integrated']} taken into the tree")
 
 
@@ -356,6 +368,7 @@ def _chores(settings: Settings, held: Vault) -> Chores:
         timedelta(days=settings.retention_days),
         settings.keys,
         lambda: anchors(settings, policy_of(settings.keys)),
+        channels(settings),
     )
 
 
@@ -389,5 +402,6 @@ main.add_command(cli_hotline.vault)
 main.add_command(cli_hotline.receivers)
 main.add_command(cli_hotline.public)
 main.add_command(cli_keys.keys)
+main.add_command(cli_notices.notices)
 main.add_command(cli_witness.witness)
 main.add_command(cli_witness.anchors)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 
@@ -75,6 +76,17 @@ class Settings:
     OCSP responses (*.ocsp, both DER) that cover it, kept fresh by whoever runs the server; with a
     tsa_url, seals are then PAdES B-LT. witness_timeout: seconds for each answer of a witness or the
     authority.
+
+    Links in notices begin with public_url, and no channel works without it. mail_url: the mail
+    server, `smtps://user@host:465`, or `smtp+starttls://user@host:587`, or `smtp://127.0.0.1:25`
+    without encryption on this machine alone. mail_from: the sender's address. mail_password,
+    sms_secret, portal_secret: files with a secret each, which only their owner may read. sms_url: a
+    gateway that sends text messages; portal_url: another system that tells people what waits for
+    them, by their account. Both are told by signed webhooks (Standard Webhooks) under their secret
+    (`whsec_…`). robots: a file with a line `name unit address` for each group robot, the address as
+    apprise writes it (`wecombot://…`, `dingtalk://…`, `feishu://…`); it takes the extra `notify`,
+    and is a secret,
+    too: whoever has an address can write into that group.
     """
 
     secret_key: str
@@ -102,6 +114,14 @@ class Settings:
     reports_days: int = 30
     public_url: str = ""
     emergency: str = ""
+    mail_url: str = ""
+    mail_from: str = ""
+    mail_password: Path | None = None
+    sms_url: str = ""
+    sms_secret: Path | None = None
+    portal_url: str = ""
+    portal_secret: Path | None = None
+    robots: Path | None = None
 
     @property
     def vault(self) -> tuple[str, Path]:
@@ -234,6 +254,60 @@ def _address(text: str) -> str:
     return text
 
 
+def _site(text: str) -> str:
+    """An address that pages hang below: no path of its own end, query or fragment."""
+    told = urlsplit(_address(text))
+    if not told.hostname or told.query or told.fragment:
+        raise ValueError("应形如 https://street.example / like https://street.example")
+    return text.rstrip("/")
+
+
+def _guarded(text: str) -> str:
+    """An address to which telephone numbers may travel: encrypted, or on this machine."""
+    if urlsplit(_address(text)).scheme == "http" and not is_here(urlsplit(text).hostname):
+        raise ValueError("应以 https:// 开头，内容不能明文传送 / it begins with https://")
+    return text
+
+
+def is_here(host: str | None) -> bool:
+    """Whether a host name is this machine's own."""
+    return host in ("localhost", "127.0.0.1", "::1")
+
+
+def _mail_server(text: str) -> str:
+    told = urlsplit(text)
+    plain = told.scheme == "smtp" and is_here(told.hostname)
+    if told.password:
+        raise ValueError("密码请放在 SHAOJI_MAIL_PASSWORD 所指的文件里 / no password in it")
+    if not told.hostname or not (plain or told.scheme in ("smtps", "smtp+starttls")):
+        raise ValueError(
+            "应形如 smtps://用户@主机:465 或 smtp+starttls://用户@主机:587，"
+            "不加密的 smtp:// 只能是本机 / like smtps://user@host:465; smtp:// only to this machine"
+        )
+    return text
+
+
+def _mail_address(text: str) -> str:
+    if text.count("@") != 1 or not text.isascii() or any(c.isspace() for c in text):
+        raise ValueError("应形如 name@street.example / like name@street.example")
+    return text
+
+
+def private_text(path: Path) -> str:
+    """What a file holds that only its owner may read; raises BadSettings."""
+    try:
+        if os.name != "nt" and path.stat().st_mode & 0o077:
+            raise BadSettings(
+                f"文件 {path} 别人也能读，请先执行 chmod 600 {path}。"
+                f" / Others may read {path}; chmod 600 it first."
+            )
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise BadSettings(
+            f"文件 {path} 读不出来（{type(error).__name__}）。 / {path} cannot be read."
+        ) from None
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds <= LONGEST_TIMEOUT:
@@ -271,6 +345,14 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "witness_timeout": _seconds,
     "reports_dir": lambda text: Path(_words(text)),
     "reports_days": _days,
-    "public_url": lambda text: _address(text).rstrip("/"),
     "emergency": _words,
+    "public_url": _site,
+    "mail_url": _mail_server,
+    "mail_from": _mail_address,
+    "mail_password": lambda text: Path(_words(text)),
+    "sms_url": _guarded,
+    "sms_secret": lambda text: Path(_words(text)),
+    "portal_url": _guarded,
+    "portal_secret": lambda text: Path(_words(text)),
+    "robots": lambda text: Path(_words(text)),
 }

@@ -7,24 +7,29 @@ wall clock every deadline in it would have passed long ago.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from audit import log
+from engine import news, notice_board
 from engine.database import open_database, reading
 from engine.errors import Conflict
 from engine.keys import make_keys
+from engine.notice_board import Outlets
 from engine.schema import create_schema
 from engine.vault import close_vault
 from engine.vault_key import open_kept
 from web.config import Settings
 from web.demo import ACCOUNTS, BEGIN, ORIGIN, build_street, codes
+from web.quantities import ZONE
 
 # On its seal: whoever sees one of its reports knows that everything in it is invented.
 ORGANISATION = "听澜街道（演示）"
+# So long before its end things are still news in the demonstration.
+NEWS_DAYS = timedelta(days=7)
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -87,6 +92,14 @@ def clock_of(engine: Engine, wall: Callable[[], datetime]) -> Callable[[], datet
     return lambda: wall() + behind
 
 
+def _tell_of_last_days(engine: Engine) -> None:
+    """Notices as if the worker had run to the end; of the year before there is no news left."""
+    with engine.begin() as conn:
+        last = log.last_at(conn) or BEGIN
+        news.forget(conn, before=last - NEWS_DAYS)
+    notice_board.tell(engine, Outlets(zone=ZONE), at=last)
+
+
 def _is_there(url: str) -> bool:
     address = make_url(url)
     if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
@@ -125,6 +138,7 @@ def _build(url: str, settings: Settings, size: str, progress: Progress) -> None:
             build_street(
                 engine, settings.evidence_dir, size=size, origin=ORIGIN, progress=tell, vault=vault
             )
+        _tell_of_last_days(engine)
     finally:
         engine.dispose()
         close_vault(vault)

@@ -228,7 +228,8 @@ def addresses(app: Flask, h: Hotline, case: str, method: str) -> Iterator[tuple[
         if method not in (rule.methods or ()) or rule.endpoint in LEFT_OUT:
             continue
         filled = {"case_id": case, "sha256": "0" * 64, "digest": digest, "seq": 1, "job_id": "x",
-                  "code": "22222222", "unit": "u-tingtao"}  # fmt: skip
+                  "code": "22222222", "unit": "u-tingtao",
+                  "channel": "mail", "token": "x", "message": "msg_x"}  # fmt: skip
         for task in tasks if "task" in rule.arguments else [""]:
             told = {**filled, "task": task}
             values: dict[str, Any] = {name: told[name] for name in rule.arguments}
