@@ -253,6 +253,15 @@ def read(conn: Connection, stream: str, *, after: int = 0) -> list[Entry]:
     return [unseal(bytes(body)) for body in bodies]
 
 
+def read_one(conn: Connection, stream: str, seq: int) -> Entry | None:
+    """The entry of a stream with this number, or None."""
+    query = select(event_table.c.body).where(
+        event_table.c.stream == stream, event_table.c.seq == seq
+    )
+    body = conn.execute(query).scalar()
+    return None if body is None else unseal(bytes(body))
+
+
 def of_types(conn: Connection, types: Sequence[str]) -> Iterator[Entry]:
     """All entries of these types, stream by stream, in order."""
     query = (

@@ -374,6 +374,12 @@ _TYPES: Final = (
         ("session.closed", "退出登录",
          "A session ended: signed_out, password_changed or disabled",
          "account:text session:text how:text"),
+        ("person.searched", "按人查询",
+         "Somebody searched for what this person did",
+         "of:person"),
+        ("acts.exported", "导出查询结果",
+         "Acts that were found left the house as a file of so many rows; `of` = who was searched",
+         "rows:number sha256:hash purpose:text of?:person"),
     )),
     *_types("@access", "alarm", (
         ("session.refused", "登录未成",

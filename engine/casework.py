@@ -19,7 +19,7 @@ from audit.encoding import timestamp
 from audit.entries import LARGEST_BODY, BodyTooLarge, Draft, Entry
 from audit.log import Head, metadata
 from audit.statements import Statement
-from engine import inbox, news, outbox, register
+from engine import acts, inbox, news, outbox, register, taking_part
 from engine.advance import Context, Effect, advance, open_case
 from engine.alarms import alarm_draft, first_due, joins_met
 from engine.calendar_versions import calendar
@@ -170,6 +170,8 @@ def begin(
     news.keep(conn, work.entries)
     register.enter(conn, work.case, work.entries)
     inbox.project(conn, None, work.case, context.definition)
+    acts.keep(conn, work.entries)
+    taking_part.project(conn, None, work.case)
     _remember(conn, key, work)
     return Done(case_id, work.case.seq, tuple(work.entries))
 
@@ -301,6 +303,8 @@ class Work:
         news.keep(self.conn, self.entries)
         register.refresh(self.conn, self.case)
         inbox.project(self.conn, self.before, self.case, self.context.definition)
+        acts.keep(self.conn, self.entries)
+        taking_part.project(self.conn, self.before, self.case)
         _live.pop(self.head.hash, None)
         _keep_live(self.end.hash, self.case)
 

@@ -197,6 +197,11 @@ def steps_in(
     return _rows(conn, file.process.in_(processes) & file.unit.in_(units), limit)
 
 
+def steps_within(conn: Connection, units: Collection[str], *, limit: int = 2000) -> list[InboxRow]:
+    """The open steps of cases that are in one of these units, most pressing first."""
+    return _rows(conn, register_table.c.unit.in_(units), limit)
+
+
 def open_steps(conn: Connection, cases: Collection[str]) -> list[InboxRow]:
     """The open steps of these cases, most pressing first."""
     return _rows(conn, open_task_table.c.case.in_(cases), 10_000)

@@ -15,7 +15,7 @@ from audit.encoding import timestamp
 from audit.entries import Entry
 from audit.pinned import listing_digest, sha256
 from audit.statements import Statement
-from engine import inbox, place_codes, register
+from engine import acts, inbox, place_codes, register, taking_part
 from engine.calendar_versions import calendar_table
 from engine.cases import number_table
 from engine.definition_sets import file_table, set_table
@@ -43,9 +43,10 @@ def check_register(conn: Connection, stream: str, entries: Sequence[Entry]) -> I
         yield from check(conn, entries)
 
 
-def check_projection(conn: Connection, case: CaseState) -> Problem | None:
-    """Whether stored state, register and inbox show a case as its log leaves it."""
+def check_projection(conn: Connection, case: CaseState, entries: Sequence[Entry]) -> Problem | None:
+    """Whether stored state, register, inbox, parts and acts show a case as its log leaves it."""
     what = _register_differs(conn, case) or _inbox_differs(conn, case)
+    what = what or _parts_differ(conn, case) or _acts_differ(conn, entries)
     return Problem(case.case, case.seq, what) if what else None
 
 
@@ -66,6 +67,16 @@ def _inbox_differs(conn: Connection, case: CaseState) -> str | None:
     shown = {row["task"]: dict(row) for row in _INBOX.run(conn, {"c": case.case}).mappings()}
     wanted = {key: inbox.row_of(case, task) for key, task in case.tasks.items()}
     return None if shown == wanted else "the inbox shows other open steps than the log"
+
+
+def _parts_differ(conn: Connection, case: CaseState) -> str | None:
+    shown, wanted = taking_part.kept(conn, case.case), taking_part.rows_of(case)
+    return None if shown == wanted else "others are told to have a part in it than the log says"
+
+
+def _acts_differ(conn: Connection, entries: Sequence[Entry]) -> str | None:
+    shown, wanted = acts.kept(conn, entries[0].stream), list(acts.rows_of(entries))
+    return None if shown == wanted else "the search for acts shows others than the log"
 
 
 def check_cases(conn: Connection, streams: Sequence[str]) -> Iterator[Problem]:

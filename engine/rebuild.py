@@ -1,6 +1,7 @@
 """Throws the projections away and makes them again from the log.
 
-Register, inbox, imports, people, what is on its way between cases and which case opened which.
+Register, inbox, acts, parts, imports, people, what is on its way between cases and which case
+opened which.
 
 What it cannot bring back is what the log does not hold: names, passwords, sessions, and which
 idempotency keys were answered.
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, delete, insert
 
 from audit import log
 from audit.entries import Entry
-from engine import inbox, outbox, register
+from engine import acts, inbox, outbox, register, taking_part
 from engine.cases import number_table
 from engine.definition_sets import load
 from engine.imports import imported_table
@@ -30,7 +31,7 @@ def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -
     """
     rebuild_directory(conn)
     rebuild_place_codes(conn)
-    for table in (open_task_table, register_table, imported_table, number_table, *_BETWEEN):
+    for table in _TABLES:
         conn.execute(delete(table))
     books = library(conn)
     last: dict[tuple[str, int], int] = {}
@@ -42,6 +43,8 @@ def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -
         case = replay(entries, books)
         register.enter(conn, case, entries)
         inbox.project(conn, None, case, load(conn, case.definition))
+        acts.keep(conn, entries)
+        taking_part.project(conn, None, case)
         _remember_import(conn, entries[0])
         sent |= {e.hash.hex(): e for e in entries if e.type == "message.sent"}
         arrived |= {e.data["origin"]["hash"]: e for e in entries if "origin" in e.data}
@@ -55,7 +58,10 @@ def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -
     return len(cases)
 
 
-_BETWEEN = (outbox.message_table, outbox.link_table)
+_TABLES = (
+    open_task_table, register_table, imported_table, number_table, acts.act_table,
+    taking_part.part_table, outbox.message_table, outbox.link_table,
+)  # fmt: skip
 
 
 def _remember_messages(

@@ -5,7 +5,7 @@ is waiting for, or a duty post over the place: in the case's unit or in one abov
 administers accounts and units sees no case by that: `administer` opens nothing here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -25,6 +25,8 @@ OWN_ONLY: Final = frozenset(
 STREET_DUTIES: Final = frozenset(
     {"review", "dispatch", "accept", "close", "approve", "supervise", "command", "direct"}
 )
+# Duties that watch over all the work of their places.
+OVERSEEING: Final = frozenset({"supervise", "approve"})
 # Duties that may ask who held a post on a day.
 WATCHING: Final = frozenset({"supervise", "administer"})
 
@@ -109,8 +111,13 @@ def participants(case: CaseState) -> frozenset[str]:
 def places_seen(people: Directory, by: By, at: datetime) -> frozenset[str]:
     """All units whose cases this person may see by a post: those of the posts, and below them."""
     seeing = (held for held in _seeing(people, by, at) if held.duty not in OWN_ONLY)
-    units = {_overlooked(people, held) for held in seeing}
-    return frozenset(below for unit in units for below in people.subtree(unit))
+    return _places(people, seeing)
+
+
+def places_watched(people: Directory, by: By, at: datetime) -> frozenset[str]:
+    """Of those the units this person watches over: by a supervising or an approving post."""
+    held = people.capacities(by.person, at)
+    return _places(people, (one for one in held if one.duty in OVERSEEING))
 
 
 def watches(people: Directory, by: By, at: datetime) -> bool:
@@ -141,6 +148,11 @@ def _is_over(case: CaseState, people: Directory, held: Authority) -> bool:
     if held.unit in case.place or held.unit in people.ancestors(street):
         return True
     return held.duty in STREET_DUTIES and held.unit in people.offices((street,))
+
+
+def _places(people: Directory, held: Iterable[Authority]) -> frozenset[str]:
+    units = {_overlooked(people, one) for one in held}
+    return frozenset(below for unit in units for below in people.subtree(unit))
 
 
 def _overlooked(people: Directory, held: Authority) -> str:

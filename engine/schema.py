@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, inspect
 from audit import sequence
 from engine import (
     accounts,
+    acts,
     anchoring,
     calendar_feeds,
     calendar_versions,
@@ -32,6 +33,7 @@ from engine import (
     resident_reports,
     roster,
     site_codes,
+    taking_part,
 )
 from engine.errors import Refusal
 from engine.rebuild import rebuild
@@ -39,6 +41,7 @@ from engine.rebuild import rebuild
 # Every module that brings tables: named here so that the schema test sees them all.
 TABLES = (
     accounts,
+    acts,
     anchoring,
     calendar_feeds,
     calendar_versions,
@@ -61,6 +64,7 @@ TABLES = (
     roster,
     sequence,
     site_codes,
+    taking_part,
 )
 
 

@@ -1,6 +1,6 @@
 """The register searched: by what people remember of a case, page by page, within what they may see.
 
-There is no search by person here: that would be an event of its own.
+There is no search by person here: that is an event of its own (engine.act_search).
 """
 
 from collections.abc import Collection
@@ -26,18 +26,15 @@ from sqlalchemy.sql.functions import FunctionElement
 from audit.encoding import instant, timestamp
 from engine.inbox import open_task_table
 from engine.register import register_table
+from engine.taking_part import part_table
 
 PAGE: Final = 20
 STATUSES: Final = ("open", "overdue", "closed")
-# How a stored state (engine.state.to_json: no spaces, fields in their order) names people.
-_REPORTER: Final = '"report":[{"person":"'
-_DOER: Final = '{"person":"'
-_ABSENT: Final = '"on_behalf_of":"'
-_HOLDER: Final = '"holder":"'
-_BY: Final = '"by":"'
+# How a stored state (engine.state.to_json: no spaces, fields in their order) tells of open orders.
 _ORDERS: Final = b'"orders":{"'
 
 _CASE = register_table.c
+_PART = part_table.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +127,19 @@ def case_of_receipt(conn: Connection, receipt: str) -> str | None:
 
 def takes_part(person: str) -> ColumnElement[bool]:
     """Whether somebody has a part in a case: as reporter, doer, holder, or for whom one did it."""
-    return or_(_did(person), *(_in_state(named, person) for named in (_HOLDER, _ABSENT)))
+    return _with_part(_PART.person == person)
 
 
 def _reported(person: str) -> ColumnElement[bool]:
-    return and_(_in_state(_REPORTER, person), _CASE.source != "case")
+    return and_(_with_part(_PART.person == person, _PART.reported == 1), _CASE.source != "case")
 
 
 def _did(person: str) -> ColumnElement[bool]:
-    return or_(_in_state(_DOER, person), _in_state(_BY, person))
+    return _with_part(_PART.person == person, _PART.did == 1)
 
 
-def _in_state(before: str, person: str) -> ColumnElement[bool]:
-    # A name there is always followed by its closing quotation mark: p-1 does not find p-12.
-    return _bytes_in(_CASE.state, literal(f'{before}{person}"'.encode()))
+def _with_part(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return _CASE.case.in_(select(_PART.case).where(*conditions))
 
 
 class _bytes_in(FunctionElement[bool]):  # noqa: N801 - named like the SQL function it stands for

@@ -2,11 +2,12 @@
 
 The steps, for each stream: (1) the checks of audit.chain on the stored rows, and that the head
 names the last event; (2) the vocabulary; for a case: (3) replay through the pinned definition and
-calendars, comparing every recorded fact; (4) the stored state equals the replayed one, and register
-and inbox show it, and answers that were opened are those that had been sealed; for a register:
-(5) what the tables hold of definitions, calendars, units, people and names is what was recorded.
-Then, once: (6) no number was given out to a case of which the log has nothing; (7) what cases told
-each other arrived once, unchanged, or is on its way, and codes typed are those that were shown.
+calendars, comparing every recorded fact; (4) the stored state equals the replayed one, and
+register, inbox, parts and acts show it, and answers that were opened are those that had been
+sealed; for a register: (5) what the tables hold of definitions, calendars, units, people and names
+is what was recorded. Then, once: (6) no number was given out to a case of which the log has
+nothing; (7) what cases told each other arrived once, unchanged, or is on its way, and codes typed
+are those that were shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -163,4 +164,4 @@ def _replay_problem(conn: Connection, entries: list[Entry], books: Library) -> P
         case = replay(entries, books)
     except RecordDiffers as difference:
         return difference.problem
-    return kept.check_projection(conn, case)
+    return kept.check_projection(conn, case, entries)

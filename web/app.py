@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from engine.database import open_database
 from engine.vault_key import open_kept
 from web import (
+    act_search,
     anonymous,
     board,
     cases,
@@ -52,7 +53,7 @@ SUBJECTS = (
     signin, inbox, tasks, cases, reporting, evidence, receipts, people, display,
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
     kept_receipts, report_jobs, residents, followed, place_sheets, hazard_publication,
-    offline, notices, feed,
+    offline, notices, feed, act_search,
 )  # fmt: skip
 
 

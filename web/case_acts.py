@@ -8,12 +8,12 @@ from engine.deadline_classes import DeadlineClass
 from engine.definitions import Message
 from engine.errors import NotAllowed
 from engine.exports import exporter
-from engine.holding import overseer
+from engine.holding import REASSIGNING, overseer
 from engine.openers import opener
 from engine.oversight import URGING, may_answer
 from engine.parties import may_convene, open_groups
 from engine.people import By
-from web.desk import child_definition, parties_of
+from web.desk import child_definition, fit_for, parties_of, person_groups
 from web.forms import Groups
 from web.texts import either
 
@@ -25,7 +25,9 @@ class CaseActs:
     orders: numbers of the open 督办 this person may answer. steps: open steps with a clock an order
     may set anew, key and name; classes: the deadline classes for it. recall: the case may be taken
     back. site_code: a code may be shown to whoever comes. whistle: one may be blown about it.
-    parties: the groups of those asked that may be added to, with whom one may choose.
+    parties: the groups of those asked that may be added to, with whom one may choose. reassign:
+    open steps, key and name, that may be given to somebody else, with whom one may choose; who_can:
+    the names of those who may do that, where this person may press the case and not reassign.
     """
 
     urge: bool
@@ -40,13 +42,15 @@ class CaseActs:
     site_code: bool
     whistle: bool
     parties: tuple[tuple[str, Groups], ...]
+    reassign: tuple[tuple[str, str, Groups], ...]
+    who_can: tuple[str, ...]
 
     @property
     def any(self) -> bool:
         """Whether there is anything to show."""
         return any(
             (self.urge, self.supervise, self.orders, self.reopen, self.dispute, self.export,
-             self.recall, self.site_code, self.whistle, self.parties)
+             self.recall, self.site_code, self.whistle, self.parties, self.reassign)
         )  # fmt: skip
 
 
@@ -55,8 +59,9 @@ def case_acts(desk: Desk, by: By) -> CaseActs:
     opens = _opened(desk, by)
     is_open = desk.case.ended is None
     supervises = _oversees(desk, by, ("supervise",))
+    urges, reassigns = (_oversees(desk, by, duties) for duties in (URGING, REASSIGNING))
     return CaseActs(
-        urge=is_open and _oversees(desk, by, URGING),
+        urge=is_open and urges,
         supervise=is_open and supervises,
         orders=tuple(desk.case.orders) if may_answer(desk, by) else (),
         reopen=waiting_message(desk, "reopen") is not None
@@ -69,6 +74,8 @@ def case_acts(desk: Desk, by: By) -> CaseActs:
         site_code=opens and is_open and any(_awaits_a_code(desk)),
         whistle=is_open and desk.case.process == "hazard" and _whistles(desk, by),
         parties=tuple(_parties(desk, by)),
+        reassign=tuple(_reassignable(desk)) if reassigns else (),
+        who_can=_reassigners(desk) if is_open and urges and not reassigns else (),
     )
 
 
@@ -118,6 +125,21 @@ def _steps(desk: Desk) -> Iterator[tuple[str, str]]:
     for key, task in desk.case.tasks.items():
         drawn = desk.context.definition.tasks[task.element]
         yield key, either(drawn.name, drawn.name_en)
+
+
+def _reassignable(desk: Desk) -> Iterator[tuple[str, str, Groups]]:
+    """The open steps somebody else could do, with who that is."""
+    for key, words in _steps(desk):
+        others = person_groups(desk.directory, fit_for(desk, desk.case.tasks[key]))
+        if others:
+            yield key, words, others
+
+
+def _reassigners(desk: Desk) -> tuple[str, ...]:
+    people, place = desk.directory, desk.case.place
+    over = people.offices((*place, *people.ancestors(place[-1])))
+    held = (one for duty in REASSIGNING for one in people.holders(duty, over, desk.at))
+    return tuple(dict.fromkeys(people.name(one.person) for one in held))
 
 
 def _oversees(desk: Desk, by: By, duties: tuple[str, ...]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from flask import Blueprint, Response, flash, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_login import login_required
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
@@ -29,15 +29,16 @@ from web.case_rows import case_rows
 from web.case_view import case_link, diagram_facts, folded, steps_of, table_rows, trace_days
 from web.desk import desk_of, unit_groups
 from web.drawn import fill_in
-from web.moments import read_day
-from web.quantities import ZONE
+from web.event_axis import event_axis
+from web.moments import read_day, read_moment
+from web.quantities import ZONE, when
 from web.records import CaseFile, five_cells, names, read_file
 from web.related import family, groups, is_first, linked_case, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
 from web.texts import either, say
 from web.tree_standing import believed, standing_of
-from web.visit import at, by, done_before, key, reads, see_other, writes
+from web.visit import at, by, done_before, key, local_path, reads, see_other, writes
 
 pages = Blueprint("cases", __name__)
 
@@ -85,7 +86,7 @@ def page(case_id: str) -> str:
     with reads() as conn:
         desk = desk_of(conn, case_id)
         now = read_file(conn, case_id)
-        shown = _as_of(now.record.count)
+        shown = _as_of(now.record)
         file = now if shown is None else read_file(conn, case_id, up_to=shown)
         called = with_cases(conn, names(desk.directory), file.record, desk.directory)
         tree = family(conn, desk)
@@ -124,6 +125,8 @@ def page(case_id: str) -> str:
         tree_standing=tree_standing,
         shown=shown,
         count=now.record.count,
+        axis=event_axis(now.record.timeline, shown),
+        shown_at=file.record.last,
     )
 
 
@@ -271,7 +274,9 @@ def _act(
     with writes() as conn:
         command(conn, case_id, *args, by=by(), at=at(), key=key(), **kwargs)
     flash(told)
-    return see_other("cases.page", case_id=case_id)
+    # Back to the list it was done from: the next one is there.
+    case = url_for("cases.page", case_id=case_id)
+    return redirect(local_path(request.form.get("next"), case), 303)
 
 
 # --- searching ----------------------------------------------------------------------------------
@@ -324,12 +329,33 @@ def _level(value: str) -> str:
 # --- the page -----------------------------------------------------------------------------------
 
 
-def _as_of(count: int) -> int | None:
-    """The event the page is asked to stop at, None for now."""
-    asked = request.args.get("as_of", "")
+def _as_of(record: CaseRecord) -> int | None:
+    """The event the page is asked to stop at, by its number or by an instant; None for now."""
+    asked, count = request.args.get("as_of", ""), record.count
+    if told := request.args.get("when", "").strip():
+        last = _last_before(record, told)
+        return last if last < count else None
     if not asked.isdecimal() or not 0 < int(asked[:9]) < count:
         return None
     return int(asked[:9])
+
+
+def _last_before(record: CaseRecord, told: str) -> int:
+    """The number of the last event by a written instant; a day alone means its end."""
+    day, _, time_ = told.partition(" ")
+    until = read_moment(day, time_.strip() or "23:59", ZONE, at())
+    if until is None:
+        raise BadInput(
+            "时间请写成 11月24日 14:00 这样。", "Write the instant like 2026-11-24 14:00."
+        )
+    until += timedelta(minutes=1)
+    seqs = [row.seq for row in record.timeline if row.at < until]
+    if not seqs:
+        raise BadInput(
+            f"那时还没有这件案子，它从 {when(record.opened, 'zh', year=True)} 开始。",
+            f"There was no such case then; it began on {when(record.opened, 'en', year=True)}.",
+        )
+    return seqs[-1]
 
 
 def _alike(conn: Connection, file: CaseFile) -> Sequence[CaseRecord]:

@@ -33,6 +33,7 @@ LIMIT: Final = 99
 # What stands under a place in the navigation beside its own pages.
 BESIDE: Final = {
     "inbox.mine": ("tasks",),
+    "cases.search_page": ("act_search",),
     "receipts.ask": ("residents", "followed"),
     "publication.page": ("hazard_publication",),
 }
@@ -190,7 +191,7 @@ def _fourth(people: Directory, by: By, held: Collection[str]) -> Item:
     """What this person opens most beside their inbox."""
     if "whistle" in held:
         return _item("whistles.form", say("吹哨"), "whistle")
-    if "respond" in held or "command" in held:
+    if {"respond", "command", "supervise", "approve"} & set(held):
         return _item("board.page", say("看板"), "board")
     if watches(people, by, at()):
         return _item("people.who_held", say("岗位"), "people")

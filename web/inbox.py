@@ -18,7 +18,7 @@ from engine.directory import Directory
 from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps, requests_for
 from engine.oversight import OpenOrder, orders_for
 from engine.people import By, directory
-from engine.rights import may_see, places_seen
+from engine.rights import OVERSEEING, may_see, places_seen
 from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
 from web.case_rows import CaseRow, case_rows
 from web.clock import State, clock_view, tally
@@ -256,8 +256,8 @@ def _acts(acts: Sequence[OwnAct], called: Names) -> list[tuple[OwnAct, Markup]]:
 
 
 def boarded(people: Directory, person: str, now: datetime) -> bool:
-    """Whether this person has a board: a post that works for a unit."""
-    return any(held.duty in BOARDED for held in people.capacities(person, now))
+    """Whether this person has a board: a post that works for a unit or watches over a place."""
+    return any(held.duty in BOARDED | OVERSEEING for held in people.capacities(person, now))
 
 
 def _late(step: LateStep) -> str:

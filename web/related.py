@@ -250,11 +250,12 @@ def with_cases(
 
 def _addressed(conn: Connection, record: CaseRecord) -> Iterator[tuple[int, str]]:
     """Number of a message.sent, and the case it is for."""
+    sent = [row for row in record.timeline if row.type == "message.sent"]
+    if not sent:
+        return
     children = {seq: child for _, seq, child in outbox.children_of(conn, [record.case])}
     above = outbox.parent_of(conn, record.case)
-    for row in record.timeline:
-        if row.type != "message.sent":
-            continue
+    for row in sent:
         kind, _, which = row.data["to"].partition(":")
         found = {
             "opens": children.get(row.seq),

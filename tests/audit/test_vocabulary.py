@@ -24,6 +24,7 @@ from engine.accounts import (
 from engine.calendar_versions import publish_calendar
 from engine.exports import record_export
 from engine.holding import claim_task, delegate_task, reassign_task, release_task
+from engine.inquiries import record_acts_export, record_search
 from engine.oversight import answer_supervision, supervise, urge
 from engine.people import (
     close_unit,
@@ -216,6 +217,12 @@ def test_accounts_and_sessions_are_in_the_vocabulary(street: Street) -> None:
     sign_in(street.database, "li", "correct horse battery", at=street.later(minutes=1))
     street.do(change_password, "li", secret, by=street.by("dispatch"))
     street.do(disable_account, "li", reason="调离", by=clerk)
+    number = street.do(record_search, street.person["head"], by=street.by("watch"))
+    assert number > 1
+    street.do(
+        record_acts_export, rows=1, sha256="a" * 64, purpose="督查", person=None,
+        by=street.by("watch"),
+    )  # fmt: skip
     accounts = {name for name, t in TYPES.items() if t.stream in ("@accounts", "@access")}
     assert accounts <= types(street)
 

@@ -4,21 +4,24 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from engine.acts import act_table
 from engine.inbox import open_task_table
 from engine.rebuild import rebuild
 from engine.register import register_table
+from engine.taking_part import part_table
 from tests.conftest import Street, photo
+
+TABLES = (open_task_table, register_table, act_table, part_table)
 
 
 def _rows(street: Street) -> list[Any]:
     with street.database.begin() as conn:
         return [
-            list(conn.execute(select(table).order_by(*table.primary_key)).all())
-            for table in (register_table, open_task_table)
+            list(conn.execute(select(table).order_by(*table.primary_key)).all()) for table in TABLES
         ]
 
 
-def test_a_rebuild_gives_back_register_and_inbox_exactly(street: Street) -> None:
+def test_a_rebuild_gives_back_register_inbox_acts_and_parts_exactly(street: Street) -> None:
     for number in range(3):
         case = street.report()
         street.later(minutes=5)
@@ -28,8 +31,8 @@ def test_a_rebuild_gives_back_register_and_inbox_exactly(street: Street) -> None
             street.complete(case, "make#1", "grid", {"what": "拆除"}, evidence=[photo()])
     before = _rows(street)
     with street.database.begin() as conn:
-        conn.execute(delete(open_task_table))
-        conn.execute(delete(register_table))
+        for table in TABLES:
+            conn.execute(delete(table))
     with street.database.begin() as conn:
         assert rebuild(conn) == 3
     assert _rows(street) == before

@@ -209,7 +209,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
 
 # The tables of releases 0003 to 0005.
 EVIDENCE = ("leaf", "tile", "checkpoint", "cosignature", "timestamp_token", "anchor", "report_job")
-# Those of 0013.
+# Those of 0013, 0020 and 0021.
 RESIDENTS = ("place_code", "resident_flow")
 WORKER = ("draft", "look")
 # Those of notices.
@@ -217,6 +217,7 @@ NOTICES = (
     "case_news", "notice", "notice_choice", "notice_address", "notice_message", "notice_in_message",
     "calendar_feed",
 )  # fmt: skip
+SEARCHED = ("act", "part")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -224,7 +225,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
 ) -> None:
     case = street.report()
     with street.database.begin() as conn:
-        others = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES)
+        others = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED)
         for table in ("case_message", "case_link", "site_code", *others):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))

@@ -390,6 +390,11 @@ def test_a_changed_body_with_its_hash_is_named_at_the_next_event(street: Street,
         ('UPDATE case_register SET ended_at = last_at WHERE "case" = :c', "another ended_at"),
         ("UPDATE open_task SET holder = 'p-0001' WHERE \"case\" = :c", "inbox shows other"),
         ('DELETE FROM open_task WHERE "case" = :c', "inbox shows other"),
+        ("UPDATE act SET person = 'p-0003' WHERE \"case\" = :c", "search for acts shows others"),
+        ('UPDATE act SET late = 9 WHERE "case" = :c AND seq = 1', "search for acts shows others"),
+        ('DELETE FROM act WHERE "case" = :c AND seq = 1', "search for acts shows others"),
+        ('DELETE FROM part WHERE "case" = :c', "others are told to have a part"),
+        ('UPDATE part SET did = 0 WHERE "case" = :c', "others are told to have a part"),
     ],
 )  # fmt: skip
 def test_a_changed_row_is_named(street: Street, change: str, what: str) -> None:

@@ -1,0 +1,56 @@
+"""How much of their limits the steps of each unit took: halves and nine tenths, no averages.
+
+Told as per cent of the limit, since a unit's steps have different limits; only of units with enough
+steps that no single one can be read off.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from audit.encoding import timestamp
+from engine.acts import act_table
+from engine.register import register_table
+
+FEWEST: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Of so many steps half took at most `half` per cent of their limit, nine tenths `most`."""
+
+    steps: int
+    half: int
+    most: int
+
+
+def paces(
+    conn: Connection, places: Collection[str], since: datetime, *, process: str = ""
+) -> Mapping[str, Pace]:
+    """By unit of whoever did it: steps done since, in these places; none of confidential cases."""
+    act, case = act_table.c, register_table.c
+    query = (
+        select(act.unit, act.used, act.allowed)
+        .join(register_table, case.case == act.case)
+        .where(act.type == "task.completed", act.allowed > 0, act.at >= timestamp(since))
+        .where(case.unit.in_(places), case.confidential == 0, act.unit.is_not(None))
+    )
+    if process:
+        query = query.where(case.process == process)
+    shares: dict[str, list[int]] = {}
+    for row in conn.execute(query):
+        shares.setdefault(row.unit, []).append(row.used * 100 // row.allowed)
+    return {unit: _pace(found) for unit, found in shares.items() if len(found) >= FEWEST}
+
+
+def _pace(shares: Sequence[int]) -> Pace:
+    ordered = sorted(shares)
+    return Pace(len(ordered), nearest_rank(ordered, 50), nearest_rank(ordered, 90))
+
+
+def nearest_rank(ordered: Sequence[int], percent: int) -> int:
+    """The smallest value that so many per cent of these do not exceed; `ordered` rises."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

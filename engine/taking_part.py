@@ -1,0 +1,78 @@
+"""Who has a part in which case, so that their cases are found without reading every state.
+
+A projection of engine.rights.participants: it can be thrown away and rebuilt (engine.rebuild).
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+)
+
+from audit.log import metadata
+from audit.statements import Statement
+from engine.acts import REPORT
+from engine.rights import participants
+from engine.state import CaseState
+
+part_table = Table(
+    "part",
+    metadata,
+    Column("case", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    # 1: reported it; completed a step or turned it. Both 0: holds a step, or it was done for them.
+    Column("reported", Integer, nullable=False),
+    Column("did", Integer, nullable=False),
+    Index("part_by_person", "person", "case"),
+)
+
+Rows = dict[str, dict[str, Any]]
+
+_INSERT: Final = Statement(insert(part_table))
+_DELETE: Final = Statement(
+    delete(part_table).where(
+        part_table.c.case == bindparam("c"), part_table.c.person == bindparam("p")
+    )
+)
+_OF_CASE: Final = Statement(select(part_table).where(part_table.c.case == bindparam("c")))
+
+
+def project(conn: Connection, before: CaseState | None, after: CaseState) -> None:
+    """Bring a case's rows up to date; a command that gives nobody a part writes nothing."""
+    old, new = rows_of(before) if before else {}, rows_of(after)
+    gone = [{"c": after.case, "p": person} for person in old if old[person] != new.get(person)]
+    come = [row for person, row in new.items() if row != old.get(person)]
+    if gone:
+        _DELETE.run_all(conn, gone)
+    if come:
+        _INSERT.run_all(conn, come)
+
+
+def kept(conn: Connection, case: str) -> Rows:
+    """The rows of a case as they are stored, by person."""
+    return {row["person"]: dict(row) for row in _OF_CASE.run(conn, {"c": case}).mappings()}
+
+
+def rows_of(case: CaseState) -> Rows:
+    """Who has a part in this case, by person."""
+    first = next(iter(case.doers.get(REPORT, ())), None)
+    done = {doer.person for group in case.doers.values() for doer in group}
+    turned = {values.get("by") for values in case.variables.values()}
+    return {
+        person: {
+            "case": case.case,
+            "person": person,
+            "reported": int(first is not None and first.person == person),
+            "did": int(person in done | turned),
+        }
+        for person in participants(case)
+    }
