@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from audit.log import metadata
 from engine.errors import Conflict, Refusal
 from engine.import_rows import ImportedCase, Rejected
+from engine.spreadsheets import harmless
 
 # Which row of which system became which case. A projection: case.opened says the same.
 imported_table = Table(
@@ -94,10 +95,10 @@ def reject_file(path: Path) -> Iterator[Callable[[Rejected], None]]:
 
         def write(rejected: Rejected) -> None:
             if not file.tell():
-                writer.writerow(["行", "原因", "reason", *map(_harmless, rejected.row.columns)])
+                writer.writerow(["行", "原因", "reason", *map(harmless, rejected.row.columns)])
             row = rejected.row
             cells = (rejected.chinese, rejected.english, *row.cells)
-            writer.writerow([row.line, *map(_harmless, cells)])
+            writer.writerow([row.line, *map(harmless, cells)])
 
         yield write
 
@@ -145,9 +146,3 @@ def _counted(outcomes: list[str | Rejected | None]) -> Counts:
     rejected = sum(isinstance(outcome, Rejected) for outcome in outcomes)
     skipped = sum(outcome is None for outcome in outcomes)
     return Counts(len(outcomes) - rejected - skipped, rejected, skipped)
-
-
-def _harmless(cell: str) -> str:
-    """Text that a spreadsheet takes for text: no formula, no bytes it cannot write."""
-    text = cell.encode("utf-8", "backslashreplace").decode()
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -116,6 +116,11 @@ def create_unit(
     return find_unit(conn, unit)
 
 
+def next_unit(conn: Connection) -> str:
+    """A free id for a unit that needs no telling one: `u-` and the number of its event."""
+    return f"u-{log.take(conn, UNITS).seq + 1:04d}"
+
+
 def rename_unit(conn: Connection, unit: str, name: str, *, by: By | None, at: datetime) -> Unit:
     """Give a unit another name from now on; raises NotAdministrator, UnknownUnit, BadInput."""
     head = log.take(conn, UNITS)

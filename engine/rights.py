@@ -7,7 +7,7 @@ administers accounts and units sees no case by that: `administer` opens nothing 
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from engine.directory import Authority, Directory
 from engine.errors import NotAllowed
@@ -29,6 +29,22 @@ STREET_DUTIES: Final = frozenset(
 OVERSEEING: Final = frozenset({"supervise", "approve"})
 # Duties that may ask who held a post on a day.
 WATCHING: Final = frozenset({"supervise", "administer"})
+
+
+Sight = Literal["nothing", "own", "street", "place"]
+
+
+def sight(duty: str) -> Sight:
+    """How far a post with this duty sees, as the rules below go by.
+
+    own: only cases it has a part in or is waited for in. place: those of its unit and of all below.
+    street: the same, and all of its street where its unit is an office of it.
+    """
+    if duty in BLIND:
+        return "nothing"
+    if duty in OWN_ONLY:
+        return "own"
+    return "street" if duty in STREET_DUTIES else "place"
 
 
 class NotYoursToSee(NotAllowed):

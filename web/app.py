@@ -11,6 +11,7 @@ from engine.database import open_database
 from engine.vault_key import open_kept
 from web import (
     act_search,
+    admin,
     anonymous,
     board,
     cases,
@@ -54,6 +55,7 @@ SUBJECTS = (
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
     kept_receipts, report_jobs, residents, followed, place_sheets, hazard_publication,
     offline, notices, feed, act_search,
+    admin,
 )  # fmt: skip
 
 

@@ -25,9 +25,12 @@ def errands() -> list[Errand]:
     with reads() as conn:
         people = directory(conn)
         desk = people.authority(by().person, DUTY, None, at()) is not None
+        keeps = people.authority(by().person, "administer", None, at()) is not None
         waiting = waiting_for(conn, people, by(), at())
     found = [Errand(url_for("intake.form"), say("代录投诉"), urgent=False)] if desk else []
     if waiting is not None:
         words = say("身份查看申请 {count} 件", count=waiting) if waiting else say("身份保管")
         found.append(Errand(url_for("custody.queue"), words, urgent=bool(waiting)))
+    if keeps:
+        found.append(Errand(url_for("admin.home"), say("登记和管理"), urgent=False))
     return found

@@ -193,6 +193,8 @@ def _fourth(people: Directory, by: By, held: Collection[str]) -> Item:
         return _item("whistles.form", say("吹哨"), "whistle")
     if {"respond", "command", "supervise", "approve"} & set(held):
         return _item("board.page", say("看板"), "board")
+    if "administer" in held:
+        return _item("admin.home", say("管理"), "people")
     if watches(people, by, at()):
         return _item("people.who_held", say("岗位"), "people")
     return _item("receipts.ask", say("查回执"), "search")

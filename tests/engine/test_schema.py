@@ -218,6 +218,7 @@ NOTICES = (
     "calendar_feed",
 )  # fmt: skip
 SEARCHED = ("act", "part")
+ADMINISTRATION = ("awaiting_file",)
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -225,8 +226,8 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
 ) -> None:
     case = street.report()
     with street.database.begin() as conn:
-        others = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED)
-        for table in ("case_message", "case_link", "site_code", *others):
+        later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION)
+        for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))
         conn.execute(text("UPDATE case_register SET state = :s"), {"s": b"of the first release"})
