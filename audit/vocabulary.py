@@ -366,6 +366,12 @@ _TYPES: Final = (
         ("account.disabled", "停用账号",
          "The account opens no more sessions",
          "account:text reason:text"),
+        ("token.created", "创建接口令牌",
+         "The owner made a token for another program; `token` = beginning of its SHA-256",
+         "account:text token:text scopes:[text] expires:time"),
+        ("token.revoked", "撤销接口令牌",
+         "The owner revoked it",
+         "account:text token:text"),
     )),
     *_types("@access", "act", (
         ("session.opened", "登录",

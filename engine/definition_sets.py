@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from audit import log
-from audit.encoding import timestamp
+from audit.encoding import instant, timestamp
 from audit.entries import Draft
 from audit.log import metadata
 from audit.pinned import listing_digest, sha256
@@ -148,6 +148,25 @@ def latest(conn: Connection, key: str) -> Definition:
 def version_of(conn: Connection, digest: str) -> int | None:
     """The version number under which a digest was deployed, or None."""
     return conn.execute(select(set_table.c.version).where(set_table.c.digest == digest)).scalar()
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The newest definition set of a process."""
+
+    key: str
+    version: int
+    digest: str
+    deployed_at: datetime
+
+
+def sets_in_force(conn: Connection) -> list[InForce]:
+    """The newest definition set of every process, by key."""
+    rows = conn.execute(select(set_table).order_by(set_table.c.key, set_table.c.version))
+    newest = {
+        row.key: InForce(row.key, row.version, row.digest, instant(row.deployed_at)) for row in rows
+    }
+    return list(newest.values())
 
 
 def files_of(conn: Connection, digest: str) -> dict[str, bytes]:

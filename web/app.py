@@ -42,9 +42,11 @@ from web import (
     seeing,
     signin,
     tasks,
+    tokens,
     verifying,
     whistles,
 )
+from web.api import document
 from web.config import Settings
 from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
 
@@ -55,13 +57,13 @@ SUBJECTS = (
     complaints, mailboxes, publication, intake, sealed, custody, whistles, board, verifying,
     kept_receipts, report_jobs, residents, followed, place_sheets, hazard_publication,
     offline, notices, feed, act_search,
-    admin,
+    admin, tokens,
 )  # fmt: skip
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Flask:
     """The application for these settings; `clock` gives an aware UTC instant, once per request."""
-    app = Flask("web")
+    app = document.application("web")
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SESSION_COOKIE_NAME="shaoji",
@@ -83,8 +85,11 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     forgery = CSRFProtect(app)
     for subject in (complaints, mailboxes, residents, followed):
         forgery.exempt(subject.pages)  # nobody is recognised there: see web.anonymous
+    for operations in document.SUBJECTS:
+        forgery.exempt(operations)  # no cookie counts there: see web.api.bearer
     anonymous.init_app(app)
     signin.init_app(app)
+    document.init_app(app)
     seeing.init_app(app)
     kept_receipts.init_app(app)
     offline.init_app(app)

@@ -134,6 +134,11 @@ def page(case_id: str) -> str:
 @login_required  # type: ignore[untyped-decorator]
 def record(case_id: str) -> Response:
     """The evidence file of a case: every body as text, its hash, its place in the tree."""
+    return evidence_of(case_id)
+
+
+def evidence_of(case_id: str) -> Response:
+    """The evidence file for whoever asks and may see the case."""
     with reads() as conn:
         desk_of(conn, case_id)
         told = write_evidence(case_evidence(conn, case_id, believed()))
@@ -145,6 +150,11 @@ def record(case_id: str) -> Response:
 @pages.get("/definitions/<digest>.bpmn")
 @login_required  # type: ignore[untyped-decorator]
 def diagram(digest: str) -> Response:
+    """The drawing of a process."""
+    return drawing_of(digest)
+
+
+def drawing_of(digest: str) -> Response:
     """The drawing of a process; a digest names one content for ever, so browsers may keep it."""
     with reads() as conn:
         bpmn = load(conn, digest).bpmn

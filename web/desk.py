@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from engine.cases import may_do, open_task
 from engine.casework import Desk, look
 from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import Definition, UserTask
@@ -29,6 +30,19 @@ def desk_of(conn: Connection, case_id: str) -> Desk:
     desk = look(conn, case_id, at())
     check_may_see(desk.case, desk.directory, by(), at())
     return desk
+
+
+def to_do(case_id: str, task: str) -> tuple[Desk, OpenTask]:
+    """A step this person may do now, asked before a file is kept for it.
+
+    So nobody fills the disk through somebody else's step. Raises UnknownCase, NotYoursToSee,
+    StepNotOpen, NotYourTask, Separated.
+    """
+    with reads() as conn:
+        desk = desk_of(conn, case_id)
+        found = open_task(desk, task)
+        may_do(desk, found, by())
+    return desk, found
 
 
 def inbox_row(conn: Connection, case_id: str, task: str) -> InboxRow | None:

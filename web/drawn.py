@@ -19,27 +19,29 @@ from web.visit import at, fresh_key, see_other, writes
 Act = Callable[[Connection, dict[str, Any]], Done]
 
 # What is asked where the process has drawn no form.
-PLAIN: Final = read_form(
-    orjson.dumps(
-        {
-            "$schema": DIALECT,
-            "type": "object",
+PLAIN_SCHEMA: Final[dict[str, Any]] = {
+    "$schema": DIALECT,
+    "type": "object",
+    "title": "理由",
+    "x-en": "Reason",
+    "properties": {
+        "reason": {
+            "type": "string",
             "title": "理由",
             "x-en": "Reason",
-            "properties": {
-                "reason": {
-                    "type": "string",
-                    "title": "理由",
-                    "x-en": "Reason",
-                    "x-widget": "textarea",
-                    "maxLength": 2000,
-                }
-            },
-            "required": ["reason"],
-            "additionalProperties": False,
+            "x-widget": "textarea",
+            "maxLength": 2000,
         }
-    )
-)
+    },
+    "required": ["reason"],
+    "additionalProperties": False,
+}
+PLAIN: Final = read_form(orjson.dumps(PLAIN_SCHEMA))
+
+
+def form_of(desk: Desk, message: Message) -> Form:
+    """What a drawn act asks: its own form, else a reason."""
+    return desk.context.definition.forms[message.form] if message.form else PLAIN
 
 
 def fill_in(desk: Desk, message: Message, act: Act, *, told: str, back: str) -> Any:
@@ -47,7 +49,7 @@ def fill_in(desk: Desk, message: Message, act: Act, *, told: str, back: str) -> 
 
     told: what is said when it is done. back: where to go if one thinks better of it.
     """
-    form = desk.context.definition.forms[message.form] if message.form else PLAIN
+    form = form_of(desk, message)
     errors: Sequence[FieldError] = ()
     if request.method == "POST":
         try:

@@ -20,26 +20,27 @@ pages = Blueprint("evidence", __name__)
 @login_required  # type: ignore[untyped-decorator]
 def view(case_id: str, sha256: str) -> Response:
     """A photo as large as a screen, or a document to save."""
-    return _served(case_id, sha256, VIEW)
+    return served(case_id, sha256, VIEW)
 
 
 @pages.get("/cases/<case_id>/evidence/<sha256>/thumbnail")
 @login_required  # type: ignore[untyped-decorator]
 def thumbnail(case_id: str, sha256: str) -> Response:
     """A photo as small as a stamp."""
-    return _served(case_id, sha256, THUMBNAIL)
+    return served(case_id, sha256, THUMBNAIL)
 
 
-def _served(case_id: str, sha256: str, width: int) -> Response:
+def served(case_id: str, sha256: str, width: int) -> Response:
+    """A copy of a file that the record of this case names; raises EvidenceMissing."""
     with reads() as conn:
         desk_of(conn, case_id)
         known = {item.sha256 for item in read_file(conn, case_id).record.evidence}
     # A file of another case is not shown through this one, whoever knows its hash.
     if sha256 not in known:
         raise EvidenceMissing("这一案没有这份证据。", "This case has no such evidence.")
-    served = served_copy(settings().evidence_dir, sha256, width=width)
-    response = Response(served.data, mimetype=served.media)
-    if served.media == PDF:
+    found = served_copy(settings().evidence_dir, sha256, width=width)
+    response = Response(found.data, mimetype=found.media)
+    if found.media == PDF:
         # Saved, not opened inside our own origin.
         response.headers["Content-Disposition"] = f'attachment; filename="{sha256[:12]}.pdf"'
     return response

@@ -133,10 +133,36 @@ def read_answers(
             errors += _read_moment(field, posted, values, now)
         elif field.format == "date":
             _read_date(field, posted, values, now)
+    return values, _all_faults(form, values, errors)
+
+
+def read_told(
+    form: Form,
+    told: Mapping[str, Any],
+    *,
+    now: datetime,
+    find_case: Callable[[str], str | None],
+) -> tuple[dict[str, Any], list[FieldError]]:
+    """The same for answers that a program sends as they are recorded: times with their zone."""
+    values, errors = dict(told), list[FieldError]()
+    for field in form.fields:
+        if field.machine and field.name in values:
+            errors.append(_fault(field, "由系统填入，不能填写", "is filled in by the system"))
+        elif field.widget == "case" and isinstance(values.get(field.name), str):
+            errors += _read_case(field, values, find_case)
+        elif field.format == "date-time":
+            errors += _read_told_moment(field, values, now)
+    return values, _all_faults(form, values, errors)
+
+
+def _all_faults(
+    form: Form, values: Mapping[str, Any], errors: Sequence[FieldError]
+) -> list[FieldError]:
+    """What is wrong already and what the form says besides, in its order."""
     mine = {error.field for error in errors}
-    errors += [error for error in forms.validate(form, values) if error.field not in mine]
+    found = [*errors, *(e for e in forms.validate(form, values) if e.field not in mine)]
     order = [field.name for field in form.fields]
-    return values, sorted(errors, key=lambda e: order.index(e.field) if e.field in order else -1)
+    return sorted(found, key=lambda e: order.index(e.field) if e.field in order else -1)
 
 
 def _take_wholes(field: Field, posted: Posted, values: dict[str, Any], choosing: Choosing) -> None:
@@ -174,6 +200,21 @@ def _read_moment(
     if at > now and field.name not in AHEAD:
         return [_fault(field, "这个时间还没有到", "has not come yet")]
     values[field.name] = timestamp(at)
+    return []
+
+
+def _read_told_moment(field: Field, values: dict[str, Any], now: datetime) -> list[FieldError]:
+    """What is no time at all is left to the form to say."""
+    try:
+        at = datetime.fromisoformat(values.get(field.name, ""))
+        told = timestamp(at)
+    except (TypeError, ValueError):
+        return []
+    except OverflowError:
+        return [_fault(field, "不是一个可能的时间", "is no possible time")]
+    if at > now and field.name not in AHEAD:
+        return [_fault(field, "这个时间还没有到", "has not come yet")]
+    values[field.name] = told
     return []
 
 

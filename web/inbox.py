@@ -76,7 +76,7 @@ def home() -> Response:
 def mine() -> str:
     """The steps this person holds, and those of people they stand in for."""
     with reads() as conn:
-        people, lists = _lists(conn)
+        people, lists = lists_of(conn)
         return _tasks(conn, people, lists, lists.mine, "inbox.mine")
 
 
@@ -85,7 +85,7 @@ def mine() -> str:
 def claimable() -> str:
     """The steps nobody holds that one of this person's posts answers for."""
     with reads() as conn:
-        people, lists = _lists(conn)
+        people, lists = lists_of(conn)
         return _tasks(conn, people, lists, lists.claimable, "inbox.claimable")
 
 
@@ -94,7 +94,7 @@ def claimable() -> str:
 def overdue() -> str:
     """The overdue steps of the places this person sees, and their own."""
     with reads() as conn:
-        people, lists = _lists(conn)
+        people, lists = lists_of(conn)
         return _tasks(conn, people, lists, lists.overdue, "inbox.overdue")
 
 
@@ -103,7 +103,7 @@ def overdue() -> str:
 def requests() -> str:
     """The requests for more time, or to stop a clock, that this person may decide."""
     with reads() as conn:
-        people, lists = _lists(conn)
+        people, lists = lists_of(conn)
         return _tasks(conn, people, lists, lists.requests, "inbox.requests")
 
 
@@ -127,7 +127,7 @@ def orders() -> str:
 def started() -> str:
     """The cases this person reported."""
     with reads() as conn:
-        people, lists = _lists(conn)
+        people, lists = lists_of(conn)
         page = reported_by(conn, by().person, after=request.args.get("after"))
         return _cases(conn, people, lists, page, "inbox.started", None)
 
@@ -137,13 +137,14 @@ def started() -> str:
 def done() -> str:
     """The cases in which this person did something, and how in time they were."""
     with reads() as conn:
-        people, lists = _lists(conn)
+        people, lists = lists_of(conn)
         page = done_by(conn, by().person, after=request.args.get("after"))
         records = [read_file(conn, found.case).record for found in page.cases]
         return _cases(conn, people, lists, page, "inbox.done", duty_record(records, by().person))
 
 
-def _lists(conn: Connection) -> tuple[Directory, Lists]:
+def lists_of(conn: Connection) -> tuple[Directory, Lists]:
+    """What waits for this person, and how much they began and did."""
     people, who = directory(conn), by()
     places = places_seen(people, who, at())
     late = [

@@ -42,6 +42,13 @@ ADVICE: Final = {
     500: later("服务器没有办成，也没有留下半截记录。请稍后再试；一再出现的，请把时间告诉管理员。"),
 }
 TORN: Final = {500, 502, 503}
+OUTRUN: Final = later("别人刚刚先办了一步，您这次没有生效。请刷新后看看现在的情况，再决定。")
+CLOCK_BEHIND: Final = later("服务器时钟早于最后一条记录，没有生效。请管理员先校准服务器时间。")
+NO_WRITING: Final = later(
+    "数据库现在写不进去，多半是磁盘已满。您这次没有生效，已有的记录都还在。"
+    "请把填写的内容先留着，请管理员腾出空间后再提交。"
+)
+DAMAGED: Final = later("记录的原文已损坏，不能显示。请停止使用这一页并通知管理员校验。")
 
 
 def init_app(app: Flask) -> None:
@@ -58,7 +65,12 @@ def init_app(app: Flask) -> None:
 
 def status(refused_: Refusal) -> int:
     """The HTTP status of a refusal: 404, 403, 400, else 409."""
-    return next((code for kind, code in STATUSES if isinstance(refused_, kind)), 409)
+    return status_of(type(refused_))
+
+
+def status_of(kind: type[Refusal]) -> int:
+    """The HTTP status of a kind of refusal."""
+    return next((code for above, code in STATUSES if issubclass(kind, above)), 409)
 
 
 def refused(refused_: Refusal) -> tuple[str, int]:
@@ -96,29 +108,25 @@ def failed(error: HTTPException) -> tuple[str, int] | Response:
 def outrun(error: Exception) -> tuple[str, int]:
     """Somebody else wrote first; nothing of this request was kept."""
     logging.getLogger("shaoji").warning("a request was outrun: %s", type(error).__name__)
-    return card(say("别人刚刚先办了一步，您这次没有生效。请刷新后看看现在的情况，再决定。"), 409)
+    return card(say(OUTRUN), 409)
 
 
 def clock_behind(error: ClockBehind) -> tuple[str, int]:
     """The server's clock stands before the last record; only its administrator can help."""
     logging.getLogger("shaoji").error("the clock stands behind the log: %s", error)
-    return card(say("服务器时钟早于最后一条记录，没有生效。请管理员先校准服务器时间。"), 409)
+    return card(say(CLOCK_BEHIND), 409)
 
 
 def no_writing(error: OperationalError) -> tuple[str, int]:
     """The database takes nothing now: its disk is full, it is locked, or it cannot be reached."""
     logging.getLogger("shaoji").error("the database cannot be written: %s", error.orig)
-    told = say(
-        "数据库现在写不进去，多半是磁盘已满。您这次没有生效，已有的记录都还在。"
-        "请把填写的内容先留着，请管理员腾出空间后再提交。"
-    )
-    return card(told, 503)
+    return card(say(NO_WRITING), 503)
 
 
 def damaged(error: NotCanonical) -> tuple[str, int]:
     """Stored bytes that are no record any more: nothing is shown rather than something wrong."""
     logging.getLogger("shaoji").error("a stored record cannot be read: %s", error)
-    return card(say("记录的原文已损坏，不能显示。请停止使用这一页并通知管理员校验。"), 500)
+    return card(say(DAMAGED), 500)
 
 
 def card(told: str, code: int) -> tuple[str, int]:

@@ -47,7 +47,7 @@ def ask(case_id: str) -> AnyResponse:
 def page(case_id: str, job_id: str) -> str:
     """How far a report has come; looks again by itself until it has ended."""
     with reads() as conn:
-        desk, job = _own(conn, case_id, job_id)
+        desk, job = own_job(conn, case_id, job_id)
     names = [name for name, _ in STAGES]
     reached = names.index(job.stage) if job.stage else len(names) if job.state == "done" else 0
     return render_template(
@@ -66,9 +66,14 @@ def page(case_id: str, job_id: str) -> str:
 @pages.get("/cases/<case_id>/reports/<job_id>/file")
 @login_required  # type: ignore[untyped-decorator]
 def file(case_id: str, job_id: str) -> Response:
+    """The PDF, to be saved."""
+    return file_of(case_id, job_id)
+
+
+def file_of(case_id: str, job_id: str) -> Response:
     """The PDF whose hash is on the record, for whoever asked and may still export the case."""
     with reads() as conn:
-        desk, job = _own(conn, case_id, job_id)
+        desk, job = own_job(conn, case_id, job_id)
         exporter(desk, by())
     if job.sha256 is None:
         raise NoSuchJob
@@ -85,7 +90,7 @@ def is_gone(job: Job) -> bool:
     return job.ended_at is not None and at() >= job.ended_at + kept
 
 
-def _own(conn: Connection, case_id: str, job_id: str) -> tuple[Desk, Job]:
+def own_job(conn: Connection, case_id: str, job_id: str) -> tuple[Desk, Job]:
     """A job of whoever is signed in, about a case they may see. Others are told nothing of it."""
     desk, job = desk_of(conn, case_id), report_jobs.read_job(conn, job_id)
     if job.case != case_id or job.by.person != by().person:

@@ -186,11 +186,12 @@ def offers(conn: Connection, people: Directory, who: By) -> list[Offer]:
             say(kind.words),
         )
         for kind in KINDS
-        if _may_begin(conn, people, who, kind.process)
+        if may_begin(conn, people, who, kind.process)
     ]
 
 
-def _may_begin(conn: Connection, people: Directory, who: By, process: str) -> bool:
+def may_begin(conn: Connection, people: Directory, who: By, process: str) -> bool:
+    """Whether this person may begin a case of this process now."""
     try:
         duty = latest(conn, process).opened_by
     except UnknownDefinition:
@@ -234,14 +235,10 @@ def opened(blank: Blank, posted: MultiDict[str, str], page: Page, endpoint: str)
     asked = blank.definition.forms[OPENING_FORM]
     choosing = choosing_first(blank.definition, blank.people, at())
     values, errors = read_answers(asked, posted, now=at(), choosing=choosing, find_case=find_case)
-    received, unfit = receive(_purposes(blank), at=at())
+    received, unfit = receive(purposes_of(blank), at=at())
     place = posted.get(PLACE, "") if blank.places else blank.here
     try:
-        known = {blank.here, *(value for _, group in blank.places for value, _ in group)} - {""}
-        errors += [] if place in known else [_no_place()]
-        if errors or unfit:
-            raise FormRefused([*errors, *unfit])
-        told = _report(blank.definition, values, place, received)
+        told = report_of(blank, values, place, received, [*errors, *unfit])
         with writes() as conn:
             done = open_case(conn, told, by=by(), at=at(), vault=vault(), key=key())
             drop_sent(conn, _draft_of(blank))
@@ -251,12 +248,32 @@ def opened(blank: Blank, posted: MultiDict[str, str], page: Page, endpoint: str)
 
 
 def check_may_report(blank: Blank) -> None:
+    """Before anything is kept for a report; raises NotAllowed."""
+    check_in_office(blank.people)
+
+
+def check_in_office(people: Directory) -> None:
     """Before a file is kept: an account without a post must not fill the disk."""
-    if not blank.people.capacities(by().person, at()):
+    if not people.capacities(by().person, at()):
         raise NotAllowed(
             "您现在没有任何岗位，不能上报。请联系管理员。",
             "You hold no post now and cannot report. Ask the administrator.",
         )
+
+
+def report_of(
+    blank: Blank,
+    values: dict[str, Any],
+    place: str,
+    received: Sequence[Evidence],
+    errors: Sequence[FieldError],
+) -> Report:
+    """What is reported; raises FormRefused for these errors, or if it is nowhere one may name."""
+    known = {blank.here, *(value for _, group in blank.places for value, _ in group)} - {""}
+    wrong = [*errors, *([] if place in known else [_no_place()])]
+    if wrong:
+        raise FormRefused(wrong)
+    return _report(blank.definition, values, place, received)
 
 
 def draftable(blank: Blank) -> bool:
@@ -317,7 +334,7 @@ def _report(
     )
 
 
-def _purposes(blank: Blank) -> list[str]:
+def purposes_of(blank: Blank) -> list[str]:
     """A photo of the hazard is always welcome and never asked for unless the form does."""
     asked = asked_purposes(blank.definition.forms[OPENING_FORM])
     if not blank.hazard:
@@ -350,7 +367,7 @@ def page(blank: Blank, errors: Sequence[FieldError] = (), received: Sequence[Evi
         questions=questions(asked, posted, errors, choosing=choosing, now=at()),
         uploads=[
             replace(one, label=say("现场照片")) if one.name == "evidence_before" else one
-            for one in uploads(asked, _purposes(blank), received, errors)
+            for one in uploads(asked, purposes_of(blank), received, errors)
         ],
         errors=errors,
         key=request.form.get("key") or fresh_key(),

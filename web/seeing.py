@@ -7,12 +7,11 @@ must not find out by trying that there is a confidential case in it.
 from typing import Final
 
 from flask import Flask, request
-from flask_login import current_user
 
 from engine.casework import read_case
 from engine.people import directory
 from engine.rights import check_may_see
-from web.visit import at, by, reads
+from web.visit import at, known, reads
 
 # Keepers of identities decide about cases they do not see.
 UNSEEN: Final = frozenset({"custody"})
@@ -26,7 +25,10 @@ def init_app(app: Flask) -> None:
 def check() -> None:
     """Raise NotYoursToSee, UnknownCase; people who are not signed in are asked to by the page."""
     case = (request.view_args or {}).get("case_id")
-    if case is None or request.blueprint in UNSEEN or not current_user.is_authenticated:
+    if case is None or request.blueprint in UNSEEN:
+        return
+    who = known()
+    if who is None:
         return
     with reads() as conn:
-        check_may_see(read_case(conn, case), directory(conn), by(), at())
+        check_may_see(read_case(conn, case), directory(conn), who, at())

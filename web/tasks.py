@@ -21,7 +21,7 @@ from engine.handover import waiting_files
 from engine.site_codes import FIELD, WrongCode, note_wrong
 from web.acts import acts_on
 from web.clock import clock_view
-from web.desk import choosing, desk_of, inbox_row
+from web.desk import choosing, desk_of, inbox_row, to_do
 from web.drafts import drop_sent, left, take_draft
 from web.drawn import fill_in
 from web.forms import questions, read_answers
@@ -69,11 +69,7 @@ def complete(case_id: str, task: str) -> Any:
     """Do the step with its form; faults are shown beside what was typed."""
     if done_before():
         return see_other("inbox.mine")
-    with reads() as conn:
-        desk = desk_of(conn, case_id)
-        open_ = open_task(desk, task)
-        # Before a file is kept: nobody fills the disk through somebody else's step.
-        may_do(desk, open_, by())
+    desk, open_ = to_do(case_id, task)
     form = _form(desk, open_.element)
     values, errors = read_answers(
         form, request.form, now=at(), choosing=choosing(desk, open_.element), find_case=find_case

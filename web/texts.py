@@ -57,6 +57,11 @@ def say_html(chinese: str, **values: object) -> Markup:
     return Markup(text).format(**values)  # noqa: S704
 
 
+def both(chinese: str) -> tuple[str, str]:
+    """A sentence in both languages, for programs that pass it on."""
+    return chinese, english().get(chinese, chinese)
+
+
 def either(chinese: str, english_: str) -> str:
     """One of two given sentences, in the language of this request; Chinese if there is no other."""
     return chinese if language() == "zh" or not english_ else english_

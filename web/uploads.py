@@ -113,7 +113,7 @@ def reopened(
 
     owner: whose files they are; None = the signed-in person's.
     """
-    found = [_opened(token, owner) for token in list(tokens)[:MOST_FILES]]
+    found = [opened(token, owner) for token in list(tokens)[:MOST_FILES]]
     return [item for item in found if item is not None and item.purpose in purposes]
 
 
@@ -176,7 +176,8 @@ def kept(item: Evidence, owner: str | None = None) -> Kept:
     return Kept(_signer(owner).dumps(told), item.name, item.purpose)
 
 
-def _opened(token: str, owner: str | None) -> Evidence | None:
+def opened(token: str, owner: str | None = None) -> Evidence | None:
+    """The file a token stands for, or None; owner: whose it is, None = whoever acts."""
     try:
         told: dict[str, Any] = _signer(owner).loads(token)
     except BadSignature:

@@ -67,9 +67,14 @@ def at() -> datetime:
 
 
 def by() -> By:
-    """The signed-in person as the one who acts; call it behind `login_required` only."""
-    acts: By = current_user.by
+    """Whoever acts; call it only behind `login_required`, or where a token was asked for."""
+    acts: By = g.bearer.by if "bearer" in g else current_user.by
     return acts
+
+
+def known() -> By | None:
+    """Whoever is behind this request, by a token or signed in; None for nobody we know."""
+    return by() if "bearer" in g or current_user.is_authenticated else None
 
 
 @contextmanager

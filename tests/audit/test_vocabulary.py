@@ -21,6 +21,7 @@ from engine.accounts import (
     sign_in,
     sign_out,
 )
+from engine.api_tokens import create_token, revoke_token
 from engine.calendar_versions import publish_calendar
 from engine.exports import record_export
 from engine.holding import claim_task, delegate_task, reassign_task, release_task
@@ -215,6 +216,11 @@ def test_accounts_and_sessions_are_in_the_vocabulary(street: Street) -> None:
     session = sign_in(street.database, "wang", "correct horse battery", at=street.later(minutes=1))
     street.do(sign_out, session.token)
     sign_in(street.database, "li", "correct horse battery", at=street.later(minutes=1))
+    token = street.do(
+        create_token, "li", "街道平台", ["tasks:read"], expires_at=street.at + timedelta(days=1),
+        by=street.by("dispatch"),
+    )  # fmt: skip
+    street.do(revoke_token, "li", token.id, by=street.by("dispatch"))
     street.do(change_password, "li", secret, by=street.by("dispatch"))
     street.do(disable_account, "li", reason="调离", by=clerk)
     number = street.do(record_search, street.person["head"], by=street.by("watch"))

@@ -219,6 +219,8 @@ NOTICES = (
 )  # fmt: skip
 SEARCHED = ("act", "part")
 ADMINISTRATION = ("awaiting_file",)
+# Those of the interface.
+INTERFACE = ("api_token", "api_answer")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -226,7 +228,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
 ) -> None:
     case = street.report()
     with street.database.begin() as conn:
-        later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION)
+        later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))

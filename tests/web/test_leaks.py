@@ -27,9 +27,11 @@ from engine.definition_sets import load
 from engine.people import By, grant_post, register_person
 from tests.conftest import NOON, Street
 from tests.engine.hotline_street import DANGER, Hotline, hotline
+from tests.web.api_client import program
 from tests.web.conftest import PASSWORD, Visitor
 from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
 from tests.web.hotline_pages import Resident
+from web.api.bearer import SCOPES_OF
 from web.app import create_app
 from web.cli import main
 from web.config import Settings
@@ -217,8 +219,10 @@ TYPED = {
 }  # fmt: skip
 
 
-def addresses(app: Flask, h: Hotline, case: str, method: str) -> Iterator[tuple[str, str]]:
-    """Every address of the application with this method, filled in for the complaint."""
+def addresses(
+    app: Flask, h: Hotline, case: str, method: str, *, interface: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Every address of pages, or of the interface, with this method, filled in for it."""
     with h.street.database.begin() as conn:
         state = read_case(conn, case)
         digest = load(conn, state.definition).digest
@@ -227,9 +231,11 @@ def addresses(app: Flask, h: Hotline, case: str, method: str) -> Iterator[tuple[
     for rule in app.url_map.iter_rules():
         if method not in (rule.methods or ()) or rule.endpoint in LEFT_OUT:
             continue
+        if (rule.endpoint in SCOPES_OF) != interface:
+            continue
         filled = {"case_id": case, "sha256": "0" * 64, "digest": digest, "seq": 1, "job_id": "x",
                   "code": "22222222", "unit": "u-tingtao",
-                  "channel": "mail", "token": "x", "message": "msg_x"}  # fmt: skip
+                  "channel": "mail", "token": "x", "message": "msg_x", "process": "hotline"}  # fmt: skip
         for task in tasks if "task" in rule.arguments else [""]:
             told = {**filled, "task": task}
             values: dict[str, Any] = {name: told[name] for name in rule.arguments}
@@ -321,6 +327,34 @@ def test_whoever_may_see_the_case_still_sees_no_words_on_any_page(
     for name in ("searcher", "desk", "assigner", "keeper"):
         who = entered(app, name)
         for _, path in addresses(app, h, FIRST, "GET"):
+            assert found_in(who.get(path).data) == [], (name, path)
+
+
+def test_no_program_reaches_it_for_whom_it_is_not_for(
+    app: Flask, h: Hotline, resident: Resident
+) -> None:
+    at_stage(h, resident, "investigated")
+    before = len(h.entries)
+    for name in OUTSIDE:
+        who = program(app, h.street, name)
+        for _, path in addresses(app, h, FIRST, "GET", interface=True):
+            check_quiet(who.get(path), FIRST, path, name)
+        for _, path in addresses(app, h, FIRST, "POST", interface=True):
+            check_quiet(who.act(path, {}), FIRST, path, name)
+        for path in asked(h, FIRST):
+            if path.startswith("/cases?"):
+                check_quiet(who.get(path), FIRST, path, name)
+    assert len(h.entries) == before
+    h.street.check()
+
+
+def test_no_program_is_told_words_even_where_its_person_may_see_the_case(
+    app: Flask, h: Hotline, resident: Resident
+) -> None:
+    at_stage(h, resident, "investigated")
+    for name in ("searcher", "desk", "assigner", "keeper"):
+        who = program(app, h.street, name)
+        for _, path in addresses(app, h, FIRST, "GET", interface=True):
             assert found_in(who.get(path).data) == [], (name, path)
 
 

@@ -18,7 +18,7 @@ SAYING = {"say", "say_html", "later"}
 def texts_said() -> set[str]:
     pages = (path.read_text(encoding="utf-8") for path in WEB.glob("templates/*.html"))
     told = {ast.literal_eval(found[1]) for page in pages for found in IN_TEMPLATES.finditer(page)}
-    for path in WEB.glob("*.py"):
+    for path in (*WEB.glob("*.py"), *WEB.glob("api/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYING:
                 told |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}

@@ -1,0 +1,51 @@
+"""What can be sent on a page can be sent by a program, or there is a reason why not."""
+
+from flask import Flask
+
+# Act of a page -> the same in the interface. Both as Flask writes its rules.
+TWINS = {
+    "/whistles": "/cases",
+    "/reports": "/cases",
+}
+# What no program does for a person, and why.
+NOT_BY_A_PROGRAM = {
+    "/sign-in": "a token takes its place",
+    "/sign-out": "a token is revoked by its owner",
+    "/password": "a token must not lock its owner out",
+    "/me/tokens": "a token must not make tokens",
+    "/me/tokens/<token>/revocation": "its owner decides, with their session",
+    "/display": "how a browser shows pages",
+    "/complain": "complainants are nobody: they have no account, and so no token",
+    "/mailbox": "complainants are nobody: they have no account, and so no token",
+    "/desk/complaints": "what is told to the desk is read back to whoever told it, on the page",
+    "/custody/<case_id>/<int:seq>": "leave to see an identity is given by a person at a page",
+    "/cases/<case_id>/sealed": "what is sealed is shown once, to eyes; a token lies on a machine",
+    "/cases/<case_id>/mailbox": "belongs to reading what is sealed",
+    "/cases/<case_id>/identity-requests": "an identity is asked for and seen by a person",
+    "/cases/<case_id>/identity-requests/<int:seq>/views": "an identity is seen by a person",
+    "/cases/<case_id>/handover": "destroys what can be read here: a person says that they know",
+    "/cases/<case_id>/handover/file": "belongs to the hand-over",
+    "/cases/<case_id>/handover/acknowledgement": "belongs to the hand-over",
+}
+
+
+def acts(app: Flask) -> tuple[set[str], set[str]]:
+    """The rules that take POST: of pages, and of the interface without its prefix."""
+    rules = {rule.rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
+    ours = {rule for rule in rules if rule.startswith("/api/v1/")}
+    return rules - ours, {rule.removeprefix("/api/v1") for rule in ours}
+
+
+def test_every_act_of_a_page_has_its_twin_or_a_reason(app: Flask) -> None:
+    pages, interface = acts(app)
+    without = {
+        rule for rule in pages
+        if rule not in NOT_BY_A_PROGRAM and TWINS.get(rule, rule) not in interface
+    }  # fmt: skip
+    assert without == set(), "give it a twin in web/api, or say why it has none"
+
+
+def test_the_table_speaks_of_acts_there_are_and_of_none_that_has_a_twin(app: Flask) -> None:
+    pages, interface = acts(app)
+    assert set(NOT_BY_A_PROGRAM) | set(TWINS) <= pages
+    assert set(NOT_BY_A_PROGRAM) & interface == set()
