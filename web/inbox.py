@@ -112,7 +112,7 @@ def requests() -> str:
 def orders() -> str:
     """督办: the orders under way that this person gave or has to answer."""
     with reads() as conn:
-        people, lists = _lists(conn)
+        people, lists = lists_of(conn)
         rows = order_rows(conn, lists.orders, people, calendar(conn), at())
     return render_template(
         "inbox_orders.html",

@@ -145,7 +145,7 @@ def draft() -> Any:
     if not draftable(blank):
         raise NotFound("这张表不能先存着。", "This form cannot be kept half filled.")
     check_may_report(blank)
-    return take_draft(_draft_of(blank), _purposes(blank), _address(blank, "reporting.form"))
+    return take_draft(_draft_of(blank), purposes_of(blank), _address(blank, "reporting.form"))
 
 
 @pages.get("/reports/<case_id>")
@@ -353,7 +353,7 @@ def page(blank: Blank, errors: Sequence[FieldError] = (), received: Sequence[Evi
     if draftable(blank):
         keep()
         with reads() as conn:
-            before = left(conn, _draft_of(blank), _purposes(blank))
+            before = left(conn, _draft_of(blank), purposes_of(blank))
     posted: MultiDict[str, str] | None = before.values if before else None
     if request.method == "POST":
         posted = request.form

@@ -21,6 +21,8 @@ NOT_BY_A_PROGRAM = {
     "/my-report": "residents are nobody: they have no account, and so no token",
     "/places": "codes are printed and put up by whoever issues them",
     "/places/<unit>/renewal": "codes are printed and put up by whoever issues them",
+    "/cases/<case_id>/tasks/<task>/draft": "a program keeps what is half filled itself",
+    "/reports/draft": "a program keeps what is half filled itself",
     "/desk/complaints": "what is told to the desk is read back to whoever told it, on the page",
     "/custody/<case_id>/<int:seq>": "leave to see an identity is given by a person at a page",
     "/cases/<case_id>/sealed": "what is sealed is shown once, to eyes; a token lies on a machine",
