@@ -7,6 +7,7 @@ TWINS = {
     "/whistles": "/cases",
     "/reports": "/cases",
 }
+OWN = "where somebody is told things is theirs to say, with their session"
 # What no program does for a person, and why.
 NOT_BY_A_PROGRAM = {
     "/sign-in": "a token takes its place",
@@ -23,6 +24,14 @@ NOT_BY_A_PROGRAM = {
     "/places/<unit>/renewal": "codes are printed and put up by whoever issues them",
     "/cases/<case_id>/tasks/<task>/draft": "a program keeps what is half filled itself",
     "/reports/draft": "a program keeps what is half filled itself",
+    "/me/notices": OWN,
+    "/me/notices/<channel>/address": OWN,
+    "/me/notices/<channel>/confirmation": OWN,
+    "/me/notices/<channel>/removal": OWN,
+    "/me/notices/<channel>/test": OWN,
+    "/me/notices/calendar": OWN,
+    "/me/notices/calendar/removal": OWN,
+    "/admin/notices/<message>/retry": "administrators look at what failed before they repeat it",
     "/desk/complaints": "what is told to the desk is read back to whoever told it, on the page",
     "/custody/<case_id>/<int:seq>": "leave to see an identity is given by a person at a page",
     "/cases/<case_id>/sealed": "what is sealed is shown once, to eyes; a token lies on a machine",
