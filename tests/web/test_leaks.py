@@ -235,7 +235,8 @@ def addresses(
             continue
         filled = {"case_id": case, "sha256": "0" * 64, "digest": digest, "seq": 1, "job_id": "x",
                   "code": "22222222", "unit": "u-tingtao",
-                  "channel": "mail", "token": "x", "message": "msg_x", "process": "hotline"}  # fmt: skip
+                  "channel": "mail", "token": "x", "message": "msg_x",
+                  "process": "hotline"}  # fmt: skip
         for task in tasks if "task" in rule.arguments else [""]:
             told = {**filled, "task": task}
             values: dict[str, Any] = {name: told[name] for name in rule.arguments}
