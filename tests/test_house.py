@@ -188,3 +188,13 @@ def test_setup_explains_itself_when_asked_wrongly(elsewhere: Path) -> None:
     asked = run_setup(elsewhere, "--help")
     assert asked.returncode == 2
     assert "bin/setup --tests" in asked.stderr
+
+
+def test_the_stylesheet_closes_every_block_before_the_next_heading() -> None:
+    """A block left open would take all rules below it for its own, and no page would say so."""
+    depth = 0
+    for line in (ROOT / "web/static/shaoji.css").read_text(encoding="utf-8").splitlines():
+        assert depth == 0 or not line.startswith(("/* ---", "@media")), line
+        told = re.sub(r"/\*.*?\*/", "", line)
+        depth += told.count("{") - told.count("}")
+    assert depth == 0
