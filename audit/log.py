@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     Connection,
@@ -21,9 +22,12 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal,
     select,
     update,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from audit.chain import Problem, check_stream, link
 from audit.encoding import instant, timestamp
@@ -297,3 +301,33 @@ def streams(conn: Connection) -> list[str]:
     """The names of all streams that have a head or an event, sorted."""
     names = select(head_table.c.stream).union(select(event_table.c.stream))
     return sorted(conn.execute(names).scalars())
+
+
+def naming(conn: Connection, name: str, *, before: datetime) -> list[str]:
+    """The cases one of whose entries, recorded before then, names this person or unit, sorted."""
+    told = literal(f'"{name}"'.encode())
+    query = (
+        select(event_table.c.stream)
+        .where(event_table.c.at < timestamp(before), bytes_in(event_table.c.body, told))
+        .distinct()
+    )
+    return sorted(one for one in conn.execute(query).scalars() if not one.startswith("@"))
+
+
+class bytes_in(FunctionElement[bool]):  # noqa: N801 - named like the SQL function it stands for
+    """Whether bytes occur in a column of bytes: LIKE does not look into them everywhere."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(bytes_in)
+def _bytes_in_sqlite(element: bytes_in, compiler: Any, **more: Any) -> str:
+    column, part = (compiler.process(clause, **more) for clause in element.clauses)
+    return f"instr({column}, {part}) > 0"
+
+
+@compiles(bytes_in, "postgresql")
+def _bytes_in_postgresql(element: bytes_in, compiler: Any, **more: Any) -> str:
+    column, part = (compiler.process(clause, **more) for clause in element.clauses)
+    return f"position({part} in {column}) > 0"

@@ -3,6 +3,7 @@
 Told apart by what is in it, never by its name. Needs no database, no engine and no network.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from audit.exported import verify_export
 from audit.merkle import ProofFailed
 from audit.note import NotANote, Note
 from audit.promised import There, check_carried, check_promise
+from audit.reports.conduct import ATTACHMENT as CONDUCT
 from audit.steps import Findings, Outcome, Step, failed, findings, held, unchecked
 from audit.tlog_proof import NotAProof, Proof, read_proof
 from audit.trust import Trust, check_checkpoints, check_signature, compare_one, worst
@@ -74,10 +76,25 @@ def verify_pdf(data: bytes, trust: Trust) -> Findings:
     except PdfRefused as refused:
         return Findings((failed("file", refused.chinese, refused.english),))
     seal = check_seal(data, trusted=trust.sealers, authorities=trust.stampers)
+    if EVIDENCE not in attachments and CONDUCT in attachments:
+        return findings([*_conduct(attachments[CONDUCT]), *seal])
     if EVIDENCE not in attachments:
         missing = failed("file", f"PDF 里没有 {EVIDENCE}", f"the PDF carries no {EVIDENCE}")
         return findings([missing, *seal])
     return findings([*verify_evidence(attachments[EVIDENCE], trust).steps, *seal])
+
+
+def _conduct(data: bytes) -> Iterator[Step]:
+    """The data of a report on a person or a unit: it names its cases, and carries none of them."""
+    digest = hashlib.sha256(data).hexdigest()
+    yield held(
+        "file", f"履责报告，内容摘要 {digest}", f"a record of duties, content digest {digest}"
+    )
+    yield unchecked(
+        "bytes",
+        "履责报告只列出各案的末条哈希，没有附记录；请逐案核对证据文件",
+        "it names the last hash of each case and carries no entries; check their evidence files",
+    )
 
 
 def verify_proof(data: bytes, trust: Trust, event: bytes | None) -> Findings:

@@ -227,6 +227,10 @@ _TYPES: Final = (
         ("content.read", "阅看密封内容",
          "The holder of a step read sealed content; each field with the entry it stands in",
          "fields:[text]"),
+        ("file.viewed", "查看案卷",
+         ("Somebody opened the file of a confidential case: `what` = page, record, photo, document"
+          " or report, `sha256` = which file; the same again within an hour is not recorded"),
+         "what:text sha256?:hash"),
         ("mailbox.written", "匿名信箱留言",
          ("A message in the mailbox of a complaint, from `staff` or `complainant`; its text lies"
           " sealed in the vault"),
@@ -250,8 +254,10 @@ _TYPES: Final = (
     )),
     *_types(CASE, "either", (
         ("report.exported", "导出报告",
-         "A report left the house; `head` = hash of the last entry it rests on",
-         "kind:text sha256:hash head:hash purpose:text pages:count"),
+         ("A report left the house; `head` = hash of the last entry it rests on, `digest` = SHA-256"
+          " of its content, computed in `version`; `size`, `root` of the checkpoint on it"),
+         ("kind:text sha256:hash head:hash purpose:text pages:count digest?:hash version?:count"
+          " size?:count root?:hash")),
         ("clock.resumed", "恢复计时",
          "A stopped clock runs on, by a person or (reason `auto`, with `due`) on its date",
          "task:key reason:text due?:time"),
@@ -400,7 +406,21 @@ _TYPES: Final = (
          "Codes were printed, to be put up",
          "codes:[text]"),
     )),
+    *_types("@log", "act", (
+        ("conduct.viewed", "查看履责记录",
+         "Somebody looked up what a person or a unit did in a period, and said what for",
+         "kind:text person?:person unit?:unit since:time until:time purpose:text"),
+    )),
     *_types("@log", "either", (
+        ("conduct.exported", "导出履责报告",
+         ("The report on a person or a unit left the house; `digest` of its content, computed in"
+          " `version`; `size`, `root` of the checkpoint on it"),
+         ("kind:text person?:person unit?:unit since:time until:time cases:number sha256:hash"
+          " digest:hash version:count pages:count purpose:text size?:count root?:hash")),
+        ("batch.exported", "批量导出报告",
+         ("The reports of several cases left the house in one file, each recorded on its case;"
+          " `refused` = cases of which there is none in it"),
+         "cases:count refused:number sha256:hash purpose:text"),
         ("log.key_rotated", "更换检查点密钥",
          ("Another key signs checkpoints from here on (C2SP vkeys); the next checkpoint is signed"
           " by both"),

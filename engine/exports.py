@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -20,14 +21,33 @@ from engine.holding import overseer
 from engine.log_export import Exported as LogExported
 from engine.people import By, actor
 from engine.reasons import reasoned
-from engine.rights import participants
+from engine.rights import DISCIPLINE, SUPERVISION, participants
 
 KINDS: Final = ("case_report",)
 LOG: Final = "@log"
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a report says, so that it can be computed again: SHA-256 (hex) of its data.
+
+    version: of the computation. size, root (hex): of the checkpoint it bears, if any.
+    """
+
+    digest: str
+    version: int
+    size: int | None = None
+    root: str | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As the record of an export has it."""
+        tree = {"size": self.size, "root": self.root} if self.size else {}
+        return {"digest": self.digest, "version": self.version, **tree}
+
+
 class MayNotExport(NotAllowed):
-    """Reports are exported by those who supervise the place or have a part in the case."""
+    """Reports are exported by supervision, by discipline, and by whoever has a part in the case."""
 
 
 class NoSuchReport(BadInput):
@@ -43,6 +63,7 @@ def record_export(
     head: str,
     purpose: str,
     pages: int,
+    content: Content | None = None,
     by: By | None,
     at: datetime,
     key: str | None = None,
@@ -52,8 +73,8 @@ def record_export(
     by: None stands for whoever operates the server, at its command line.
 
     sha256: of the file (hex). head: hash (hex) of the last entry the report rests on; the case may
-    have moved on meanwhile. by: None stands for whoever operates the server. Raises MayNotExport,
-    NoSuchReport, NoReason.
+    have moved on meanwhile. content: what it says, for whoever computes it again. by: None stands
+    for whoever operates the server. Raises MayNotExport, NoSuchReport, NoReason.
     """
     hashes = all(re.fullmatch(r"[0-9a-f]{64}", told) for told in (sha256, head))
     if kind not in KINDS or not hashes or pages < 1:
@@ -69,6 +90,7 @@ def record_export(
             "head": head,
             "purpose": reasoned(purpose, what="用途", english="a purpose"),
             "pages": pages,
+            **(content.told if content else {}),
         }
         who = actor(exporter(desk, by), "export", channel=by.channel) if by else dict(ENGINE)
         return [Draft("report.exported", data, who, at)]
@@ -100,19 +122,19 @@ def record_log_export(
 def exporter(desk: Desk, by: By) -> Authority:
     """The post by which this person may export reports of the case; raises MayNotExport.
 
-    A supervising post over its place, or any post of somebody who has a part in the case.
+    A supervising or discipline post over its place, or any post of somebody with a part in it.
     """
     try:
-        return overseer(desk, by, ("supervise",))
+        return overseer(desk, by, (SUPERVISION, DISCIPLINE))
     except NotYourTask:
         held = desk.directory.capacities(by.person, desk.at)
     parts = {by.person, by.on_behalf_of} & participants(desk.case)
     fitting = [one for one in held if by.on_behalf_of in (None, one.on_behalf_of)]
     if not parts or not fitting:
         raise MayNotExport(
-            "只有本街道督查岗位和本案经办人可以导出报告。请向他们索取。",
-            "Only supervising posts of this street and those with a part in the case may export "
-            "reports. Ask one of them.",
+            "只有本街道督查、纪检岗位和本案经办人可以导出报告。请向他们索取。",
+            "Only supervising and discipline posts of this street and those with a part in the "
+            "case may export reports. Ask one of them.",
         )
     return fitting[0]
 

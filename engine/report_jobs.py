@@ -12,11 +12,12 @@ and the log itself answers the key of a job only once.
 """
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Column, Connection, Index, Integer, Table, Text, and_, insert, or_, select
 from sqlalchemy import update as update_
 
@@ -24,13 +25,14 @@ from audit.encoding import instant, timestamp
 from audit.log import metadata
 from engine.casework import Desk
 from engine.errors import Conflict, NotFound, Refusal
-from engine.exports import exporter, record_export
+from engine.exports import Content, exporter, record_export
 from engine.people import By
 from engine.reasons import reasoned
 
 # Longer than any one stage takes; each stage begins it anew.
 LEASE: Final = timedelta(minutes=2)
 MOST_ATTEMPTS: Final = 3
+CASE_REPORT: Final = "case_report"
 
 job_table = Table(
     "report_job",
@@ -54,6 +56,10 @@ job_table = Table(
     Column("pages", Integer),
     Column("chinese", Text),
     Column("english", Text),
+    Column("kind", Text, nullable=False, server_default="case_report"),
+    Column("told", Text, nullable=False, server_default="{}"),
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("total", Integer, nullable=False, server_default="0"),
     Index("report_job_by_state", "state", "requested_at"),
     Index("report_job_by_case", "case", "person"),
 )
@@ -94,8 +100,10 @@ class GivenUp(Refusal):
 class Job:
     """A report somebody asked for.
 
-    state: requested, rendering, done or refused. stage: reading, setting or sealing, while it is
-    rendered. sha256, pages: of the file on the record. chinese, english: why it was refused.
+    kind: case_report, conduct (engine.conduct) or batch (engine.batches), `told` what it is about
+    beside a case; case: "" where it is not about one. done, total: cases of a batch. state:
+    requested, rendering, done or refused. stage: reading, setting or sealing, while it is rendered.
+    sha256, pages: of the file on the record. chinese, english: why it was refused.
     """
 
     id: str
@@ -112,6 +120,10 @@ class Job:
     pages: int | None = None
     chinese: str | None = None
     english: str | None = None
+    kind: str = CASE_REPORT
+    told: Mapping[str, Any] = field(default_factory=dict)
+    done: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,7 @@ class Made:
     sha256: str
     pages: int
     head: str
+    content: Content | None = None
 
 
 def request(conn: Connection, desk: Desk, *, purpose: str, locale: str, by: By, key: str) -> Job:
@@ -129,20 +142,39 @@ def request(conn: Connection, desk: Desk, *, purpose: str, locale: str, by: By, 
     Raises MayNotExport, NoReason.
     """
     exporter(desk, by)
+    about = {"case": desk.case.case, "kind": CASE_REPORT}
+    return enter(conn, about, purpose=purpose, locale=locale, by=by, at=desk.at, key=key)
+
+
+def enter(
+    conn: Connection,
+    about: Mapping[str, Any],
+    *,
+    purpose: str,
+    locale: str,
+    by: By,
+    at: datetime,
+    key: str,
+) -> Job:
+    """Put a job in; whether this person may ask for it was asked before.
+
+    about: its columns `case`, `kind`, `told` (JSON) and `total`. Raises NoReason.
+    """
     told = reasoned(purpose, what="用途", english="a purpose")
-    before = conn.execute(select(job_table).where(job_table.c.key == key)).first()
+    before = known(conn, key)
     if before is not None:
-        return _job(before)
+        return before
     row = {
+        "case": "",
+        **about,
         "id": secrets.token_urlsafe(12),
         "key": key,
-        "case": desk.case.case,
         "person": by.person,
         "on_behalf_of": by.on_behalf_of,
         "channel": by.channel,
         "purpose": told,
         "locale": locale,
-        "requested_at": timestamp(desk.at),
+        "requested_at": timestamp(at),
         "state": "requested",
         "stage": "",
         "attempts": 0,
@@ -159,11 +191,28 @@ def read_job(conn: Connection, job: Any) -> Job:
     return _job(row)
 
 
+def known(conn: Connection, key: str) -> Job | None:
+    """The job this key has asked for before, or None."""
+    row = conn.execute(select(job_table).where(job_table.c.key == key)).first()
+    return None if row is None else _job(row)
+
+
 def own_jobs(conn: Connection, case: str, person: str, *, limit: int = 5) -> Sequence[Job]:
     """What this person asked for about a case, newest first."""
     query = (
         select(job_table)
         .where(job_table.c.case == case, job_table.c.person == person)
+        .order_by(job_table.c.requested_at.desc(), job_table.c.id)
+        .limit(limit)
+    )
+    return [_job(row) for row in conn.execute(query)]
+
+
+def jobs_of(conn: Connection, person: str, kind: str, *, limit: int = 10) -> Sequence[Job]:
+    """What this person asked for of this kind, newest first."""
+    query = (
+        select(job_table)
+        .where(job_table.c.person == person, job_table.c.kind == kind)
         .order_by(job_table.c.requested_at.desc(), job_table.c.id)
         .limit(limit)
     )
@@ -197,7 +246,7 @@ def claim(conn: Connection, worker: str, *, at: datetime) -> Job | None:
 
 def tell_stage(conn: Connection, job: Job, worker: str, stage: str, *, at: datetime) -> None:
     """Say how far the job has come, which begins the lease anew. Raises LeaseLost."""
-    _hold(conn, job, worker)
+    hold(conn, job, worker)
     _update(conn, job.id, {"stage": stage, "lease_until": _lease(at)})
 
 
@@ -206,18 +255,31 @@ def finish(conn: Connection, job: Job, worker: str, made: Made, *, at: datetime)
 
     Raises LeaseLost, and what `record_export` refuses: the right to export is asked for again.
     """
-    _hold(conn, job, worker)
+    hold(conn, job, worker)
     record_export(
         conn, job.case, kind="case_report", sha256=made.sha256, head=made.head,
-        purpose=job.purpose, pages=made.pages, by=job.by, at=at, key=f"report:{job.id}",
+        purpose=job.purpose, pages=made.pages, content=made.content, by=job.by, at=at,
+        key=f"report:{job.id}",
     )  # fmt: skip
+    offer(conn, job, made.sha256, made.pages, at=at)
+
+
+def offer(conn: Connection, job: Job, sha256: str, pages: int, *, at: datetime) -> None:
+    """End a job whose file is on the record, and offer it; `hold` it before, in one transaction."""
     ended = {"state": "done", "stage": "", "ended_at": timestamp(at), "lease_until": None}
-    _update(conn, job.id, ended | {"sha256": made.sha256, "pages": made.pages})
+    _update(conn, job.id, ended | {"sha256": sha256, "pages": pages})
+
+
+def advance(conn: Connection, job: Job, done: int, *, at: datetime) -> None:
+    """Say how many cases of a batch are done, which begins the lease anew; `hold` it before."""
+    # It came on: what made an earlier worker fail was not this.
+    changed = {"done": done, "lease_until": _lease(at), "attempts": 1}
+    _update(conn, job.id, changed)
 
 
 def refuse(conn: Connection, job: Job, worker: str, refusal: Refusal, *, at: datetime) -> None:
     """End the job without a report. Raises LeaseLost."""
-    _hold(conn, job, worker)
+    hold(conn, job, worker)
     ended = {"state": "refused", "stage": "", "ended_at": timestamp(at), "lease_until": None}
     _update(conn, job.id, ended | {"chinese": refusal.chinese, "english": refusal.english})
 
@@ -244,8 +306,8 @@ def _claimable(at: datetime) -> Any:
     return or_(job_table.c.state == "requested", lapsed)
 
 
-def _hold(conn: Connection, job: Job, worker: str) -> None:
-    """Lock the row and make sure that it is still this worker's."""
+def hold(conn: Connection, job: Job, worker: str) -> None:
+    """Lock the row and make sure that it is still this worker's. Raises LeaseLost."""
     query = (
         select(job_table.c.state, job_table.c.worker)
         .where(job_table.c.id == job.id)
@@ -280,4 +342,8 @@ def _job(row: Any) -> Job:
         pages=row.pages,
         chinese=row.chinese,
         english=row.english,
+        kind=row.kind,
+        told=orjson.loads(row.told),
+        done=row.done,
+        total=row.total,
     )

@@ -23,7 +23,10 @@ OWN_ONLY: Final = frozenset(
 )
 # What a street does by its offices; a department that only rectifies looks over its own alone.
 STREET_DUTIES: Final = frozenset(
-    {"review", "dispatch", "accept", "close", "approve", "supervise", "command", "direct"}
+    {
+        *("review", "dispatch", "accept", "close", "approve"),
+        *("supervise", "command", "direct", "discipline"),
+    }
 )
 # Duties that watch over all the work of their places.
 OVERSEEING: Final = frozenset({"supervise", "approve"})
@@ -68,32 +71,57 @@ def may_see(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
         return False
     if by.person in participants(case):
         return True
-    seeing = tuple(_seeing(people, by, at))
-    if case.confidential:
-        return any(
-            _is_part_of(case, held)
-            or _is_wanted(case, people, held, at)
-            or _is_to_decide(case, people, held)
-            for held in seeing
-        )
-    return any(
-        _is_over(case, people, held)
-        or _is_part_of(case, held)
-        or _is_wanted(case, people, held, at)
-        or _is_asked(case, held)
-        for held in seeing
-    )
+    return any(_opens(case, people, held, at) for held in _seeing(people, by, at))
+
+
+def seen_as(case: CaseState, people: Directory, by: By, at: datetime) -> Authority | None:
+    """The post by which somebody who may see the case sees it; None for one who holds none now."""
+    part = by.person in participants(case)
+    seeing = _seeing(people, by, at)
+    own = (held for held in seeing if part and held.on_behalf_of is None)
+    opening = (held for held in _seeing(people, by, at) if _opens(case, people, held, at))
+    return next(own, None) or next(opening, None)
+
+
+def may_see_looks(case: CaseState, people: Directory, by: By, at: datetime) -> bool:
+    """Whether this person may see who has looked at a case, and which reports of it left the house.
+
+    That is for whoever has a part in it, and for whoever answers for discipline on its street, who
+    need not see a confidential case for that; of any other case, also for those who supervise its
+    place. Nobody sees anything of what they are kept out of.
+    """
+    if is_excluded(case, people, by.person, at):
+        return False
+    held = people.capacities(by.person, at)
+    if by.person in participants(case):
+        return True
+    if any(_is_for_discipline(case, people, one) for one in held):
+        return True
+    overseeing = (one for one in held if one.duty == SUPERVISION)
+    return not case.confidential and any(_is_over(case, people, one) for one in overseeing)
 
 
 # Who decides a request for more time or for a stop of the clock. Of a confidential case nobody with
 # these duties sees anything: there it is for whoever answers for discipline.
 DECIDING: Final = {"extension": "approve", "pause": "dispatch"}
 DISCIPLINE: Final = "discipline"
+SUPERVISION: Final = "supervise"
 
 
 def deciding_duty(kind: str, *, confidential: bool) -> str:
     """The duty by which a request of this kind (extension, pause) is decided."""
     return DISCIPLINE if confidential else DECIDING[kind]
+
+
+class NotYoursToAudit(NotAllowed):
+    """Who looked at a case is told to those with a part in it, to discipline and to supervision."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "只有本案经办人、本街道纪检岗位和督查岗位可以看查阅记录。需要查的，请找纪检岗位。",
+            "Who looked at a case is told to those with a part in it, and to the discipline and "
+            "supervising posts of its street. Ask one of them.",
+        )
 
 
 class NotYoursToAsk(NotAllowed):
@@ -110,6 +138,12 @@ def check_may_see(case: CaseState, people: Directory, by: By, at: datetime) -> N
     """Raise NotYoursToSee unless this person may see the case."""
     if not may_see(case, people, by, at):
         raise NotYoursToSee
+
+
+def check_may_see_looks(case: CaseState, people: Directory, by: By, at: datetime) -> None:
+    """Raise NotYoursToAudit unless this person may see who has looked at the case."""
+    if not may_see_looks(case, people, by, at):
+        raise NotYoursToAudit
 
 
 def participants(case: CaseState) -> frozenset[str]:
@@ -136,6 +170,44 @@ def places_watched(people: Directory, by: By, at: datetime) -> frozenset[str]:
     return _places(people, (one for one in held if one.duty in OVERSEEING))
 
 
+def places_reported(people: Directory, by: By, at: datetime) -> frozenset[str]:
+    """The units whose work and people this person may have reports made of.
+
+    Below a supervising post; on the street whose discipline office it is.
+    """
+    held = people.capacities(by.person, at)
+    over = {_overlooked(people, one) for one in held if one.duty in (SUPERVISION, DISCIPLINE)}
+    return frozenset(below for unit in over for below in people.subtree(unit))
+
+
+def may_report_on(
+    people: Directory, by: By, person: str, since: datetime, until: datetime, at: datetime
+) -> bool:
+    """Whether this person may have a report made of what somebody did in a period.
+
+    Of oneself everybody may; of others, who may report on a unit in which they held a post then.
+    """
+    if person == by.person:
+        return True
+    places = places_reported(people, by, at)
+    posts = (post for post in people.posts.values() if post.person == person)
+    return any(
+        post.unit in places and post.since < until and (post.until is None or post.until > since)
+        for post in posts
+    )
+
+
+class NotYoursToReport(NotAllowed):
+    """Reports on people and units are for supervision and discipline; on oneself, for everybody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "履责报告只能由本街道纪检岗位、上级督查岗位出具；本人可以出具自己的。需要的，请找他们。",
+            "Reports on people and units are made by the discipline office of the street and by "
+            "supervisors above; everybody may have one made of themselves. Ask one of them.",
+        )
+
+
 def watches(people: Directory, by: By, at: datetime) -> bool:
     """Whether this person may look up who held which post on which day."""
     return any(held.duty in WATCHING for held in people.capacities(by.person, at))
@@ -143,6 +215,21 @@ def watches(people: Directory, by: By, at: datetime) -> bool:
 
 def _seeing(people: Directory, by: By, at: datetime) -> Iterator[Authority]:
     return (held for held in people.capacities(by.person, at) if held.duty not in BLIND)
+
+
+def _opens(case: CaseState, people: Directory, held: Authority, at: datetime) -> bool:
+    """Whether a post opens the case to whoever holds it."""
+    if _is_part_of(case, held) or _is_wanted(case, people, held, at):
+        return True
+    if case.confidential:
+        return _is_to_decide(case, people, held)
+    return _is_over(case, people, held) or _is_asked(case, held)
+
+
+def _is_for_discipline(case: CaseState, people: Directory, held: Authority) -> bool:
+    street = case.place[-1]
+    over = people.offices((street, *people.ancestors(street)))
+    return held.duty == DISCIPLINE and held.unit in over
 
 
 def _is_part_of(case: CaseState, held: Authority) -> bool:
@@ -181,10 +268,8 @@ def _overlooked(people: Directory, held: Authority) -> str:
 
 def _is_to_decide(case: CaseState, people: Directory, held: Authority) -> bool:
     """A request for time in a confidential case waits for somebody who has to see it to decide."""
-    street = case.place[-1]
-    over = people.offices((street, *people.ancestors(street)))
     asked = any(task.request for task in case.tasks.values())
-    return asked and held.duty == DISCIPLINE and held.unit in over
+    return asked and _is_for_discipline(case, people, held)
 
 
 def _is_wanted(case: CaseState, people: Directory, held: Authority, at: datetime) -> bool:

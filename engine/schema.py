@@ -15,6 +15,7 @@ from engine import (
     anchoring,
     api_tokens,
     awaiting,
+    batches,
     calendar_feeds,
     calendar_versions,
     cases,
@@ -37,6 +38,7 @@ from engine import (
     roster,
     site_codes,
     taking_part,
+    viewings,
 )
 from engine.errors import Refusal
 from engine.rebuild import rebuild
@@ -49,6 +51,7 @@ TABLES = (
     api_tokens,
     calendar_feeds,
     awaiting,
+    batches,
     calendar_versions,
     cases,
     casework,
@@ -62,6 +65,7 @@ TABLES = (
     notice_board,
     notice_choices,
     notice_queue,
+    viewings,
     outbox,
     place_codes,
     register,

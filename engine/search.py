@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
     and_,
@@ -20,10 +19,9 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from audit.encoding import instant, timestamp
+from audit.log import bytes_in
 from engine.inbox import open_task_table
 from engine.register import register_table
 from engine.taking_part import part_table
@@ -116,13 +114,19 @@ def done_by(conn: Connection, person: str, *, after: str | None = None, limit: i
 
 def with_orders(conn: Connection) -> list[str]:
     """The cases with an order (督办) that is not answered."""
-    asked = select(_CASE.case).where(_bytes_in(_CASE.state, literal(_ORDERS)))
+    asked = select(_CASE.case).where(bytes_in(_CASE.state, literal(_ORDERS)))
     return list(conn.execute(asked.order_by(_CASE.case)).scalars())
 
 
 def case_of_receipt(conn: Connection, receipt: str) -> str | None:
     """The case with this receipt, or None."""
     return conn.execute(select(_CASE.case).where(_CASE.receipt == receipt)).scalar()
+
+
+def case_named(conn: Connection, number: str) -> str:
+    """The case with this number (听澜-隐-2026-00001); what was typed, where none has it."""
+    found = conn.execute(select(_CASE.case).where(_CASE.number == number)).scalar()
+    return str(found) if found else number[:100]
 
 
 def takes_part(person: str) -> ColumnElement[bool]:
@@ -140,25 +144,6 @@ def _did(person: str) -> ColumnElement[bool]:
 
 def _with_part(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return _CASE.case.in_(select(_PART.case).where(*conditions))
-
-
-class _bytes_in(FunctionElement[bool]):  # noqa: N801 - named like the SQL function it stands for
-    """Whether bytes occur in a column of bytes: LIKE does not look into them everywhere."""
-
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(_bytes_in)
-def _bytes_in_sqlite(element: _bytes_in, compiler: Any, **more: Any) -> str:
-    column, part = (compiler.process(clause, **more) for clause in element.clauses)
-    return f"instr({column}, {part}) > 0"
-
-
-@compiles(_bytes_in, "postgresql")
-def _bytes_in_postgresql(element: _bytes_in, compiler: Any, **more: Any) -> str:
-    column, part = (compiler.process(clause, **more) for clause in element.clauses)
-    return f"position({part} in {column}) > 0"
 
 
 def _asked(query: Query, below: Collection[str], at: datetime) -> ColumnElement[bool]:

@@ -10,12 +10,15 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from engine.database import open_database
 from engine.vault_key import open_kept
 from web import (
+    access,
     act_search,
     admin,
     anonymous,
+    batches,
     board,
     cases,
     complaints,
+    conduct,
     custody,
     display,
     evidence,
@@ -27,6 +30,7 @@ from web import (
     inbox,
     intake,
     kept_receipts,
+    looks,
     mailboxes,
     notices,
     offline,
@@ -58,6 +62,7 @@ SUBJECTS = (
     kept_receipts, report_jobs, residents, followed, place_sheets, hazard_publication,
     offline, notices, feed, act_search,
     admin, tokens,
+    access, conduct, batches,
 )  # fmt: skip
 
 
@@ -93,6 +98,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     seeing.init_app(app)
     kept_receipts.init_app(app)
     offline.init_app(app)
+    looks.init_app(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
     refusals.init_app(app)

@@ -21,7 +21,7 @@ from engine.errors import BadInput
 from engine.inbox import open_steps
 from engine.people import directory
 from engine.report_jobs import own_jobs
-from engine.rights import may_see, places_seen
+from engine.rights import may_see, may_see_looks, places_reported, places_seen
 from engine.search import STATUSES, Query, search
 from engine.verification import verify
 from web.case_acts import case_acts, waiting_message
@@ -54,7 +54,7 @@ def search_page() -> str:
     with reads() as conn:
         people = directory(conn)
         places = places_seen(people, by(), at())
-        query = _query()
+        query = asked_query()
         below = people.subtree(query.unit) if query.unit in people.units else frozenset()
         found = search(
             conn, query, person=by().person, places=places, below=below, at=at(),
@@ -62,6 +62,7 @@ def search_page() -> str:
         )  # fmt: skip
         rows = case_rows(conn, found.cases, people)
         categories = _categories(conn)
+        exports = bool(places_reported(people, by(), at()))
     communities = [unit for unit in places if people.unit(unit).kind == "community"]
     kept = {name: value for name, value in request.args.items() if name != "after" and value}
     told: dict[str, Any] = {**kept, "after": found.after}
@@ -76,6 +77,8 @@ def search_page() -> str:
         categories=categories,
         levels=[(value, _level(value)) for value in LEVELS],
         statuses=_statuses(),
+        kept=kept,
+        exports=exports,
     )
 
 
@@ -124,6 +127,7 @@ def page(case_id: str) -> str:
         verdict=verdict,
         tree_standing=tree_standing,
         shown=shown,
+        audits=may_see_looks(desk.case, desk.directory, by(), at()),
         count=now.record.count,
         axis=event_axis(now.record.timeline, shown),
         shown_at=file.record.last,
@@ -292,7 +296,8 @@ def _act(
 # --- searching ----------------------------------------------------------------------------------
 
 
-def _query() -> Query:
+def asked_query() -> Query:
+    """What the address asks to be found."""
     told = request.args
     status = told.get("status", "")
     return Query(

@@ -1,10 +1,11 @@
-"""What some posts have to do besides steps: taking complaints down, keeping identities."""
+"""What some have to do besides steps: take complaints down, keep identities, make reports."""
 
 from dataclasses import dataclass
 
 from flask import url_for
 
 from engine.people import directory
+from engine.rights import places_reported
 from web.custody import waiting_for
 from web.intake import DUTY
 from web.texts import say
@@ -27,10 +28,14 @@ def errands() -> list[Errand]:
         desk = people.authority(by().person, DUTY, None, at()) is not None
         keeps = people.authority(by().person, "administer", None, at()) is not None
         waiting = waiting_for(conn, people, by(), at())
+        reports = bool(places_reported(people, by(), at()))
     found = [Errand(url_for("intake.form"), say("代录投诉"), urgent=False)] if desk else []
     if waiting is not None:
         words = say("身份查看申请 {count} 件", count=waiting) if waiting else say("身份保管")
         found.append(Errand(url_for("custody.queue"), words, urgent=bool(waiting)))
     if keeps:
         found.append(Errand(url_for("admin.home"), say("登记和管理"), urgent=False))
+    found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
+    if reports:
+        found.append(Errand(url_for("batches.choose"), say("批量导出责任报告"), urgent=False))
     return found

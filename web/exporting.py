@@ -6,7 +6,7 @@ even if the file never arrived.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,9 @@ from audit.checkpoint import read_checkpoint
 from audit.encoding import instant
 from audit.entries import Entry
 from audit.evidence_file import EvidenceFile
-from audit.note import BadSignature
+from audit.note import BadSignature, Note
 from audit.policy import Policy, witnessed
-from audit.reports.case import case_record
+from audit.reports.case import DIGEST_VERSION, case_record, content_digest
 from audit.reports.facts import CaseRecord
 from audit.sequence import SequencedElsewhere, TreeDiffers
 from audit.timestamp import read_stamp
@@ -31,7 +31,7 @@ from engine.casework import UnknownCase, read_case
 from engine.database import reading
 from engine.definition_sets import load
 from engine.directory import Directory
-from engine.exports import element_facts, record_export
+from engine.exports import Content, element_facts, record_export
 from engine.keys import Keys, Places, open_keys
 from engine.people import By, directory
 from engine.report_jobs import Made
@@ -66,17 +66,18 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A report: its bytes, their SHA-256 (hex), its pages, the head (hex) that it rests on."""
+    """A report: its bytes, their SHA-256 (hex), pages, the head (hex) it rests on, its content."""
 
     content: bytes
     sha256: str
     pages: int
     head: str
+    says: Content
 
     @property
     def made(self) -> Made:
         """What of it is put on the record."""
-        return Made(self.sha256, self.pages, self.head)
+        return Made(self.sha256, self.pages, self.head, self.says)
 
 
 def export_case_report(
@@ -100,7 +101,7 @@ def export_case_report(
     with engine.begin() as conn:
         record_export(
             conn, case_id, kind="case_report", sha256=report.sha256, head=report.head,
-            purpose=purpose, pages=report.pages, by=by, at=clock(),
+            purpose=purpose, pages=report.pages, content=report.says, by=by, at=clock(),
         )  # fmt: skip
     return report
 
@@ -122,14 +123,14 @@ def make_case_report(
     RecordBroken, MissingGlyphs, NotSealed, and what is wrong with the keys.
     """
     tell("reading")
-    keys = _sequenced(engine, case_id, means, at)
+    keys = sequenced(engine, means, at)
     with reading(engine).begin() as conn:
         told = _read(conn, case_id, by, at, keys)
     issue = Issue(
         at,
-        _made_by(told.people, by, at, locale),
+        made_by(told.people, by, at, locale),
         purpose,
-        organisation=_organisation(told.people, told.record.path[-1]),
+        organisation=organisation(told.people, told.record.path[-1]),
         sealed=keys.seal is not None,
     )
     tell("setting")
@@ -138,9 +139,15 @@ def make_case_report(
         locale=locale,
     )  # fmt: skip
     tell("sealing")
-    data = _sealed(printed.data, keys, at, means)
+    data = sealed(printed.data, keys, at, means)
     sha256 = hashlib.sha256(data).hexdigest()
-    return Exported(data, sha256, printed.pages, told.record.head)
+    return Exported(data, sha256, printed.pages, told.record.head, _content(told))
+
+
+def _content(told: "_Told") -> Content:
+    tree = told.anchored.checkpoint if told.anchored else None
+    size, root = (tree.size, tree.root.hex()) if tree else (None, None)
+    return Content(content_digest(told.record), DIGEST_VERSION, size, root)
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -155,7 +162,7 @@ class _Told:
     people: Directory
 
 
-def _sequenced(engine: Engine, case_id: str, means: Means, at: datetime) -> Keys:
+def sequenced(engine: Engine, means: Means, at: datetime) -> Keys:
     """The keys, after the tree has taken in what waits and was signed, if that is for us to do."""
     if means.keys is None:
         return NO_KEYS
@@ -186,8 +193,8 @@ def _read(conn: Connection, case_id: str, by: By | None, at: datetime, keys: Key
         conn, names(people), record, people,
         sees=lambda case: by is None or may_see(read_case(conn, case), people, by, at),
     )  # fmt: skip
-    anchored = _anchored(conn, evidence, keys.policy)
-    return _Told(record, evidence, anchored, called, people)
+    tree = _anchored(conn, evidence, keys.policy)
+    return _Told(record, evidence, tree, called, people)
 
 
 def _record(conn: Connection, entries: list[Entry]) -> CaseRecord:
@@ -200,25 +207,32 @@ def _anchored(conn: Connection, evidence: EvidenceFile, policy: Policy) -> Ancho
     covered = sum(proof is not None for proof in evidence.proofs)
     if evidence.note is None or not covered:
         return None
+    return anchored_under(conn, evidence.note, evidence.timestamps, covered, policy)
+
+
+def anchored_under(
+    conn: Connection, note: Note, stamps: Sequence[bytes], covered: int, policy: Policy
+) -> Anchored:
+    """A stored checkpoint as it is printed. Raises RecordBroken for a signature that is none."""
     try:
-        cosigned = witnessed(evidence.note, policy)
+        cosigned = witnessed(note, policy)
     except BadSignature as error:
         raise RecordBroken(str(error)) from error
-    stamps, told = map(read_stamp, evidence.timestamps), read_checkpoint(evidence.note)
+    told, read = read_checkpoint(note), map(read_stamp, stamps)
     return Anchored(
-        evidence.note,
+        note,
         told,
         covered,
         instant(sequence.signed_at(conn, told.size)),
         tuple((name, datetime.fromtimestamp(at, UTC)) for name, at in cosigned.items()),
-        tuple((stamp.authority, stamp.at) for stamp in stamps),
+        tuple((stamp.authority, stamp.at) for stamp in read),
     )
 
 
 # --- sealing --------------------------------------------------------------------------------------
 
 
-def _sealed(pdf: bytes, keys: Keys, at: datetime, means: Means) -> bytes:
+def sealed(pdf: bytes, keys: Keys, at: datetime, means: Means) -> bytes:
     """The PDF under the log's seal; as it is where there is none."""
     if keys.seal is None:
         return pdf
@@ -230,7 +244,8 @@ def _sealed(pdf: bytes, keys: Keys, at: datetime, means: Means) -> bytes:
     return seal_pdf(pdf, keys.seal, at=at, tsa=tsa, revocation=proof)
 
 
-def _made_by(people: Directory, by: By | None, at: datetime, locale: str) -> str:
+def made_by(people: Directory, by: By | None, at: datetime, locale: str) -> str:
+    """Who has a report made, as it is printed: name and first post."""
     if by is None:
         return "服务器管理者" if locale == "zh" else "the operator of the server"
     held = people.capacities(by.person, at)
@@ -238,7 +253,7 @@ def _made_by(people: Directory, by: By | None, at: datetime, locale: str) -> str
     return f"{people.name(by.person)}{where}"
 
 
-def _organisation(people: Directory, street: str) -> str:
+def organisation(people: Directory, street: str) -> str:
     """The street with the units above it, outermost first: 澜江市南屿区听澜街道."""
     above = reversed((street, *people.ancestors(street)))
     return "".join(people.unit(unit).name for unit in above)

@@ -172,9 +172,9 @@ def _values(
         "attachment": ATTACHMENT,
         "digest": " ".join(digest[n : n + 8] for n in range(0, 24, 8)) + " …",
         "whole_digest": digest,
-        "head": _groups(record.head),
+        "head": groups(record.head),
         "anchored": anchored,
-        "root": _groups(anchored.checkpoint.root.hex()) if anchored else [],
+        "root": groups(anchored.checkpoint.root.hex()) if anchored else [],
         "qr": qr_code(code_of(anchored.note) if anchored else record_code(record)),
         "seal": seal(),
         "made_on": issue.made_at.isoformat(),
@@ -220,7 +220,8 @@ def _runs(row: Sequence[int]) -> list[tuple[int, int]]:
     return [(start, end - start) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _groups(hash_: str) -> list[str]:
+def groups(hash_: str) -> list[str]:
+    """A hash in pieces that can be compared by eye."""
     return [hash_[n : n + 16] for n in range(0, len(hash_), 16)]
 
 

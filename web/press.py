@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine import report_jobs
+from engine.batches import BATCH
 from engine.casework import look
 from engine.database import open_database, reading
 from engine.errors import Refusal
@@ -29,6 +30,8 @@ from engine.keys import policy_of
 from engine.report_files import drop_old, keep_report
 from engine.report_jobs import MOST_ATTEMPTS, GivenUp, Job, LeaseLost
 from web.anchors import anchors
+from web.batching import make_batch
+from web.conducting import CONDUCT, make_conduct
 from web.config import Settings
 from web.demonstration import clock_of
 from web.exporting import Means, make_case_report
@@ -82,15 +85,21 @@ def work_off_one(engine: Engine, folder: Path, with_: Means, *, worker: str, clo
 
 
 def _make(engine: Engine, job: Job, folder: Path, with_: Means, worker: str, clock: Clock) -> None:
+    if job.kind == BATCH:
+        make_batch(engine, job, folder, with_, worker=worker, clock=clock)
+        return
     if job.attempts > MOST_ATTEMPTS:
         raise GivenUp
-    with reading(engine).begin() as conn:
-        exporter(look(conn, job.case, clock()), job.by)
 
     def tell(stage: str) -> None:
         with engine.begin() as conn:
             report_jobs.tell_stage(conn, job, worker, stage, at=clock())
 
+    if job.kind == CONDUCT:
+        make_conduct(engine, job, folder, with_, worker=worker, clock=clock, tell=tell)
+        return
+    with reading(engine).begin() as conn:
+        exporter(look(conn, job.case, clock()), job.by)
     report = make_case_report(
         engine, job.case, by=job.by, at=clock(), purpose=job.purpose, locale=job.locale,
         means=with_, tell=tell,

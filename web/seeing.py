@@ -13,8 +13,8 @@ from engine.people import directory
 from engine.rights import check_may_see
 from web.visit import at, known, reads
 
-# Keepers of identities decide about cases they do not see.
-UNSEEN: Final = frozenset({"custody"})
+# Keepers of identities decide about cases they do not see; discipline is told who looked at them.
+UNSEEN: Final = frozenset({"custody", "access"})
 
 
 def init_app(app: Flask) -> None:

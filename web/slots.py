@@ -11,6 +11,7 @@ from web.wording import (
     ADDRESSES,
     MESSAGES,
     PROCESSES,
+    SIGHTS,
     SOURCES,
     Names,
     Segment,
@@ -157,6 +158,10 @@ class Slots:
 
     def _asked(self, name: str) -> Any:
         return self.row.data.get(name) or (self.row.refers or {}).get(name)
+
+    def _seen(self) -> str:
+        what = str(self.row.data["what"])
+        return pick(SIGHTS.get(what, (what, what)), self.locale)
 
     # other cases
 

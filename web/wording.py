@@ -107,6 +107,16 @@ PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
     "call": ("通话记录", "call record"),
 }
 
+# What of a file is looked at (engine.viewings).
+SIGHTS: Final[Mapping[str, tuple[str, str]]] = {
+    "page": ("案件页", "its page"),
+    "record": ("下载记录", "its record, saved"),
+    "photo": ("证据照片", "a photo"),
+    "document": ("证据文件", "a document"),
+    "report": ("责任报告", "its report"),
+    "sealed": ("密封内容", "what is sealed"),
+    "identity": ("投诉人身份", "the complainant's identity"),
+}
 
 # A case somebody may not see, wherever it is spoken of.
 HIDDEN: Final = ("一件您无权查看的案件", "a case you may not see")

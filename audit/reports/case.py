@@ -41,6 +41,9 @@ from audit.reports.facts import (
     Waiting,
 )
 
+# Told with every content digest. To be raised whenever a fold of the same entries gives another
+# digest than before, so that a later release does not take its own change for somebody's.
+DIGEST_VERSION: Final = 1
 REPORT: Final = "report"
 TURNS: Final[Mapping[str, How]] = {
     "task.returned": "returned",
@@ -48,6 +51,8 @@ TURNS: Final[Mapping[str, How]] = {
     "objection.raised": "objected",
 }
 _TURNS: Final = {*TURNS, "result.disputed", "case.reopened"}
+# What the server notes of somebody, who does nothing to the case by it.
+NOTED: Final = {"file.viewed"}
 _LATE: Final = {"overdue.opened", "deadline.escalated"}
 _TALLIED: Final = (
     *("task.returned", "task.withdrawn", "objection.raised", "result.disputed", "case.reopened"),
@@ -74,18 +79,19 @@ def case_record(entries: Sequence[Entry], elements: Mapping[str, ElementFacts]) 
 def content_digest(record: CaseRecord) -> str:
     """SHA-256 (hex) over the canonical JSON of a record without its words (`elements`)."""
     told = {f.name: getattr(record, f.name) for f in fields(record) if f.name != "elements"}
-    return hashlib.sha256(canonical(_plain(told))).hexdigest()
+    return hashlib.sha256(canonical(plain(told))).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Facts as JSON: instants as text, records as objects."""
     if isinstance(value, datetime):
         return timestamp(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -480,7 +486,7 @@ def _kind(entry: Entry, timing: Timing | None) -> Kind:
         return "turn"
     if entry.type in _LATE:
         return "late"
-    if "person" not in entry.actor:
+    if "person" not in entry.actor or entry.type in NOTED:
         return "machine"
     return "late" if timing and timing.state == "late" else "act"
 

@@ -9,7 +9,7 @@ import pytest
 
 from audit.encoding import timestamp
 from audit.entries import ENGINE, Draft, Entry, seal
-from audit.reports.case import case_record, content_digest
+from audit.reports.case import DIGEST_VERSION, case_record, content_digest
 from audit.reports.facts import CaseRecord, ElementFacts
 from audit.vocabulary import check
 from tests.golden.cases.sample import two_rounds
@@ -395,6 +395,13 @@ def test_the_digest_rests_on_the_entries_and_not_on_the_words_for_them() -> None
     renamed = {k: replace(e, name="改名", verb="改名") for k, e in two_rounds().elements.items()}
     assert content_digest(case_record(entries, renamed)) == content_digest(record)
     assert content_digest(case_record(entries[:-1], renamed)) != content_digest(record)
+
+
+def test_whoever_changes_the_fold_raises_the_version_of_the_digest() -> None:
+    # Reports in people's hands bear this digest: if it changes, so must DIGEST_VERSION.
+    sample = two_rounds()
+    digest = content_digest(case_record(sample.entries, sample.elements))
+    assert (DIGEST_VERSION, digest[:16]) == (1, "608e56d5bc65d494")
 
 
 def test_the_sample_case_is_told_as_it_happened() -> None:

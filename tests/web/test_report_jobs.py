@@ -176,7 +176,7 @@ def test_who_has_lost_the_right_before_the_record_is_refused_in_words(
     assert exports(web_street, case) == []
     job = job_at(web_street, address)
     assert (job.state, job.sha256) == ("refused", None)
-    assert job.chinese == "只有本街道督查岗位和本案经办人可以导出报告。请向他们索取。"
+    assert job.chinese == "只有本街道督查、纪检岗位和本案经办人可以导出报告。请向他们索取。"
 
 
 def end_watch(street: Street) -> None:

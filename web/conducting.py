@@ -1,0 +1,94 @@
+"""The report on a person or a unit leaves the house: read, print, seal, put on the record."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+
+from audit import sequence
+from audit.policy import Policy
+from audit.reports.conduct import CONDUCT_VERSION, Conduct, conduct_digest
+from engine import report_jobs
+from engine.conduct import read_conduct, record_conduct_export, wanted_of
+from engine.database import reading
+from engine.directory import Directory
+from engine.exports import Content
+from engine.people import directory
+from engine.report_files import keep_report
+from engine.report_jobs import Job
+from web.conduct_pdf import render_conduct
+from web.conduct_text import ConductText
+from web.exporting import Means, anchored_under, made_by, organisation, sealed, sequenced
+from web.pdf import Anchored, Issue
+from web.records import names
+
+CONDUCT: Final = "conduct"
+Clock = Callable[[], datetime]
+
+
+def make_conduct(
+    engine: Engine,
+    job: Job,
+    folder: Path,
+    means: Means,
+    *,
+    worker: str,
+    clock: Clock,
+    tell: Callable[[str], None],
+) -> None:
+    """Make the report a job asks for, and put it on offer.
+
+    Raises LeaseLost, StorageFull, and what `engine.conduct` and printing refuse.
+    """
+    at, wanted = clock(), wanted_of(job.told)
+    tell("reading")
+    keys = sequenced(engine, means, at)
+    with reading(engine).begin() as conn:
+        content, records = read_conduct(conn, wanted, by=job.by, at=at)
+        people = directory(conn)
+        anchored = _anchored(conn, content, keys.policy)
+    issue = Issue(
+        at, made_by(people, job.by, at, job.locale), job.purpose, sealed=keys.seal is not None,
+        organisation=_office(people),
+    )  # fmt: skip
+    tell("setting")
+    told = ConductText(content, records, names(people), job.locale)
+    printed = render_conduct(told, issue, anchored)
+    tell("sealing")
+    sha256 = keep_report(folder, sealed(printed.data, keys, at, means))
+    with engine.begin() as conn:
+        report_jobs.hold(conn, job, worker)
+        record_conduct_export(
+            conn, wanted, cases=len(content.cases), sha256=sha256, pages=printed.pages,
+            content=_says(content, anchored), purpose=job.purpose, by=job.by, at=clock(),
+        )  # fmt: skip
+        report_jobs.offer(conn, job, sha256, printed.pages, at=clock())
+
+
+def _office(people: Directory) -> str:
+    """The street whose log this is, with the units above it."""
+    streets = [unit.id for unit in people.units.values() if unit.kind == "street"]
+    return organisation(people, streets[0]) if streets else ""
+
+
+def _anchored(conn: Connection, content: Conduct, policy: Policy) -> Anchored | None:
+    """The checkpoint over the last entries of the cases; covered: of how many of them it is."""
+    heads = [bytes.fromhex(ref.head) for ref in content.cases]
+    found = sequence.leaf_indexes(conn, heads)
+    last = sequence.latest(conn)
+    if len(found) == len(set(heads)) and found:
+        last = sequence.covering(conn, max(found.values()), policy) or last
+    if last is None:
+        return None
+    size = last.checkpoint.size
+    covered = sum(found.get(head, size) < size for head in heads)
+    stamps = tuple(sequence.timestamps(conn, size).values())
+    return anchored_under(conn, last.note, stamps, covered, policy)
+
+
+def _says(content: Conduct, anchored: Anchored | None) -> Content:
+    tree = anchored.checkpoint if anchored else None
+    size, root = (tree.size, tree.root.hex()) if tree else (None, None)
+    return Content(conduct_digest(content), CONDUCT_VERSION, size, root)
