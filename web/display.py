@@ -1,16 +1,17 @@
 """How a person wants to see the pages (language, size, light), their own page, how to check."""
 
 from flask import Blueprint, render_template, request, session, url_for
-from flask_login import login_required
+from flask_login import current_user, login_required
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from audit import log
+from engine.looks import keep_scale
 from engine.people import directory
 from engine.place_codes import kept_places
 from web.frame import SCALES, THEMES
 from web.texts import LANGUAGES
-from web.visit import at, by, local_path, reads
+from web.visit import at, by, local_path, reads, writes
 
 pages = Blueprint("display", __name__)
 
@@ -19,7 +20,10 @@ CHOICES = {"language": LANGUAGES, "scale": SCALES, "theme": THEMES}
 
 @pages.post("/display")
 def choose() -> Response:
-    """Keep a choice in this browser's session; an unknown value goes back to the usual."""
+    """Keep a choice in this browser's session; an unknown value goes back to the usual.
+
+    The size of whoever is signed in is kept with them: every phone of theirs knows it.
+    """
     session.permanent = True
     for name, values in CHOICES.items():
         if name in request.form:
@@ -28,6 +32,9 @@ def choose() -> Response:
                 session[name] = value
             else:
                 session.pop(name, None)
+    if "scale" in request.form and current_user.is_authenticated:
+        with writes() as conn:
+            keep_scale(conn, by().person, session.get("scale", ""))
     return redirect(local_path(request.form.get("next"), url_for("inbox.home")), 303)
 
 

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from engine import accounts
 from engine.accounts import SignedIn, SignInRefused
+from engine.looks import find_scale
 from engine.people import By
 from web.texts import refusal
 from web.visit import at, by, here, house, local_path, reads, see_other, writes
@@ -93,7 +94,7 @@ def enter() -> Any:
     chosen = {key: session[key] for key in CHOSEN if key in session}
     # A new cookie for a new session: a token planted before signing in is worth nothing after.
     session.clear()
-    session.update(chosen)
+    session.update(_with_own_scale(chosen, opened.person))
     session.permanent = True
     signed_in = SignedIn(opened.account, opened.person, "web", "zh", stale=False)
     login_user(User(opened.token, signed_in))
@@ -128,6 +129,13 @@ def change_password() -> Any:
         accounts.change_password(conn, name, hashed, by=by(), at=at())
     logout_user()
     return see_other("signin.form")
+
+
+def _with_own_scale(chosen: dict[str, str], person: str) -> dict[str, str]:
+    """What this browser was told, else the size this person chose elsewhere."""
+    with reads() as conn:
+        scale = find_scale(conn, person)
+    return {"scale": scale, **chosen} if scale else chosen
 
 
 def _wanted() -> str:

@@ -9,6 +9,7 @@ from flask import Flask
 from playwright.sync_api import Page
 from sqlalchemy import select
 
+from engine.oversight import supervise
 from engine.register import register_table
 from tests.conftest import Street
 from tests.web.bad_line import Line, line_to
@@ -338,3 +339,33 @@ def test_a_form_is_kept_while_it_is_filled_and_gone_on_with_in_another_window(
     assert len(web_street.entries(case)[0].evidence) == 1
     grid.open("/reports")
     assert page.locator(".left").count() == 0
+
+
+def test_in_large_type_everything_on_the_workers_pages_is_met_with_a_thumb(
+    sit: Sit,  # noqa: F811
+    web_street: Street,
+) -> None:
+    case = signed_for(web_street)
+    web_street.do(supervise, case, "周五前拆除", by=web_street.by("watch"))
+    reported(web_street, title="新报的")
+    web_street.later(hours=20)
+    reported(web_street, title="刚报的")
+    web_street.later(hours=6)
+    fixer, head = sit("fixer"), sit("head")
+    for hand in (fixer, head):
+        hand.page.get_by_role("button", name="长辈版").click()
+        assert hand.page.get_attribute("html", "data-scale") == "140"
+    lists = ("/inbox", "/inbox/claimable?state=late", "/inbox/overdue", "/inbox/orders",
+             "/inbox/started", "/inbox/done", "/reports", "/begin", "/waiting", "/me")  # fmt: skip
+    for hand in (fixer, head):
+        for path in lists:
+            hand.open(path)
+            hand.check_layout(60)
+    fixer.open(f"/cases/{case}/tasks/rectify%231")
+    fixer.page.fill("#f-done", "填到一半")
+    fixer.page.get_by_role("button", name="先存着").click()
+    fixer.page.wait_for_url("**draft=on")
+    fixer.check_layout(60)
+    fixer.open(f"/cases/{case}/tasks/rectify%231")
+    assert fixer.page.is_visible(".left")
+    fixer.check_layout(60)

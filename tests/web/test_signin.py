@@ -155,3 +155,14 @@ def test_signing_in_and_out_is_on_the_record(
     types = web_street.types("@access")
     assert types[-2:] == ["session.opened", "session.closed"]
     assert web_street.at - web_street.entries("@access")[-1].at == timedelta(minutes=1)
+
+
+def test_the_size_a_person_chose_is_theirs_on_every_phone(
+    signed_in: Callable[[str], Visitor],
+) -> None:
+    first = signed_in("grid")
+    assert first.post("/display", {"scale": "140"}).status_code == 303
+    assert 'data-scale="140"' in signed_in("grid").text("/inbox")
+    assert "data-scale" not in signed_in("head").text("/inbox")
+    first.post("/display", {"scale": ""})
+    assert "data-scale" not in signed_in("grid").text("/inbox")
