@@ -2,7 +2,8 @@
 
 Account names may give a person away, so the log knows accounts by number only. Passwords are kept
 as Argon2id (RFC 9106, low-memory profile), session tokens as SHA-256: a copy of the database opens
-no session.
+no session. Where a second factor is wanted, a right password opens none either (engine.pending);
+what comes after it is in engine.second_step.
 """
 
 import hashlib
@@ -35,10 +36,12 @@ from sqlalchemy import (
 from audit import log
 from audit.encoding import instant, timestamp
 from audit.entries import ENGINE, Draft
+from engine import attempts, pending
 from engine.database import reading
 from engine.errors import BadInput, NotAllowed, NotFound
-from engine.people import By, administrator, oneself
+from engine.people import By, administrator, directory, oneself
 from engine.roster import UnknownPerson, exists, person_table
+from engine.second_factor import Given, factor_table, is_enrolled, obliged
 
 ACCOUNTS: Final = "@accounts"
 ACCESS: Final = "@access"
@@ -49,6 +52,8 @@ LIFETIME: Final = timedelta(hours=12)
 IDLE: Final = timedelta(hours=2)
 # A session is marked as seen at most so often: reading a page need not wait for the one writer.
 SEEN_EVERY: Final = timedelta(minutes=5)
+# What is seen or taken out for good takes a confirmation not older than this.
+CONFIRMED_FOR: Final = timedelta(minutes=10)
 
 account_table = Table(
     "account",
@@ -72,6 +77,7 @@ session_table = Table(
     Column("last_seen_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False),
     Column("revoked_at", Text),
+    Column("confirmed_at", Text),
 )
 # Refusals since the last one that was recorded: guessing passwords must not fill the log.
 # account "" stands for all names that are nobody's.
@@ -94,8 +100,11 @@ _SESSION: Final = (
         session_table.c.last_seen_at,
         session_table.c.expires_at,
         session_table.c.revoked_at,
+        session_table.c.confirmed_at,
+        factor_table.c.secret.is_not(None).label("enrolled"),
     )
     .join_from(session_table, account_table, session_table.c.account == account_table.c.id)
+    .outerjoin(factor_table, factor_table.c.account == account_table.c.id)
     .where(session_table.c.id == bindparam("session"))
 )
 
@@ -143,19 +152,38 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A right password that waits for the second factor. enrolled: else one is to be enrolled."""
+
+    token: str
+    account: str
+    person: str
+    enrolled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Who is behind a token. stale: `touch_session` is due, to show that the session is in use."""
+    """Who is behind a token. stale: `touch_session` is due, to show that the session is in use.
+
+    enrolled: they have a second factor. confirmed_at: when they last showed that it is them.
+    """
 
     account: str
     person: str
     channel: str
     locale: str
     stale: bool
+    enrolled: bool = False
+    confirmed_at: datetime | None = None
 
     @property
     def by(self) -> By:
         """The person as the one who acts."""
         return By(self.person, self.channel)
+
+    def confirmed(self, at: datetime) -> bool:
+        """Whether they have shown of late that it is them."""
+        return self.confirmed_at is not None and at - self.confirmed_at < CONFIRMED_FOR
 
 
 # --- accounts -----------------------------------------------------------------------------------
@@ -218,7 +246,7 @@ def change_password(
     Whether the owner still knows the old password is asked by the caller (`password_matches`).
     Raises NotAdministrator, UnknownAccount.
     """
-    head = log.take(conn, ACCOUNTS)
+    head = take_both(conn)
     account = find_account(conn, name)
     owner = by.person == account.person and by.on_behalf_of is None
     clerk = oneself(by, "owner") if owner else administrator(conn, by, at)
@@ -227,10 +255,10 @@ def change_password(
         "failed_count": 0,
         "locked_until": None,
     }
-    _update_account(conn, account.id, values)
+    update_account(conn, account.id, values)
     told = {"account": account.id}
     log.append(conn, head, [Draft("account.password_changed", told, clerk, at)])
-    _revoke_all(conn, account.id, "password_changed", clerk, at)
+    end_sessions(conn, account.id, "password_changed", clerk, at)
 
 
 def disable_account(conn: Connection, name: str, *, reason: str, by: By, at: datetime) -> Account:
@@ -238,7 +266,7 @@ def disable_account(conn: Connection, name: str, *, reason: str, by: By, at: dat
 
     Raises NotAdministrator, UnknownAccount, BadInput (no reason, or disabled already).
     """
-    head = log.take(conn, ACCOUNTS)
+    head = take_both(conn)
     clerk = administrator(conn, by, at)
     account = find_account(conn, name)
     if not reason.strip() or account.disabled:
@@ -246,10 +274,10 @@ def disable_account(conn: Connection, name: str, *, reason: str, by: By, at: dat
             "请写明停用原因；已停用的账号不必再停用。",
             "Give a reason; an account that is disabled already stays so.",
         )
-    _update_account(conn, account.id, {"disabled_at": timestamp(at)})
+    update_account(conn, account.id, {"disabled_at": timestamp(at)})
     told = {"account": account.id, "reason": unicodedata.normalize("NFC", reason.strip())}
     log.append(conn, head, [Draft("account.disabled", told, clerk, at)])
-    _revoke_all(conn, account.id, "disabled", clerk, at)
+    end_sessions(conn, account.id, "disabled", clerk, at)
     return find_account(conn, name)
 
 
@@ -271,27 +299,38 @@ def password_matches(conn: Connection, name: str, password: str) -> bool:
 
 
 def sign_in(
-    database: Engine, name: str, password: str, *, at: datetime, channel: str = "web"
-) -> Session:
-    """Open a session for whoever knows the password; raises SignInRefused.
+    database: Engine,
+    name: str,
+    password: str,
+    *,
+    at: datetime,
+    channel: str = "web",
+    place: str = "",
+) -> Session | Pending:
+    """Open a session for whoever knows the password, or let it wait for the second factor.
 
     It takes the database and not a connection: the slow comparison must not hold SQLite's one
     writer, and a refusal has to be committed before it is raised, or the lock-out would be undone.
+    place: where the attempt comes from (engine.attempts), "" if that is not to be counted. Raises
+    SignInRefused, TooManyFailures.
     """
     with reading(database).connect() as conn:
+        attempts.check(conn, place, at=at)
         row = _by_name(conn, name)
     matches = _verify(row and row.password_hash, password)
     with database.begin() as conn:
-        session = admit(conn, name, matches, at=at, channel=channel)
-    if session is None:
+        admitted = admit(conn, name, matches, at=at, channel=channel)
+        if admitted is None:
+            attempts.count(conn, place, at=at)
+    if admitted is None:
         raise SignInRefused
-    return session
+    return admitted
 
 
 def admit(
     conn: Connection, name: str, matches: bool, *, at: datetime, channel: str
-) -> Session | None:
-    """Open a session if the password matched and nothing bars the account, else count a refusal.
+) -> Session | Pending | None:
+    """Let in whoever's password matched if nothing bars the account, else count a refusal.
 
     Whether it is locked is decided here, behind the lock on `@access`: a hundred guesses sent at
     once get five answers, like a hundred sent one after the other.
@@ -300,16 +339,18 @@ def admit(
     # The account's row as well: the very first events of a stream have no head to lock.
     row = conn.execute(_named(name).with_for_update()).first()
     if row is None:
-        _refuse(conn, head, None, "unknown", at)
+        record_refusal(conn, head, None, "unknown", at)
         return None
-    reason = _barred(row, at) or ("" if matches else "password")
+    reason = barred(row, at) or ("" if matches else "password")
     if reason:
-        if reason == "password":
-            reason = _count_failure(conn, row, at)
-        _refuse(conn, head, row.id, reason, at)
+        refuse(conn, head, row, reason, at)
         return None
-    _update_account(conn, row.id, {"failed_count": 0, "locked_until": None})
-    return _open(conn, head, row, at, channel)
+    enrolled = is_enrolled(conn, row.id)
+    if enrolled or obliged(directory(conn), row.person, at):
+        # The count of failures stays: else the password would buy four more guesses at a code.
+        token = pending.begin(conn, row.id, channel=channel, at=at)
+        return Pending(token, row.name, row.person, enrolled)
+    return open_session(conn, head, row, at, channel)
 
 
 def find_session(
@@ -317,15 +358,26 @@ def find_session(
 ) -> SignedIn | None:
     """Who is behind a token, or None if it is unknown, revoked, expired, or idle for too long.
 
-    Reads only.
+    None, too, for whoever has meanwhile got a post that takes a second factor: they sign in anew
+    and enrol. Reads only.
     """
-    row = conn.execute(_SESSION, {"session": _session_id(token)}).first()
+    row = conn.execute(_SESSION, {"session": session_id(token)}).first()
     if row is None or row.revoked_at or row.disabled_at:
         return None
     seen = instant(row.last_seen_at)
     if at >= instant(row.expires_at) or at - seen >= idle:
         return None
-    return SignedIn(row.name, row.person, row.channel, row.locale, at - seen >= SEEN_EVERY)
+    if not row.enrolled and obliged(directory(conn), row.person, at):
+        return None
+    return SignedIn(
+        row.name,
+        row.person,
+        row.channel,
+        row.locale,
+        at - seen >= SEEN_EVERY,
+        bool(row.enrolled),
+        instant(row.confirmed_at) if row.confirmed_at else None,
+    )
 
 
 def session_person(conn: Connection, token: str, at: datetime) -> By | None:
@@ -336,18 +388,18 @@ def session_person(conn: Connection, token: str, at: datetime) -> By | None:
 
 def touch_session(conn: Connection, token: str, *, at: datetime) -> None:
     """Note that a session is in use; call it when `find_session` says it is stale."""
-    used = update(session_table).where(session_table.c.id == _session_id(token))
+    used = update(session_table).where(session_table.c.id == session_id(token))
     conn.execute(used.values(last_seen_at=timestamp(at)))
 
 
 def sign_out(conn: Connection, token: str, *, at: datetime) -> None:
     """Close a session; one that is closed or unknown stays so, silently."""
     head = log.take(conn, ACCESS)
-    id_ = _session_id(token)
+    id_ = session_id(token)
     row = conn.execute(_SESSION, {"session": id_}).first()
     if row is not None and row.revoked_at is None:
         clerk = oneself(By(row.person, row.channel), "owner")
-        _close(conn, head, row.account, [id_], "signed_out", clerk, at)
+        close(conn, head, row.account, [id_], "signed_out", clerk, at)
 
 
 # --- what happens behind ------------------------------------------------------------------------
@@ -406,75 +458,127 @@ def _nobody() -> str:
     return _HASHER.hash(secrets.token_urlsafe(16))
 
 
-def _update_account(conn: Connection, account: str, values: dict[str, Any]) -> None:
+def update_account(conn: Connection, account: str, values: dict[str, Any]) -> None:
+    """Change what is kept of an account."""
     conn.execute(update(account_table).where(account_table.c.id == account).values(values))
 
 
-def _barred(row: Row[Any], at: datetime) -> str:
+def take_both(conn: Connection) -> log.Head:
+    """Hold both registers of accounts; returns the head of `@accounts`.
+
+    Before any account's row, as signing in does, or two who wait for each other would wait for
+    ever.
+    """
+    head = log.take(conn, ACCOUNTS)
+    log.take(conn, ACCESS)
+    return head
+
+
+def barred(row: Row[Any], at: datetime) -> str:
+    """Why this account's row opens nothing now, or ""."""
     if row.disabled_at:
         return "disabled"
     return "locked" if row.locked_until and at < instant(row.locked_until) else ""
 
 
-def _count_failure(conn: Connection, row: Row[Any], at: datetime) -> str:
-    """Count a wrong password; the fifth in a row locks the account and starts the count anew."""
-    failed = row.failed_count + 1
-    if failed < FAILURES_ALLOWED:
-        _update_account(conn, row.id, {"failed_count": failed})
-        return "password"
-    until = timestamp(at + LOCK_OUT)
-    _update_account(conn, row.id, {"failed_count": 0, "locked_until": until})
-    return "locking"
+def refuse(conn: Connection, head: log.Head, row: Row[Any], reason: str, at: datetime) -> None:
+    """Count a failure against the account, and record that it was refused.
+
+    reason: `password` or `code` for what was wrong, else what bars it. The fifth failure in a row
+    locks the account and starts the count anew.
+    """
+    if reason in ("password", "code"):
+        failed = row.failed_count + 1
+        values = {"failed_count": failed}
+        if failed >= FAILURES_ALLOWED:
+            reason = "locking"
+            values = {"failed_count": 0, "locked_until": timestamp(at + LOCK_OUT)}
+        update_account(conn, row.id, values)
+    record_refusal(conn, head, row.id, reason, at)
 
 
-def _open(
-    conn: Connection, head: log.Head, account: Row[Any], at: datetime, channel: str
+def open_session(
+    conn: Connection,
+    head: log.Head,
+    account: Row[Any],
+    at: datetime,
+    channel: str,
+    factor: Given | None = None,
 ) -> Session:
+    """Open a session for the account of this row; factor: what was shown besides the password."""
+    update_account(conn, account.id, {"failed_count": 0, "locked_until": None})
     token = secrets.token_urlsafe(32)
     now, expires_at = timestamp(at), instant(timestamp(at + LIFETIME))
     row = {
-        "id": _session_id(token),
+        "id": session_id(token),
         "account": account.id,
         "channel": channel,
         "created_at": now,
         "last_seen_at": now,
         "expires_at": timestamp(expires_at),
+        "confirmed_at": now,
     }
     conn.execute(insert(session_table), row)
-    told = {"account": account.id, "session": _short(row["id"])}
+    told: dict[str, Any] = {"account": account.id, "session": short(row["id"])}
+    if factor:
+        told["factor"] = factor.factor
     refused = _unrecorded(conn, account.id)
     if refused:
         told["refused"] = refused
         _forget_refusals(conn, account.id, at)
     clerk = oneself(By(account.person, channel), "owner")
-    log.append(conn, head, [Draft("session.opened", told, clerk, at)])
+    drafts = [*spent(account.id, factor, clerk, at), Draft("session.opened", told, clerk, at)]
+    log.append(conn, head, drafts)
     return Session(token, account.name, account.person, expires_at)
 
 
-def _session_id(token: str) -> str:
+def spent(account: str, factor: Given | None, clerk: dict[str, Any], at: datetime) -> list[Draft]:
+    """What is recorded of a recovery code that was used up, if one was."""
+    if factor is None or factor.factor != "recovery":
+        return []
+    return [Draft("factor.recovery_used", {"account": account, "left": factor.left}, clerk, at)]
+
+
+def session_id(token: str) -> str:
+    """What the database calls the session of this token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _short(session: str) -> str:
+def short(session: str) -> str:
+    """What the log calls a session."""
     # Enough to tell sessions apart in the log, too little to be looked up as a token.
     return session[:16]
 
 
-def _revoke_all(
-    conn: Connection, account: str, how: str, clerk: dict[str, Any], at: datetime
-) -> None:
+def end_sessions(
+    conn: Connection,
+    account: str,
+    how: str,
+    clerk: dict[str, Any],
+    at: datetime,
+    *,
+    but: str = "",
+    reason: str = "",
+) -> int:
+    """End the account's open sessions, and what waits to become one; returns how many.
+
+    but: the session (as the database calls it) that stays.
+    """
     head = log.take(conn, ACCESS)
+    pending.end_all(conn, account)
     open_ = select(session_table.c.id).where(
         session_table.c.account == account,
+        session_table.c.id != but,
         session_table.c.revoked_at.is_(None),
         session_table.c.expires_at > timestamp(at),
     )
     sessions = list(conn.execute(open_.order_by(session_table.c.id)).scalars())
     if sessions:
-        _close(conn, head, account, sessions, how, clerk, at)
+        close(conn, head, account, sessions, how, clerk, at, reason=reason)
+    return len(sessions)
 
 
-def _close(
+def close(
     conn: Connection,
     head: log.Head,
     account: str,
@@ -482,14 +586,18 @@ def _close(
     how: str,
     clerk: dict[str, Any],
     at: datetime,
+    *,
+    reason: str = "",
 ) -> None:
+    """End these sessions of the account, each on the record."""
     ended = update(session_table).where(session_table.c.id.in_(sessions))
     conn.execute(ended.values(revoked_at=timestamp(at)))
-    told = [{"account": account, "session": _short(session), "how": how} for session in sessions]
+    why = {"reason": reason} if reason else {}
+    told = [{"account": account, "session": short(one), "how": how} | why for one in sessions]
     log.append(conn, head, [Draft("session.closed", data, clerk, at) for data in told])
 
 
-def _refuse(
+def record_refusal(
     conn: Connection, head: log.Head, account: str | None, reason: str, at: datetime
 ) -> None:
     """Record a refusal, or count it only: one event per account and quarter of an hour is enough.

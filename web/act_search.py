@@ -26,6 +26,7 @@ from engine.inquiries import record_acts_export, record_search, searched
 from engine.people import directory
 from engine.rights import places_seen, watches
 from web.act_kinds import Kind, kind_of, offered, processes
+from web.confirming import confirmed
 from web.desk import unit_groups, unit_name
 from web.frame import moment
 from web.moments import read_day
@@ -33,7 +34,7 @@ from web.quantities import ZONE
 from web.records import names, read_file
 from web.related import with_cases
 from web.sentences import markup, plain, timeline_sentence
-from web.texts import language, say
+from web.texts import language, later, say
 from web.visit import at, by, reads, see_other, writes
 from web.wording import Names, Segment, over
 
@@ -139,6 +140,7 @@ def ask() -> Any:
 
 @pages.post("/acts/export")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("导出查询结果"))
 def export() -> AnyResponse:
     """What was found as a file, once that it leaves is on the record."""
     with reads() as conn:

@@ -8,6 +8,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from engine.database import open_database
+from engine.field_key import kept_field_key
 from engine.vault_key import open_kept
 from web import (
     access,
@@ -19,6 +20,7 @@ from web import (
     cases,
     complaints,
     conduct,
+    confirming,
     custody,
     display,
     evidence,
@@ -34,6 +36,7 @@ from web import (
     mailboxes,
     notices,
     offline,
+    own_sign_in,
     people,
     place_sheets,
     publication,
@@ -43,7 +46,9 @@ from web import (
     reporting,
     residents,
     sealed,
+    second_factor,
     seeing,
+    sign_ins,
     signin,
     tasks,
     tokens,
@@ -63,11 +68,20 @@ SUBJECTS = (
     offline, notices, feed, act_search,
     admin, tokens,
     access, conduct, batches,
+    second_factor, confirming, own_sign_in, sign_ins,
 )  # fmt: skip
 
 
-def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Flask:
-    """The application for these settings; `clock` gives an aware UTC instant, once per request."""
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    device_clock: Callable[[], datetime] | None = None,
+) -> Flask:
+    """The application for these settings; `clock` gives an aware UTC instant, once per request.
+
+    device_clock: the clock telephones go by, where that is another one: in the demonstration.
+    """
     app = document.application("web")
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -83,7 +97,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     database = open_database(settings.database_url)
-    app.extensions[EXTENSION] = House(settings, database, clock, open_kept(*settings.vault))
+    app.extensions[EXTENSION] = House(
+        settings, database, clock, open_kept(*settings.vault), device_clock or clock,
+        kept_field_key(settings.field),
+    )  # fmt: skip
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]

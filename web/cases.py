@@ -27,6 +27,7 @@ from engine.verification import verify
 from web.case_acts import case_acts, waiting_message
 from web.case_rows import case_rows
 from web.case_view import case_link, diagram_facts, folded, steps_of, table_rows, trace_days
+from web.confirming import confirmed
 from web.desk import desk_of, unit_groups
 from web.drawn import fill_in
 from web.event_axis import event_axis
@@ -36,7 +37,7 @@ from web.records import CaseFile, five_cells, names, read_file
 from web.related import family, groups, is_first, linked_case, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
-from web.texts import either, say
+from web.texts import either, later, say
 from web.tree_standing import believed, standing_of
 from web.visit import at, by, done_before, key, local_path, reads, see_other, writes
 
@@ -136,6 +137,7 @@ def page(case_id: str) -> str:
 
 @pages.get("/cases/<case_id>/record.json")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("下载证据文件"))
 def record(case_id: str) -> Response:
     """The evidence file of a case: every body as text, its hash, its place in the tree."""
     return evidence_of(case_id)

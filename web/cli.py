@@ -26,6 +26,7 @@ from web import (
     cli_hotline,
     cli_keys,
     cli_notices,
+    cli_sign_ins,
     cli_witness,
     founding,
     listing,
@@ -381,7 +382,7 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
 
     database = open_database(settings.database_url)
     clock = clock_of(database, now_utc)
-    app = create_app(settings, clock=clock)
+    app = create_app(settings, clock=clock, device_clock=now_utc)
     chores = _chores(settings, open_kept(*settings.vault))
     stop = start_worker(database, clock, chores) if with_worker else Event()
     reports = with_worker and start_reports(database, stop, settings=settings, clock=clock)
@@ -395,6 +396,8 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
             reports.join()
 
 
+user.add_command(cli_sign_ins.reset_second_factor)
+user.add_command(cli_sign_ins.unlock)
 main.add_command(cli_evidence.checkpoint)
 main.add_command(cli_evidence.verify)
 main.add_command(cli_evidence.export)

@@ -41,6 +41,11 @@ class Settings:
     destroyed, for ever. A year is what this project chose, no legal limit. demo: every page says
     that its data are invented.
 
+    field_key: the file with the key that locks second factors; left out, `field.key` beside the
+    database. Lost: nobody's app is accepted; reset each second factor, people enrol anew. Leaked:
+    with a copy of the database it gives everybody's codes, for those who know the password too;
+    move it away, restart and reset.
+
     keys_dir: the folder of the log's own keys (engine.keys); left out, `keys` beside the database.
     Each key may be another file, or the `pkcs11:` address of a key in a device (RFC 7512: token,
     serial, object, id, module-path, pin-source; never the PIN itself).
@@ -100,6 +105,7 @@ class Settings:
     vault_key: Path | None = None
     receivers_dir: Path = Path("var/receivers")
     retention_days: int = 365
+    field_key: Path | None = None
     keys_dir: Path | None = None
     checkpoint_key: str = ""
     receipt_key: str = ""
@@ -130,6 +136,11 @@ class Settings:
         if make_url(beside).get_backend_name() == "sqlite":
             beside = f"sqlite:///{self._beside / 'vault.db'}"
         return self.vault_url or beside, self.vault_key or self._beside / "vault.key"
+
+    @property
+    def field(self) -> Path:
+        """The file with the key that locks second factors."""
+        return self.field_key or self._beside / "field.key"
 
     @property
     def keys(self) -> Places:
@@ -333,6 +344,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "vault_key": lambda text: Path(_words(text)),
     "receivers_dir": lambda text: Path(_words(text)),
     "retention_days": _days,
+    "field_key": lambda text: Path(_words(text)),
     "keys_dir": lambda text: Path(_words(text)),
     "checkpoint_key": _words,
     "receipt_key": _words,

@@ -32,8 +32,9 @@ from engine.unsealing import (
     unsealing_requests,
 )
 from web.anonymous import hide
+from web.confirming import confirmed
 from web.records import names
-from web.texts import either, language, say
+from web.texts import either, language, later, say
 from web.visit import at, by, key, reads, see_other, writes
 from web.wording import Names
 
@@ -90,6 +91,7 @@ def queue() -> str:
 
 @pages.post("/custody/<case_id>/<int:seq>")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("决定能不能看投诉人的身份"))
 def decide(case_id: str, seq: int) -> Response:
     """Allow a request for some hours, or refuse it; both with a reason."""
     outcome, reason = request.form.get("outcome"), request.form.get("reason", "")

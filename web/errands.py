@@ -1,4 +1,4 @@
-"""What some have to do besides steps: take complaints down, keep identities, make reports."""
+"""What some have to do besides steps: complaints, identities, accounts, reports."""
 
 from dataclasses import dataclass
 
@@ -35,6 +35,7 @@ def errands() -> list[Errand]:
         found.append(Errand(url_for("custody.queue"), words, urgent=bool(waiting)))
     if keeps:
         found.append(Errand(url_for("admin.home"), say("登记和管理"), urgent=False))
+        found.append(Errand(url_for("sign_ins.everybody"), say("账号和登录"), urgent=False))
     found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
     if reports:
         found.append(Errand(url_for("batches.choose"), say("批量导出责任报告"), urgent=False))

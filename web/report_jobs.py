@@ -13,6 +13,7 @@ from engine.casework import Desk
 from engine.exports import exporter
 from engine.report_files import ReportGone, read_report
 from engine.report_jobs import Job, NoSuchJob
+from web.confirming import confirmed
 from web.desk import desk_of
 from web.texts import either, language, later, say
 from web.visit import at, by, key, reads, see_other, settings, writes
@@ -31,6 +32,7 @@ PATIENCE: Final = timedelta(seconds=20)
 
 @pages.post("/cases/<case_id>/exports")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("导出责任报告"))
 def ask(case_id: str) -> AnyResponse:
     """Ask for the accountability report of a case; a worker makes it."""
     purpose = request.form.get("purpose", "")
@@ -65,6 +67,7 @@ def page(case_id: str, job_id: str) -> str:
 
 @pages.get("/cases/<case_id>/reports/<job_id>/file")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("下载责任报告"))
 def file(case_id: str, job_id: str) -> Response:
     """The PDF, to be saved."""
     return file_of(case_id, job_id)

@@ -18,10 +18,11 @@ from engine.handover import fetch_file, hand_over, take_away
 from engine.mailbox import read_content, write_as_staff
 from engine.unsealing import request_unsealing, view_identity
 from web.anonymous import hide
+from web.confirming import confirmed
 from web.desk import desk_of
 from web.receivers import receiver
 from web.sealed_view import words_of
-from web.texts import say
+from web.texts import later, say
 from web.visit import at, by, key, reads, see_other, settings, vault, writes
 
 pages = Blueprint("sealed", __name__)
@@ -78,6 +79,7 @@ def ask(case_id: str) -> AnyResponse:
 
 @pages.post(f"{PATH}/identity-requests/<int:seq>/views")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("查看投诉人身份"))
 def view(case_id: str, seq: int) -> str:
     """Look at the parts of the identity that were allowed; every look is recorded."""
     with writes() as conn:
@@ -103,6 +105,7 @@ def _shown(case_id: str, values: Mapping[str, Any], seq: int, *, identity: bool)
 
 @pages.post(f"{PATH}/handover")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("封装移交"))
 def seal_for(case_id: str) -> AnyResponse:
     """Seal an accusation for a body and destroy what can be read here."""
     to = receiver(settings().receivers_dir, request.form.get("body", ""))
@@ -120,6 +123,7 @@ def seal_for(case_id: str) -> AnyResponse:
 
 @pages.post(f"{PATH}/handover/file")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("下载封装文件"))
 def fetch(case_id: str) -> Response:
     """The sealed file, as often as needed until the receiving body has it."""
     _check_handed_by_me(case_id)

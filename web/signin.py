@@ -1,6 +1,10 @@
-"""Signing in and out: flask-login around `engine.accounts`; sessions live on the server."""
+"""Signing in and out: flask-login around `engine.accounts`; sessions live on the server.
 
-from typing import Any
+A right password that waits for a second factor is no session: nobody is signed in by it, and its
+token lies in the cookie under another name.
+"""
+
+from typing import Any, Final
 
 from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
 from flask_login import (
@@ -13,9 +17,12 @@ from flask_login import (
 from werkzeug.wrappers import Response
 
 from engine import accounts
-from engine.accounts import SignedIn, SignInRefused
+from engine.accounts import Pending, Session, SignedIn, SignInRefused
+from engine.attempts import TooManyFailures, place_of
 from engine.looks import find_scale
 from engine.people import By
+from engine.second_step import Waiting, waiting
+from web.anonymous import source
 from web.texts import refusal
 from web.visit import at, by, here, house, local_path, reads, see_other, writes
 
@@ -23,6 +30,7 @@ pages = Blueprint("signin", __name__)
 
 # What a person chose for this browser outlives their session.
 CHOSEN = ("language", "scale", "theme")
+WAITING: Final = "waiting"
 
 
 class User:
@@ -36,6 +44,7 @@ class User:
         self.token = token
         self.account = signed_in.account
         self.person = signed_in.person
+        self.signed_in = signed_in
         self.by: By = signed_in.by
 
     def get_id(self) -> str:
@@ -71,15 +80,24 @@ def load(token: str) -> User | None:
 
 def ask() -> Response:
     """Send whoever is not signed in to the sign-in page, and back here afterwards."""
-    wanted = here() if request.method == "GET" else None
-    return redirect(url_for("signin.form", next=wanted), 303)
+    to = "signin.form" if who_waits() is None else "second_factor.page"
+    return redirect(url_for(to, next=here() if request.method == "GET" else None), 303)
+
+
+def who_waits() -> Waiting | None:
+    """The sign-in of this browser that waits for its second factor, if one does."""
+    token = session.get(WAITING)
+    if not token:
+        return None
+    with reads() as conn:
+        return waiting(conn, house().field_key, token, at=at())
 
 
 @pages.get("/sign-in")
 def form() -> str | Response:
     """The sign-in page."""
     if current_user.is_authenticated:
-        return redirect(_wanted(), 303)
+        return redirect(wanted(), 303)
     return render_template("signin.html", name="", told=None)
 
 
@@ -87,19 +105,39 @@ def form() -> str | Response:
 def enter() -> Any:
     """Sign in with account name and password."""
     name = request.form.get("name", "").strip()
+    password = request.form.get("password", "")
     try:
-        opened = accounts.sign_in(house().database, name, request.form.get("password", ""), at=at())
-    except SignInRefused as refused:
+        opened = accounts.sign_in(house().database, name, password, at=at(), place=place())
+    except (SignInRefused, TooManyFailures) as refused:
         return render_template("signin.html", name=name, told=refusal(refused)), 403
-    chosen = {key: session[key] for key in CHOSEN if key in session}
-    # A new cookie for a new session: a token planted before signing in is worth nothing after.
-    session.clear()
-    session.update(_with_own_scale(chosen, opened.person))
-    session.permanent = True
+    if isinstance(opened, Pending):
+        _renew_cookie()
+        session[WAITING] = opened.token
+        return redirect(url_for("second_factor.page", next=request.args.get("next")), 303)
+    let_in(opened)
+    return redirect(wanted(), 303)
+
+
+def let_in(opened: Session) -> None:
+    """Let this browser have the session that was just opened."""
+    _renew_cookie()
+    _keep_own_scale(opened.person)
     signed_in = SignedIn(opened.account, opened.person, "web", "zh", stale=False)
     login_user(User(opened.token, signed_in))
     session.pop("_id", None)  # flask-login's hash of address and browser
-    return redirect(_wanted(), 303)
+
+
+def place() -> str:
+    """What the place this request comes from is called today, for counting failures."""
+    return place_of(house().field_key, source(), at())
+
+
+def _renew_cookie() -> None:
+    """Begin a new cookie: a token planted before signing in is worth nothing after."""
+    chosen = {key: session[key] for key in CHOSEN if key in session}
+    session.clear()
+    session.update(chosen)
+    session.permanent = True
 
 
 @pages.post("/sign-out")
@@ -131,12 +169,14 @@ def change_password() -> Any:
     return see_other("signin.form")
 
 
-def _with_own_scale(chosen: dict[str, str], person: str) -> dict[str, str]:
-    """What this browser was told, else the size this person chose elsewhere."""
+def _keep_own_scale(person: str) -> None:
+    """Show pages at the size this person chose elsewhere, unless this browser was told another."""
     with reads() as conn:
         scale = find_scale(conn, person)
-    return {"scale": scale, **chosen} if scale else chosen
+    if scale:
+        session.setdefault("scale", scale)
 
 
-def _wanted() -> str:
+def wanted() -> str:
+    """Where whoever signs in wanted to go."""
     return local_path(request.args.get("next"), url_for("inbox.mine"))

@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -29,12 +29,17 @@ logger = logging.getLogger("shaoji.pages")
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What all requests of one application share."""
+    """What all requests of one application share.
+
+    device_clock: the wall clock, which telephones go by. field_key: locks second factors.
+    """
 
     settings: Settings
     database: Engine
     clock: Callable[[], datetime]
     vault: Vault
+    device_clock: Callable[[], datetime]
+    field_key: bytes = field(repr=False)
 
 
 def utc_now() -> datetime:
@@ -64,6 +69,11 @@ def at() -> datetime:
         g.at = house().clock()
     instant: datetime = g.at
     return instant
+
+
+def device_at() -> datetime:
+    """The instant on people's telephones: the wall clock's, even where another year is played."""
+    return house().device_clock()
 
 
 def by() -> By:

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyotp import TOTP
 
 from audit import log
 from audit.entries import ENGINE, Draft, Entry, seal
 from audit.vocabulary import RECORDS, TYPES, VALUES, check, parse_fields, tables
 from engine.accounts import (
+    Session,
     SignInRefused,
     change_password,
     create_account,
     disable_account,
+    find_account,
     hash_password,
     sign_in,
     sign_out,
@@ -24,10 +27,17 @@ from engine.accounts import (
 from engine.api_tokens import create_token, revoke_token
 from engine.calendar_versions import publish_calendar
 from engine.exports import record_export
+from engine.factor_keeping import (
+    remove_second_factor,
+    renew_recovery_codes,
+    reset_second_factor,
+    unlock_account,
+)
 from engine.holding import claim_task, delegate_task, reassign_task, release_task
 from engine.inquiries import record_acts_export, record_search
 from engine.oversight import answer_supervision, supervise, urge
 from engine.people import (
+    By,
     close_unit,
     correct_name,
     create_unit,
@@ -38,6 +48,8 @@ from engine.people import (
     register_person,
     rename_unit,
 )
+from engine.second_factor import proposed
+from engine.second_step import confirm, enrol
 from engine.timekeeping import (
     grant_extension,
     list_standing,
@@ -214,6 +226,8 @@ def test_accounts_and_sessions_are_in_the_vocabulary(street: Street) -> None:
     with pytest.raises(SignInRefused):
         sign_in(street.database, "wang", "wrong", at=street.at)
     session = sign_in(street.database, "wang", "correct horse battery", at=street.later(minutes=1))
+    assert isinstance(session, Session)
+    second_factors(street, session, clerk)
     street.do(sign_out, session.token)
     sign_in(street.database, "li", "correct horse battery", at=street.later(minutes=1))
     token = street.do(
@@ -231,6 +245,26 @@ def test_accounts_and_sessions_are_in_the_vocabulary(street: Street) -> None:
     )  # fmt: skip
     accounts = {name for name, t in TYPES.items() if t.stream in ("@accounts", "@access")}
     assert accounts <= types(street)
+
+
+def second_factors(street: Street, session: Session, clerk: By) -> None:
+    """Enrol one, renew its codes, use one up, remove it, have another one reset; a lock-out."""
+    database, wang, key = street.database, street.by("head"), bytes(32)
+    for take_off in (
+        lambda: street.do(remove_second_factor, "wang", by=wang),
+        lambda: street.do(reset_second_factor, "wang", reason="丢失", by=clerk),
+    ):
+        with database.begin() as conn:
+            secret = proposed(conn, key, find_account(conn, "wang").id, session.token)
+        told = {"at": street.at, "device_at": street.at}
+        enrol(database, key, session.token, TOTP(secret).at(street.at), **told)
+        codes = street.do(renew_recovery_codes, key, "wang", by=wang)
+        confirm(database, key, session.token, codes[0], **told)
+        take_off()
+    for _ in range(5):
+        with pytest.raises(SignInRefused):
+            sign_in(database, "wang", "wrong", at=street.at)
+    street.do(unlock_account, "wang", reason="本人到场", by=clerk)
 
 
 def test_holding_turning_and_timing_a_step_are_in_the_vocabulary(street: Street) -> None:

@@ -3,12 +3,26 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from pyotp import TOTP
+from sqlalchemy import update
 
+from engine.accounts import (
+    Pending,
+    SignInRefused,
+    account_table,
+    find_account,
+    hash_password,
+    sign_in,
+)
+from engine.database import open_database
+from engine.second_factor import proposed
+from engine.second_step import enrol_and_enter
 from web.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -160,3 +174,54 @@ def test_the_demonstration_is_built_once_told_and_reported_on(shaoji: Shaoji) ->
     next(path for path in Path("var/evidence").glob("??/??/*")).unlink()
     lost = told(shaoji("verify", "--evidence", "--json", code=1))["problems"]
     assert [problem["what"][-7:] for problem in lost] == ["missing"]
+
+
+# --- signing in -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lost(founded: Shaoji) -> Shaoji:
+    """A street whose only administrator has enrolled an app, lost it, and is locked out."""
+    database, at = open_database("sqlite:///var/shaoji.db"), datetime.now(UTC)
+    with database.begin() as conn:
+        account = find_account(conn, "admin")
+        conn.execute(update(account_table).values(password_hash=hash_password("right password")))
+    entered = sign_in(database, "admin", "right password", at=at)
+    assert isinstance(entered, Pending)
+    with database.begin() as conn:
+        secret = proposed(conn, bytes(32), account.id, entered.token)
+    told = {"at": at, "device_at": at}
+    enrol_and_enter(database, bytes(32), entered.token, TOTP(secret).at(at), **told)
+    for _ in range(5):
+        with pytest.raises(SignInRefused):
+            sign_in(database, "admin", "wrong password", at=at)
+    database.dispose()
+    return founded
+
+
+def test_the_only_administrator_gets_back_in_by_the_command_line(lost: Shaoji) -> None:
+    assert (
+        "已重设 admin"
+        in lost("user", "reset-second-factor", "admin", "--reason", "手机丢了").output
+    )
+    assert "已解除 admin" in lost("user", "unlock", "admin", "--reason", "本人到场").output
+    last = "SELECT body FROM event WHERE stream = '@accounts' ORDER BY seq DESC LIMIT 2"
+    with sqlite3.connect("var/shaoji.db") as db:
+        bodies = [json.loads(row[0]) for row in db.execute(last)]
+    assert [body["type"] for body in bodies] == ["account.unlocked", "factor.reset"]
+    assert all("person" not in body["actor"] for body in bodies)
+    assert (
+        "没有启用"
+        in lost("user", "reset-second-factor", "admin", "--reason", "再来", code=1).output
+    )
+    assert "没有锁定" in lost("user", "unlock", "admin", "--reason", "再来", code=1).output
+
+
+@pytest.mark.parametrize("act", ["reset-second-factor", "unlock"])
+def test_in_an_administrators_name_the_command_line_helps_only_others(
+    lost: Shaoji, act: str
+) -> None:
+    told = lost("user", act, "admin", "--reason", "手机丢了", "--by", "admin", code=1)
+    assert "另一位管理员" in told.output
+    assert "没有账号 nobody" in lost("user", act, "nobody", "--reason", "r", code=1).output
+    assert "请写明理由" in lost("user", act, "admin", "--reason", " ", code=1).output

@@ -6,8 +6,8 @@ engine.schema rebuilds the projections after upgrading.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:

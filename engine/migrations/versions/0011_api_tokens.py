@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0023"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:
