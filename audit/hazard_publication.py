@@ -21,7 +21,11 @@ from audit.publication import THRESHOLD, Cell, merged
 ASSIGNED, CLOSING = "assign", "close"
 # The columns, from all of them to the least that can be told.
 FULL: Final = ("reported", "confirmed", "rectified", "in_time", "median_days", "open", "overdue")
-COLUMNS: Final = (FULL, FULL[:-1], (*FULL[:3], "median_days", "open"), FULL[:1])
+_LEFT_OUT: Final = (
+    (), ("overdue",), ("confirmed",), ("confirmed", "overdue"), ("confirmed", "in_time", "overdue"),
+    ("confirmed", "open", "overdue"), ("confirmed", "in_time", "open", "overdue"), FULL[1:],
+)  # fmt: skip
+COLUMNS: Final = tuple(tuple(n for n in FULL if n not in out) for out in _LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,13 @@ class Row:
 class Published:
     """What is published. columns: which figures every row has, the same for all.
 
-    categories: reported hazards by row and category, adding up to the rows. Empty where the street
-    has fewer than the threshold.
+    whole: the street in one row, with all figures large enough for it; None where it has fewer
+    hazards than the threshold, and then there are no rows. categories: reported hazards by row and
+    category, adding up to the rows.
     """
 
     columns: tuple[str, ...]
+    whole: Row | None
     rows: tuple[Row, ...]
     categories: tuple[Cell, ...]
     threshold: int
@@ -149,21 +155,29 @@ def hazards(
         if since <= one.opened < until and not one.imported:
             by_unit.setdefault(unit_of(one.unit), []).append(one)
     everything = [one for group in by_unit.values() for one in group]
-    columns = _columns(everything, threshold)
-    if columns is None:
-        return Published(COLUMNS[-1], (), (), threshold)
-    groups = _together(by_unit, columns, threshold)
+    fitting = [one for one in COLUMNS if everything and _fit(everything, one, threshold)]
+    if not fitting:
+        return Published(COLUMNS[-1], None, (), (), threshold)
+    columns, groups = _telling(by_unit, fitting, threshold)
     rows = [_row(units, cases, columns) for units, cases in groups]
     counted = Counter((_joined(units), one.category) for units, cases in groups for one in cases)
     cells = [
         Cell(tuple(cell.units[0].split("+")), cell.categories, cell.count)
         for cell in merged(counted, threshold)
     ]
-    return Published(columns, tuple(rows), tuple(cells), threshold)
+    whole = _row(tuple(sorted(by_unit)), everything, fitting[0])
+    return Published(columns, whole, tuple(rows), tuple(cells), threshold)
 
 
-def _columns(cases: Sequence[Fate], threshold: int) -> tuple[str, ...] | None:
-    return next((one for one in COLUMNS if cases and _fit(cases, one, threshold)), None)
+def _telling(
+    by_unit: Mapping[str, list[Fate]], fitting: Sequence[tuple[str, ...]], threshold: int
+) -> tuple[tuple[str, ...], list[_Group]]:
+    """As many figures as leave half of the communities apart, else as few as there are."""
+    for columns in fitting:
+        groups = _together(by_unit, columns, threshold)
+        if 2 * len(groups) >= len(by_unit):
+            return columns, groups
+    return fitting[-1], _together(by_unit, fitting[-1], threshold)
 
 
 def _together(
@@ -193,11 +207,14 @@ def _fit(cases: Sequence[Fate], columns: tuple[str, ...], threshold: int) -> boo
 def _parts(cases: Sequence[Fate], columns: tuple[str, ...]) -> list[int]:
     """The figures that share nothing, which everything told is a sum of."""
     row = _counted(cases)
-    if columns == COLUMNS[-1]:
+    if "rectified" not in columns:
         return [row["reported"]]
-    going = row["confirmed"] - row["rectified"]
-    waiting = row["open"] - going
-    parts = [row["rectified"], going, waiting, row["reported"] - row["confirmed"] - waiting]
+    parts, rest = [row["rectified"]], row["reported"] - row["rectified"]
+    if "open" in columns:
+        going = row["confirmed"] - row["rectified"] if "confirmed" in columns else 0
+        parts += [going, row["open"] - going]
+        rest -= row["open"]
+    parts.append(rest)
     if "in_time" in columns:
         parts += [row["in_time"], row["rectified"] - row["in_time"]]
     if "overdue" in columns:

@@ -23,7 +23,7 @@ from engine.schema import create_schema
 from engine.vault import close_vault
 from engine.vault_key import open_kept
 from web.config import Settings
-from web.demo import ACCOUNTS, BEGIN, ORIGIN, build_street, codes
+from web.demo import ACCOUNTS, BEGIN, ORIGIN, build_street, codes, door_codes
 from web.quantities import ZONE
 
 # On its seal: whoever sees one of its reports knows that everything in it is invented.
@@ -45,6 +45,8 @@ def prepare(settings: Settings, *, size: str, progress: Progress) -> tuple[Setti
     Raises NotTheDemonstration for a database that holds something else.
     """
     demo = replace(settings, origin=ORIGIN, demo=True, cookie_secure=False)
+    # Nobody who tries the demonstration may call a real one.
+    demo = replace(demo, emergency=settings.emergency or "000-0119（演示）")
     there = _is_there(settings.database_url)
     # Real keys, drawn here: what they sign is invented, how it is checked is not.
     make_keys(settings.keys, ORIGIN, ORGANISATION, at=BEGIN)
@@ -74,6 +76,8 @@ def sentences(settings: Settings, built: bool, port: int) -> list[str]:
         *accounts,
         "演示回执码，在“信箱”里输入 / receipt codes, for the mailbox:",
         *(f"  {one.code}  {one.what}" for one in codes()),
+        "网格码，像居民扫码那样打开 / codes on doors, opened as by scanning:",
+        *(f"  http://127.0.0.1:{port}/q/{one.code}  {one.what}" for one in door_codes()),
         f"网址 / address: http://127.0.0.1:{port}",
     ]
 

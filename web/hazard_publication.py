@@ -90,6 +90,7 @@ def page() -> str:
         street=found.street,
         heads=[say(HEADS[name]) for name in found.hazards.columns],
         lines=lines(found),
+        whole=whole(found),
         total=sum(row.reported for row in found.hazards.rows),
         whistles=[
             (_units(found, cell.units), len(cell.units) > 1, cell.count) for cell in found.whistles
@@ -199,6 +200,13 @@ def lines(found: Figures) -> list[Line]:
     return sorted(told, key=lambda line: line.units)
 
 
+def whole(found: Figures) -> list[tuple[str, str]]:
+    """The figures of the whole street: head and words, those that are large enough to be told."""
+    row = found.hazards.whole
+    named = [name for name in FULL if row is not None and getattr(row, name) is not None]
+    return [(say(HEADS[name]), _figure(row, name)) for name in named if row is not None]
+
+
 def _line(found: Figures, row: Row) -> Line:
     cells = [cell for cell in found.hazards.categories if cell.units == row.units]
     return Line(
@@ -232,7 +240,8 @@ def as_csv(found: Figures) -> str:
     out = StringIO()
     written = csv.writer(out, lineterminator="\n")
     written.writerow(["what", "units", "classes", *FULL])
-    for row in found.hazards.rows:
+    street_ = [found.hazards.whole] if found.hazards.whole else []
+    for row in (*street_, *found.hazards.rows):
         told = ["" if getattr(row, name) is None else getattr(row, name) for name in FULL]
         written.writerow(["hazards", _plain(found, row.units), "", *told])
     for cell in found.hazards.categories:

@@ -136,13 +136,15 @@ def test_no_figure_and_no_difference_of_figures_is_small(told: list[Fate]) -> No
     for row in found.rows:
         values = [getattr(row, name) for name in found.columns if name != "median_days"]
         values += [cell.count for cell in found.categories if cell.units == row.units]
-        if len(found.columns) > 1:
-            assert row.confirmed is not None
-            assert row.rectified is not None
-            assert row.open is not None
-            going = row.confirmed - row.rectified
-            waiting = row.open - going
-            values += [going, waiting, row.reported - row.confirmed - waiting]
+        if "rectified" in found.columns:
+            rest = row.reported - row.rectified  # type: ignore[operator]
+            going = 0
+            if "confirmed" in found.columns:
+                going = row.confirmed - row.rectified  # type: ignore[operator]
+            if "open" in found.columns:
+                values += [going, row.open - going]  # type: ignore[operator]
+                rest -= row.open  # type: ignore[operator]
+            values.append(rest)
         if "in_time" in found.columns:
             values.append(row.rectified - row.in_time)  # type: ignore[operator]
         if "overdue" in found.columns:
@@ -168,10 +170,38 @@ def test_rows_share_nothing_and_leave_nothing_out(told: list[Fate]) -> None:
     assert found.columns in COLUMNS
 
 
-def test_each_set_of_columns_tells_less_than_the_one_before() -> None:
+def test_communities_are_kept_apart_by_telling_fewer_figures_of_each() -> None:
+    names = [f"u-{n}" for n in range(6)]
+    cases = [made(name, days=3.0) for name in names for _ in range(5)] + [made(n) for n in names]
+    found = published(*cases)
+    assert len(found.rows) >= 3
+    assert "open" not in found.columns
+    assert found.whole is not None
+    assert (found.whole.reported, found.whole.open) == (36, 6)
+
+
+@given(st.lists(cases, max_size=60))
+def test_the_whole_street_is_the_sum_of_its_rows(told: list[Fate]) -> None:
+    found = published(*told)
+    if found.whole is None:
+        assert found.rows == ()
+        return
+    for name in set(found.columns) - {"median_days"}:
+        assert getattr(found.whole, name) == sum(getattr(row, name) for row in found.rows)
+
+
+def test_the_sets_of_columns_go_from_all_to_one() -> None:
     assert COLUMNS[0] == FULL
+    assert COLUMNS[-1] == ("reported",)
     for more, less in pairwise(COLUMNS):
-        assert set(less) < set(more)
+        assert len(less) <= len(more)
+        assert less[0] == "reported"
+
+
+def test_a_single_report_not_looked_at_yet_does_not_hide_the_rest() -> None:
+    found = published(*[made(days=2.0)] * 6, *[made()] * 5, made(confirmed=False))
+    assert found.columns == ("reported", "rectified", "in_time", "median_days", "open", "overdue")
+    assert found.rows[0].open == 6
 
 
 @given(st.lists(cases, max_size=30))

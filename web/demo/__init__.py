@@ -6,6 +6,7 @@ Part of where the application is put together: it has a clock of its own, the vi
 
 from web.demo.build import StreetBuilt as StreetBuilt
 from web.demo.build import build_street as build_street
+from web.demo.doors import door_codes as door_codes
 from web.demo.hotline import Code as Code
 from web.demo.hotline import codes as codes
 from web.demo.town import ACCOUNTS as ACCOUNTS

@@ -21,6 +21,7 @@ from engine.vault import Vault
 from web.demo.among import AMONG, plan_among
 from web.demo.chance import Chance
 from web.demo.conduct import notice
+from web.demo.doors import plan_doors
 from web.demo.hotline import PROCESS as HOTLINE
 from web.demo.hotline import Code, codes, drawn, plan_hotline, vault_of
 from web.demo.life import World, begin
@@ -82,6 +83,7 @@ def build_street(
     _plan_reports(world, stories)
     _plan_people(world)
     plan_among(world)
+    plan_doors(world)
     plan_hotline(world, drawn(vault) if vault else vault_of("sqlite://", bytes(32)))
     _live(engine, world, progress)
     with engine.connect() as conn:
