@@ -41,7 +41,7 @@ KINDS: Final[tuple[tuple[str, str, frozenset[str]], ...]] = (
         "sealed",
         later("看密封内容、身份"),
         frozenset(
-            {"content.read", "unseal.requested", "unseal.granted", "unseal.denied",
+            {"content.read", "file.viewed", "unseal.requested", "unseal.granted", "unseal.denied",
              "identity.viewed", "mailbox.written", "accusation.handed_over", "sealed.destroyed"}
         ),
     ),

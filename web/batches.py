@@ -15,8 +15,9 @@ from engine.report_jobs import Job, NoSuchJob
 from engine.rights import places_seen
 from engine.search import case_named, search
 from web.cases import asked_query
+from web.confirming import confirmed
 from web.report_jobs import PATIENCE, is_gone
-from web.texts import either, language
+from web.texts import either, language, later
 from web.visit import at, by, fresh_key, key, reads, see_other, settings, writes
 
 pages = Blueprint("batches", __name__)
@@ -66,6 +67,7 @@ def _refusal(conn: Connection, case: str) -> str:
 
 @pages.post("/exports")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("一次导出多件责任报告"))
 def ask() -> Any:
     """Ask for the reports of the cases ticked, and of those typed in by their numbers."""
     try:
@@ -103,6 +105,7 @@ def page(job_id: str) -> str:
 
 @pages.get("/exports/<job_id>/file")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("下载责任报告"))
 def file(job_id: str) -> Response:
     """The ZIP whose hash is on the record, for whoever asked and may still export what is in it."""
     with reads() as conn:

@@ -18,13 +18,14 @@ from engine.report_jobs import Job, NoSuchJob
 from engine.rights import places_reported
 from web.conduct_text import ConductText
 from web.conducting import CONDUCT
+from web.confirming import confirmed
 from web.desk import person_groups, unit_groups
 from web.forms import Groups
 from web.moments import read_day
 from web.quantities import ZONE
 from web.records import names
 from web.report_jobs import STAGES, is_gone
-from web.texts import either, language, say
+from web.texts import either, language, later, say
 from web.visit import at, by, fresh_key, key, reads, see_other, settings, writes
 
 pages = Blueprint("conduct", __name__)
@@ -63,6 +64,7 @@ def _form(refused: Refusal | None = None) -> str:
 
 @pages.post("/conduct")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("出具履责报告"))
 def ask() -> Any:
     """Put on the record that somebody is looked up, and have the report made."""
     try:
@@ -110,6 +112,7 @@ def page(job_id: str) -> str:
 
 @pages.get("/conduct/<job_id>/file")
 @login_required  # type: ignore[untyped-decorator]
+@confirmed(later("下载履责报告"))
 def file(job_id: str) -> Response:
     """The PDF whose hash is on the record, for whoever asked and may still have it made."""
     with reads() as conn:

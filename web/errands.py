@@ -36,7 +36,7 @@ def errands() -> list[Errand]:
     if keeps:
         found.append(Errand(url_for("admin.home"), say("登记和管理"), urgent=False))
         found.append(Errand(url_for("sign_ins.everybody"), say("账号和登录"), urgent=False))
-    found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
     if reports:
+        found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
         found.append(Errand(url_for("batches.choose"), say("批量导出责任报告"), urgent=False))
     return found

@@ -9,6 +9,7 @@ TWINS = {
 }
 ADMINISTERED = "whoever keeps the register looks at each change; a token must not make people"
 OWN = "where somebody is told things is theirs to say, with their session"
+SELF = "who it is at the keyboard is shown by a person, not by a token"
 # What no program does for a person, and why.
 NOT_BY_A_PROGRAM = {
     "/sign-in": "a token takes its place",
@@ -16,6 +17,19 @@ NOT_BY_A_PROGRAM = {
     "/password": "a token must not lock its owner out",
     "/me/tokens": "a token must not make tokens",
     "/me/tokens/<token>/revocation": "its owner decides, with their session",
+    "/confirm": SELF,
+    "/second-factor": SELF,
+    "/second-factor/enrolment": SELF,
+    "/me/sign-in/codes": SELF,
+    "/me/sign-in/enrolment": SELF,
+    "/me/sign-in/removal": SELF,
+    "/me/sign-in/sessions/<session_id>/end": SELF,
+    "/me/sign-in/sessions/end-others": SELF,
+    "/sign-ins/<name>/end": ADMINISTERED,
+    "/sign-ins/<name>/reset": ADMINISTERED,
+    "/sign-ins/<name>/unlock": ADMINISTERED,
+    "/conduct": "a look at somebody's record of duties takes a confirmation of who looks",
+    "/exports": "many reports leave by one act, which takes a confirmation of who lets them",
     "/display": "how a browser shows pages",
     "/complain": "complainants are nobody: they have no account, and so no token",
     "/mailbox": "complainants are nobody: they have no account, and so no token",
