@@ -49,6 +49,13 @@ ONLY_AFTER_AN_ACT = {
     "admin.refused_rows": "a sheet was sent",
     "admin.next_calendar": "a calendar was sent",
     "admin.next_definition": "a definition was sent",
+    "cases.site_code": "a code was shown",
+    "confirming.page": "a confirmation is asked for",
+    "second_factor.page": "a password was right, and a code is missing",
+    "conduct.page": "somebody asked for a record of duties",
+    "conduct.file": "somebody asked for a record of duties",
+    "batches.page": "somebody asked for many reports",
+    "batches.file": "somebody asked for many reports",
     "followed.ask": "a receipt was typed in",
     "feed.events": "somebody made an address for their calendar",
     "feed.tasks": "somebody made an address for their calendar",
@@ -61,11 +68,9 @@ NOBODY = ""
 # each opens a list with other filters.
 PEOPLE = 2
 LISTS = 2
-# What is on paper, or offered to one person only: the code on a door, a code for whoever comes, an
-# objection before signing.
+# What is on paper, or offered to one person only: the code on a door, an objection before signing.
 STARTS = {
     NOBODY: [f"/q/{one.code}" for one in door_codes()],
-    "whistle": ["/cases/whistle-2026-00005"],
     "property": ["/cases/hazard-2026-00244/tasks/sign_in%231"],
 }
 
