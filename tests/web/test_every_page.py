@@ -39,6 +39,7 @@ NO_PAGE = {
     "offline.session": "asked by a script",
     "cases.diagram": "drawn by a script",
     "evidence.thumbnail": "a picture in a page",
+    "kept_receipts.proof": "beside a receipt, once a checkpoint covers it",
     "receipts.kept_proof": "beside a receipt that was typed in",
     "receipts.kept_text": "beside a receipt that was typed in",
     "reports.file": "somebody asked for a report",

@@ -335,7 +335,7 @@ def test_ones_own_sessions_are_told_and_can_be_ended(signed_in: Enter, h: Hotlin
     page = main_of(who.text("/me/sign-in"))
     assert "3 处" in page
     assert page.count("就是这里") == 1
-    assert page.count("退出这一处") == 2
+    assert page.count(">退出这一处<") == 2
     ends = re.findall(r'action="(/me/sign-in/sessions/[0-9a-f]{16}/end)"', page)
     oldest = ends[-1]
     assert signed_in("searcher").post(oldest).status_code == 404
