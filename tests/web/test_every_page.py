@@ -267,6 +267,7 @@ def test_pictures_of_the_documents(
 
 def whole(page: Page) -> Page:
     """The page unrolled: what stands under the bar at the foot of a phone is met by scrolling."""
+    page.wait_for_load_state("networkidle")  # a drawing or a photo that comes late makes it longer
     height = page.evaluate("document.documentElement.scrollHeight + 200")
     page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
     return page
