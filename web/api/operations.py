@@ -82,8 +82,9 @@ def gives(
     """Declare an operation that gives out a file of this media type."""
 
     def declare(view: View) -> View:
-        content = {media: {"schema": {"type": "string", "format": "binary"}}}
-        given: Given = {200: {"description": "The file", "content": content}}
+        bytes_: dict[str, str] = {"type": "string", "format": "binary"}
+        schema = {"type": "object"} if media.endswith("json") else bytes_
+        given: Given = {200: {"description": "The file", "content": {media: {"schema": schema}}}}
         subject_.get(rule, responses=given, **_declaration(subject_, view, summary, scopes))(view)
         return view
 
