@@ -1,14 +1,12 @@
-"""Whole days, on a phone and at a desk: everybody signs in as themselves, up to the proof.
+"""The day of a hazard, on a phone and at a desk: everybody signs in as themselves, to the proof.
 
-A hazard from the code on a door to its closing and to a report that a discipline officer checks
-without us; an anonymous complaint to the published count.
+From the code on a door to the closing, and to a report that a discipline officer checks without us.
 """
 
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,6 +20,7 @@ from engine.people import grant_post, register_person
 from engine.place_codes import issue
 from tests.conftest import ORIGIN, ROOT, Street
 from tests.web.conftest import PASSWORD
+from tests.web.hands import do, fill
 from tests.web.resident_pages import cases
 from tests.web.resident_pages import cheap_codes as cheap_codes
 from tests.web.test_browser import DESK, PHONE, Hand, Sit
@@ -38,49 +37,6 @@ pytestmark = [
 ]
 
 ALL_HOLDS, SOMETHING_IS_WRONG, SOME_NOT_CHECKED = 0, 1, 3
-
-
-def fill(hand: Hand, **told: Any) -> None:
-    """Answer the questions of a form as a hand would: cards are pressed, words are typed."""
-    page = hand.page
-    for name, value in told.items():
-        for one in value if isinstance(value, list) else [value]:
-            field = page.locator(f'[name="{name}"]')
-            kind = field.first.evaluate("e => e.type")
-            if kind in ("radio", "checkbox"):
-                card = page.locator(f'[name="{name}"][value="{_word(one)}"]')
-                card.evaluate(
-                    "e => { const fold = e.closest('details'); if (fold) fold.open = true }"
-                )
-                card.check(force=True)
-            elif kind == "select-one":
-                field.select_option(_word(one))
-            else:
-                field.fill(_word(one))
-
-
-def _word(value: Any) -> str:
-    return "true" if value is True else str(value)
-
-
-def do(hand: Hand, title: str, **told: Any) -> None:
-    """Take the step with this title from the lists, answer it, and submit it."""
-    hand.open("/inbox")
-    if hand.page.get_by_role("link", name=title, exact=True).count() == 0:
-        hand.open("/inbox/claimable")
-    hand.check_layout()
-    hand.follow(title)
-    hand.check_layout()
-    photos = {name: told.pop(name) for name in list(told) if name.startswith("evidence_")}
-    fill(hand, **told)
-    for name, path in photos.items():
-        hand.page.set_input_files(f"input[name={name}] >> nth=-1", path)
-    with hand.page.expect_event("load"):
-        hand.page.locator(".work__form .btn--go").click()
-    assert "已提交" in hand.page.inner_text("[role=status]"), hand.page.inner_text("main")
-
-
-# --- a hazard -------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from tests.conftest import Street
-from tests.engine.hotline_street import Hotline
+from tests.engine.hotline_street import STEPS, Hotline
+from tests.web.hands import do
 from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
 from tests.web.hotline_pages import Resident
 from tests.web.test_browser import DESK, PHONE, Hand, Sit
@@ -15,6 +16,11 @@ from tests.web.test_browser import sit as sit
 
 pytestmark = pytest.mark.browser
 WORDS = "报修三次都说修好了，其实没有修。"
+# Who does which step of a complaint that was taken up, each at a browser of their own.
+STAFF = (
+    ("assigner", "dispatch"), ("searcher", "declare"), ("searcher", "investigate"),
+    ("verifier", "verify"), ("publisher", "check_figures"), ("desk", "reply"), ("caller", "ask"),
+)  # fmt: skip
 
 
 def complain(hand: Hand, path: str = "/complain?place=u-micro-1") -> str:
@@ -38,17 +44,21 @@ def open_mailbox(hand: Hand, code: str) -> None:
     hand.check_layout()
 
 
-def test_an_anonymous_complaint_from_form_to_answer(
-    sit: Sit, h: Hotline, web_street: Street
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["390", "1280"])
+def test_an_anonymous_complaint_from_form_to_the_published_count(
+    sit: Sit, h: Hotline, web_street: Street, size: dict[str, int]
 ) -> None:
-    resident = sit()
+    for _ in range(2):  # figures under three are not told
+        h.report().do("accept").do("dispatch").do("declare").do("investigate").do("verify")
+        h.do("check_figures").do("reply").do("revisit").wait(days=1)
+    resident = sit(viewport=size)
     code = complain(resident)
     assert re.fullmatch(r"\d{16}", code)
     assert "只显示这一次" in resident.page.inner_text("main")
     assert resident.page.context.cookies() == []
 
     web_street.later(minutes=30)
-    desk = sit("desk", viewport=DESK)
+    desk = sit("desk", viewport=size)
     desk.follow("看看可认领的 1 件")
     desk.follow("投诉举报")
     desk.submit("认领")
@@ -72,9 +82,32 @@ def test_an_anonymous_complaint_from_form_to_answer(
     assert WORDS not in page.content()
     assert page.context.cookies() == []
 
-    h.do("dispatch").do("declare").do("investigate").do("verify").do("reply")
+    for name, element in STAFF:
+        web_street.later(minutes=20)
+        _, told = STEPS[element]
+        do(sit(name, viewport=size), "投诉举报", **told)
     web_street.later(days=1)
     open_mailbox(resident, code)
+    assert "已看过，请看信箱" in page.inner_text(".letters")
+    web_street.later(days=7)  # nobody has corrected the figures
+    for case in (1, 2, 3):
+        h.at(f"hotline-2026-0000{case}").wait()
+    web_street.later(days=25)  # the month is over
+    resident.open("/public")
+    resident.check_layout()
+    assert "查实 3 件" in page.inner_text("h1")
+    h.street.check()
+
+
+def test_whoever_does_not_accept_the_answer_has_it_looked_at_by_somebody_else(
+    sit: Sit, h: Hotline
+) -> None:
+    resident = sit()
+    code = complain(resident)
+    h.do("accept").do("dispatch").do("declare").do("investigate").do("verify").do("reply")
+    h.street.later(days=1)
+    open_mailbox(resident, code)
+    page = resident.page
     page.get_by_text("不认可结果，或有新情况").first.click()
     page.get_by_text("没有，只是不认可").click()
     page.fill("#f-text", "还是没有修。")
