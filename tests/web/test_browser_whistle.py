@@ -1,4 +1,4 @@
-"""A whistle in a real browser on a phone: two departments, a code read here and typed there."""
+"""A whistle in a real browser: three departments, a code read here and typed there."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 from engine.timekeeping import ring
 from tests.conftest import Street
 from tests.engine.whistle_street import Whistle
-from tests.web.test_browser import DESK, Hand, Sit, address, browser, sit  # noqa: F401
+from tests.web.test_browser import DESK, PHONE, Hand, Sit, address, browser, sit  # noqa: F401
 from tests.web.whistle_pages import *  # noqa: F403
 
 pytestmark = pytest.mark.browser
@@ -27,8 +27,16 @@ def do(hand: Hand, case: str, task: str, button: str, **typed: str) -> None:
     hand.submit(button)
 
 
-def test_a_whistle_from_blowing_to_closing_on_a_phone(sit: Sit, web_street: Street) -> None:  # noqa: F811
-    blower = sit("blower")
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["390", "1280"])
+def test_a_whistle_with_three_departments_from_blowing_to_closing(
+    sit: Sit,  # noqa: F811
+    web_street: Street,
+    size: dict[str, int],
+) -> None:
+    def enter(name: str) -> Hand:
+        return sit(name, viewport=size)
+
+    blower = enter("blower")
     page = blower.page
     blower.follow("吹哨")
     blower.check_layout()
@@ -43,11 +51,12 @@ def test_a_whistle_from_blowing_to_closing_on_a_phone(sit: Sit, web_street: Stre
     page.get_by_text("消防通道、消防设施、火情").click()
     page.get_by_text("从名录里选别的部门").click()
     blower.check_layout()
-    page.locator("input[name=departments][value=u-urban]").check()
+    for department in ("u-urban", "u-housing"):
+        page.locator(f"input[name=departments][value={department}]").check()
     blower.submit("吹哨")
     assert time.perf_counter() - began < 30, "a person has a minute"
     assert "哨已吹响" in page.inner_text("[role=status]")
-    assert "2 家里 0 家已到场" in page.inner_text("main")
+    assert "3 家里 0 家已到场" in page.inner_text("main")
     page.wait_for_selector(".bpmn--drawn")
     blower.check_layout()
 
@@ -56,7 +65,7 @@ def test_a_whistle_from_blowing_to_closing_on_a_phone(sit: Sit, web_street: Stre
     blower.submit("出示现场码")
     blower.check_layout()
     code = page.inner_text(".onspot__code")
-    fire = sit("fire")
+    fire = enter("fire")
     fire.open("/inbox/claimable")
     fire.check_layout()
     fire.follow("车棚冒烟")
@@ -70,13 +79,15 @@ def test_a_whistle_from_blowing_to_closing_on_a_phone(sit: Sit, web_street: Stre
     assert "已提交：报到" in fire.page.inner_text("[role=status]")
 
     web_street.later(minutes=4)
-    urban = sit("urban")
-    do(urban, "response-2026-00002", "arrive_at_once", "提交报到", site_code=code)
+    urban, housing = enter("urban"), enter("housing")
+    for hand, case in ((urban, "response-2026-00003"), (housing, "response-2026-00002")):
+        web_street.later(minutes=1)
+        do(hand, case, "arrive_at_once", "提交报到", site_code=code)
     blower.open("/cases/whistle-2026-00001")
-    assert "2 家里 2 家已到场" in page.inner_text("main")
+    assert "3 家里 3 家已到场" in page.inner_text("main")
     assert page.locator(".kin .first").count() == 1
 
-    desk = sit("desk")
+    desk = enter("desk")
     desk.open("/board")
     desk.check_layout()
     desk.open("/cases/whistle-2026-00001/tasks/name_lead%231")
@@ -88,14 +99,20 @@ def test_a_whistle_from_blowing_to_closing_on_a_phone(sit: Sit, web_street: Stre
     fire.page.fill("#f-seen", "接线板烧黑")
     choose(fire, "safe", "安全了")
     fire.submit("提交处置")
-    for hand, case in ((fire, "response-2026-00001"), (urban, "response-2026-00002")):
+    parts = (
+        (fire, "response-2026-00001"),
+        (urban, "response-2026-00003"),
+        (housing, "response-2026-00002"),
+    )
+    for hand, case in parts:
         hand.open(f"/cases/{case}/tasks/do_part%231")
         hand.page.fill("#f-done", "本单位的事办完")
         choose(hand, "no_photo", "应急处置")
         hand.submit("提交办理")
-    fire.open("/cases/response-2026-00002/tasks/release_part%231")
-    choose(fire, "decision", "办完了")
-    fire.submit("提交放行")
+    for case in ("response-2026-00002", "response-2026-00003"):
+        fire.open(f"/cases/{case}/tasks/release_part%231")
+        choose(fire, "decision", "办完了")
+        fire.submit("提交放行")
     desk.open("/cases/response-2026-00001/tasks/release_by_desk%231")
     choose(desk, "decision", "办完了")
     desk.submit("提交放行")
@@ -104,7 +121,7 @@ def test_a_whistle_from_blowing_to_closing_on_a_phone(sit: Sit, web_street: Stre
     fire.page.fill("#f-summary", "车棚清空，线路拆除")
     fire.submit("提交记录")
 
-    for case, hand in (("response-2026-00001", fire), ("response-2026-00002", urban)):
+    for hand, case in parts:
         blower.open(f"/cases/{case}/tasks/evaluate%231")
         blower.check_layout()
         assert "密封" in page.inner_text("main")
@@ -119,12 +136,12 @@ def test_a_whistle_from_blowing_to_closing_on_a_phone(sit: Sit, web_street: Stre
         choose(hand, "answer", "认可")
         hand.submit("提交申辩")
 
-    officer = sit("officer2")
+    officer = enter("officer2")
     officer.open("/cases/whistle-2026-00001/tasks/ratify%231")
     choose(officer, "decision", "该吹")
     officer.page.fill("#f-reason", "确有火情")
     officer.submit("提交追认")
-    closer = sit("closer")
+    closer = enter("closer")
     do(closer, "whistle-2026-00001", "close", "提交办结", summary="车棚已清，线路已拆")
     web_street.later(days=31)
     web_street.do(ring, "whistle-2026-00001")
@@ -134,7 +151,7 @@ def test_a_whistle_from_blowing_to_closing_on_a_phone(sit: Sit, web_street: Stre
     blower.submit("提交回看")
     blower.open("/cases/whistle-2026-00001")
     page.wait_for_selector(".bpmn--drawn")
-    assert "2 家里 2 家已到场，2 家已办结" in page.inner_text("main")
+    assert "3 家里 3 家已到场，3 家已办结" in page.inner_text("main")
     web_street.check()
 
 
