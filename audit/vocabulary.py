@@ -372,6 +372,13 @@ _TYPES: Final = (
         ("account.disabled", "停用账号",
          "The account opens no more sessions",
          "account:text reason:text"),
+        ("account.linked", "绑定统一登录",
+         ("Whom a provider knows by a subject signs in as this account from now on; the log has"
+          " a commitment to the subject (its field: provider_subject); by an administrator: why"),
+         "account:text link:text issuer:text subject_commitment:hash reason?:text"),
+        ("account.unlinked", "解除统一登录",
+         "That provider's word opens the account no more; by an administrator: why",
+         "account:text link:text reason?:text"),
         ("token.created", "创建接口令牌",
          "The owner made a token for another program; `token` = beginning of its SHA-256",
          "account:text token:text scopes:[text] expires:time"),
@@ -399,10 +406,11 @@ _TYPES: Final = (
     *_types("@access", "act", (
         ("session.opened", "登录",
          ("Somebody signed in, with a `code` of their app or a `recovery` code too;"
-          " `refused` = refusals since the last one recorded"),
-         "account:text session:text refused?:count factor?:text"),
+          " `refused` = refusals since the last one recorded; `link` = by a provider's word"),
+         "account:text session:text refused?:count factor?:text link?:text"),
         ("session.confirmed", "再次确认本人",
-         "Before something is seen or taken out: by `code`, `recovery` code or `password`",
+         ("Before something is seen or taken out: by `code`, `recovery` code, `password` or"
+          " `provider`"),
          "account:text session:text factor:text"),
         ("factor.recovery_used", "使用恢复码",
          "One of the recovery codes was used up; so many are left",
@@ -417,12 +425,13 @@ _TYPES: Final = (
     *_types("@access", "either", (
         ("session.closed", "退出登录",
          ("A session ended: signed_out, revoked (by whom is the actor), password_changed, disabled,"
-          " second_factor (enrolled or reset)"),
+          " second_factor (enrolled or reset), unlinked"),
          "account:text session:text how:text reason?:text"),
     )),
     *_types("@access", "alarm", (
         ("session.refused", "登录未成",
-         "Sign-in was refused this often; without an account: the name was nobody's",
+         ("Sign-in was refused this often; without an account: the name, or whom a provider"
+          " vouched for, was nobody's"),
          "reason:text count:count account?:text"),
     )),
     *_types("@codes", "act", (

@@ -78,6 +78,7 @@ session_table = Table(
     Column("expires_at", Text, nullable=False),
     Column("revoked_at", Text),
     Column("confirmed_at", Text),
+    Column("link", Text),
 )
 # Refusals since the last one that was recorded: guessing passwords must not fill the log.
 # account "" stands for all names that are nobody's.
@@ -101,6 +102,7 @@ _SESSION: Final = (
         session_table.c.expires_at,
         session_table.c.revoked_at,
         session_table.c.confirmed_at,
+        session_table.c.link,
         factor_table.c.secret.is_not(None).label("enrolled"),
     )
     .join_from(session_table, account_table, session_table.c.account == account_table.c.id)
@@ -165,7 +167,8 @@ class Pending:
 class SignedIn:
     """Who is behind a token. stale: `touch_session` is due, to show that the session is in use.
 
-    enrolled: they have a second factor. confirmed_at: when they last showed that it is them.
+    enrolled: they have a second factor. confirmed_at: when they last showed that it is them. link:
+    by which provider's word they signed in (engine.provider_links), "" for a password.
     """
 
     account: str
@@ -175,6 +178,7 @@ class SignedIn:
     stale: bool
     enrolled: bool = False
     confirmed_at: datetime | None = None
+    link: str = ""
 
     @property
     def by(self) -> By:
@@ -345,12 +349,22 @@ def admit(
     if reason:
         refuse(conn, head, row, reason, at)
         return None
+    return let_in(conn, head, row, at, channel)
+
+
+def let_in(
+    conn: Connection, head: log.Head, row: Row[Any], at: datetime, channel: str, link: str = ""
+) -> Session | Pending:
+    """Open a session for the account of this row, or let it wait for the second factor.
+
+    link: the provider's link that vouches for them, "" for a password.
+    """
     enrolled = is_enrolled(conn, row.id)
     if enrolled or obliged(directory(conn), row.person, at):
         # The count of failures stays: else the password would buy four more guesses at a code.
-        token = pending.begin(conn, row.id, channel=channel, at=at)
+        token = pending.begin(conn, row.id, channel=channel, at=at, link=link)
         return Pending(token, row.name, row.person, enrolled)
-    return open_session(conn, head, row, at, channel)
+    return open_session(conn, head, row, at, channel, link=link)
 
 
 def find_session(
@@ -377,6 +391,7 @@ def find_session(
         at - seen >= SEEN_EVERY,
         bool(row.enrolled),
         instant(row.confirmed_at) if row.confirmed_at else None,
+        row.link or "",
     )
 
 
@@ -504,8 +519,12 @@ def open_session(
     at: datetime,
     channel: str,
     factor: Given | None = None,
+    link: str = "",
 ) -> Session:
-    """Open a session for the account of this row; factor: what was shown besides the password."""
+    """Open a session for the account of this row.
+
+    factor: what was shown besides the password, or besides the word of the provider of `link`.
+    """
     update_account(conn, account.id, {"failed_count": 0, "locked_until": None})
     token = secrets.token_urlsafe(32)
     now, expires_at = timestamp(at), instant(timestamp(at + LIFETIME))
@@ -517,11 +536,14 @@ def open_session(
         "last_seen_at": now,
         "expires_at": timestamp(expires_at),
         "confirmed_at": now,
+        "link": link or None,
     }
     conn.execute(insert(session_table), row)
     told: dict[str, Any] = {"account": account.id, "session": short(row["id"])}
     if factor:
         told["factor"] = factor.factor
+    if link:
+        told["link"] = link
     refused = _unrecorded(conn, account.id)
     if refused:
         told["refused"] = refused

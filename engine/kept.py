@@ -15,7 +15,7 @@ from audit.encoding import timestamp
 from audit.entries import Entry
 from audit.pinned import listing_digest, sha256
 from audit.statements import Statement
-from engine import acts, inbox, place_codes, register, taking_part
+from engine import acts, inbox, place_codes, provider_links, register, taking_part
 from engine.calendar_versions import calendar_table
 from engine.cases import number_table
 from engine.definition_sets import file_table, set_table
@@ -145,6 +145,15 @@ def _codes(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem]:
         yield Problem("@codes", told[code], f"the code {code} is missing")
 
 
+# --- whom providers vouch for ---------------------------------------------------------------------
+
+
+def _links(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem]:
+    for seq, link in provider_links.differing(conn, entries):
+        told = f"the link {link} to a provider is not kept as it was recorded"
+        yield Problem("@accounts", seq or len(entries), told)
+
+
 # --- units, people, names -------------------------------------------------------------------------
 
 
@@ -194,6 +203,7 @@ def _problem(entry: Entry, what: str) -> Problem:
 _Check = Callable[[Connection, Sequence[Entry]], Iterator[Problem]]
 
 _REGISTERS: Final[dict[str, _Check]] = {
+    "@accounts": _links,
     "@calendar": _calendars,
     "@codes": _codes,
     "@definitions": _definitions,

@@ -42,8 +42,21 @@ def post(
 
     Raises NoAnswer, also for a reply of more than `largest` bytes and for an address that is none.
     """
+    with _told():
+        told = {**headers, "Content-Type": kind}
+        return _asked("POST", urlsplit(url), body, told, timeout, largest)
+
+
+def get(url: str, *, timeout: float, largest: int) -> Reply:
+    """What lies at an address; within the same limits, and raises NoAnswer, as `post`."""
+    with _told():
+        return _asked("GET", urlsplit(url), None, {}, timeout, largest)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
     try:
-        return _post(urlsplit(url), body, {**headers, "Content-Type": kind}, timeout, largest)
+        yield
     except (OSError, HTTPException, ValueError) as error:
         # The address may hold a password, and the stranger may have written the message: only what
         # was met is told, without anything that a terminal would obey.
@@ -51,8 +64,13 @@ def post(
         raise NoAnswer("".join(c if c.isprintable() else "?" for c in told)) from None
 
 
-def _post(
-    where: SplitResult, body: bytes, headers: Mapping[str, str], timeout: float, largest: int
+def _asked(
+    verb: str,
+    where: SplitResult,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    timeout: float,
+    largest: int,
 ) -> Reply:
     if where.scheme not in _PORTS or not where.hostname:
         raise ValueError("an address begins with http:// or https://")
@@ -62,7 +80,7 @@ def _post(
         asking.sock = link
         path = (where.path or "/") + (f"?{where.query}" if where.query else "")
         told = {"Host": where.netloc.rpartition("@")[2], "Connection": "close"}
-        asking.request("POST", path, body, {**headers, **told})
+        asking.request(verb, path, body, {**headers, **told})
         answer = asking.getresponse()
         found = answer.read(largest + 1)
         if len(found) > largest:

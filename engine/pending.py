@@ -1,4 +1,4 @@
-"""Sign-ins that have the password right and wait for the second factor: they open nothing.
+"""Sign-ins that have the first step right and wait for the second factor: they open nothing.
 
 A table of their own, not sessions with a mark: whatever asks who is signed in cannot take one for
 the other.
@@ -24,21 +24,25 @@ pending_table = Table(
     Column("account", Text, nullable=False, index=True),
     Column("channel", Text, nullable=False),
     Column("created_at", Text, nullable=False),
+    Column("link", Text),
 )
 
 
-def begin(conn: Connection, account: str, *, channel: str, at: datetime) -> str:
-    """Let a sign-in wait for its second factor; returns the token told to its owner once."""
+def begin(conn: Connection, account: str, *, channel: str, at: datetime, link: str = "") -> str:
+    """Let a sign-in wait for its second factor; returns the token told to its owner once.
+
+    link: by which provider's word it began, "" for a password.
+    """
     old = pending_table.c.created_at <= timestamp(at - LIFETIME)
     conn.execute(delete(pending_table).where(old))
     token = secrets.token_urlsafe(32)
     row = {"id": _id(token), "account": account, "channel": channel, "created_at": timestamp(at)}
-    conn.execute(insert(pending_table), row)
+    conn.execute(insert(pending_table), row | {"link": link or None})
     return token
 
 
 def find(conn: Connection, token: str, *, at: datetime) -> Row[Any] | None:
-    """The sign-in this token stands for (account, channel), or None if it is over."""
+    """The sign-in this token stands for (account, channel, link), or None if it is over."""
     fresh = pending_table.c.created_at > timestamp(at - LIFETIME)
     return conn.execute(
         select(pending_table).where(pending_table.c.id == _id(token), fresh)

@@ -18,6 +18,7 @@ from engine.accounts import ACCESS, Session, account_table, session_table
 from engine.database import reading
 from engine.errors import Conflict, NotAllowed
 from engine.people import By, oneself
+from engine.provider_links import AccountLocked, Identity, find_link
 from engine.second_factor import Given
 
 
@@ -60,6 +61,29 @@ class SignInOver(Conflict):
         super().__init__(
             "这次登录等得太久或已作废，请重新输入账号和密码。",
             "This sign-in waited too long or was ended; type name and password again.",
+        )
+
+
+class SomebodyElse(NotAllowed):
+    """Whoever signed in at the provider to confirm is not the owner of the session."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "在统一登录那边登录的，不是绑定到您这个账号的人，没有确认。"
+            "请换成您自己的身份，或用密码确认。",
+            "Whoever signed in there is not linked to your account, so nothing was confirmed. Sign "
+            "in there as yourself, or confirm with your password.",
+        )
+
+
+class CodeWanted(NotAllowed):
+    """The account has a second factor: that confirms, nothing else does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "您启用了第二步验证，请用手机上的验证码确认，统一登录不能代替它。",
+            "You have a second factor: confirm with a code of your app; signing in there does not "
+            "replace it.",
         )
 
 
@@ -131,7 +155,8 @@ def enrol_and_enter(
         codes = _enrolled(conn, key, row.id, token, typed, by, at, device_at)
         head = log.take(conn, ACCESS)
         given = Given("code", len(codes))
-        return accounts.open_session(conn, head, row, at, found.channel, given), codes
+        link = found.link or ""
+        return accounts.open_session(conn, head, row, at, found.channel, given, link), codes
 
 
 def enrol(
@@ -170,6 +195,26 @@ def confirm(
         raise CodeRefused if enrolled else ConfirmationRefused
 
 
+def confirm_by_provider(database: Engine, token: str, identity: Identity, *, at: datetime) -> None:
+    """Note that whoever has this session has just signed in anew at the provider, as themselves.
+
+    For accounts without a second factor: its word replaces the password, never the code. Raises
+    CodeWanted, SomebodyElse, AccountLocked, SignInOver.
+    """
+    with database.begin() as conn:
+        head = log.take(conn, ACCESS)
+        row = _signed_in(conn, token)
+        if second_factor.is_enrolled(conn, row.id):
+            raise CodeWanted
+        link = find_link(conn, identity)
+        if link is None or link.account != row.id:
+            raise SomebodyElse
+        if accounts.barred(row, at):
+            raise AccountLocked
+        session = accounts.session_id(token)
+        _note_confirmed(conn, head, row, session, "provider", None, at)
+
+
 # --- what happens behind --------------------------------------------------------------------------
 
 
@@ -186,7 +231,7 @@ def _complete(
         accounts.refuse(conn, head, row, reason, at)
         return None
     pending.end(conn, token)
-    return accounts.open_session(conn, head, row, at, found.channel, given)
+    return accounts.open_session(conn, head, row, at, found.channel, given, found.link or "")
 
 
 def _confirm(

@@ -15,10 +15,13 @@ from engine.accounts import (
     hash_password,
 )
 from engine.people import directory
+from engine.provider_links import links_of
+from web import provider
 from web.admin_pages import clerk, pages, typed
+from web.confirming import confirmed
 from web.registers import history_of
-from web.texts import say
-from web.visit import at, reads, see_other, writes
+from web.texts import later, say
+from web.visit import at, by, reads, see_other, writes
 
 
 @pages.get("/accounts")
@@ -37,7 +40,16 @@ def account(name: str) -> str:
         found = _listed(list_accounts(conn, at=at()), name)
         people = directory(conn)
         told = history_of(conn, ("accounts",), (found.id,))
-    return render_template("admin_account.html", people=people, account=found, history=told)
+        links = links_of(conn, found.id)
+    return render_template(
+        "admin_account.html",
+        people=people,
+        account=found,
+        history=told,
+        links=links,
+        provider=provider.at_hand(),
+        own=found.person == by().person,
+    )
 
 
 @pages.post("/people/<person>/accounts")
@@ -54,6 +66,7 @@ def new_account(person: str) -> str:
 
 
 @pages.post("/accounts/<name>/password")
+@confirmed(later("给别人设新密码"))
 def new_password(name: str) -> str:
     """重设密码: all sessions end; the new password is shown on this one answer."""
     password = secrets.token_urlsafe(12)

@@ -22,10 +22,11 @@ from engine.register_import import (
 from engine.register_rows import HEADINGS, MOST_ROWS, Rows, read_rows
 from engine.spreadsheets import read_sheets, write_csv, write_xlsx
 from web.admin_pages import clerk, pages, typed
+from web.confirming import confirmed
 from web.frame import duties, moment
 from web.quantities import ZONE
 from web.sent_files import keep_file, kept_file, one_file
-from web.texts import either, refusal, say
+from web.texts import either, later, refusal, say
 from web.visit import at, house, see_other, writes
 
 PURPOSE: Final = "register"
@@ -99,6 +100,7 @@ def import_preview(file: str) -> str:
 
 
 @pages.post("/imports/<file>")
+@confirmed(later("导入名册，开设账号"))
 def confirm_import(file: str) -> str:
     """Take in what was looked at, all in one transaction; the new passwords are shown once."""
     kept = kept_file(PURPOSE, file)

@@ -39,6 +39,7 @@ from web import (
     own_sign_in,
     people,
     place_sheets,
+    provider_sign_in,
     publication,
     receipts,
     refusals,
@@ -118,6 +119,7 @@ def create_app(
     looks.init_app(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
+    provider_sign_in.init_app(app, settings)
     refusals.init_app(app)
     headers.init_app(app, settings)
     frame.init_app(app)

@@ -92,6 +92,14 @@ class Settings:
     apprise writes it (`wecombot://…`, `dingtalk://…`, `feishu://…`); it takes the extra `notify`,
     and is a secret,
     too: whoever has an address can write into that group.
+
+    oidc_issuer: the identity provider of the office (OpenID Connect), exactly as it calls itself;
+    left out, everybody signs in here. It takes the extra `sso`, and public_url, to which answers
+    come. oidc_client_id: what this server is called there. oidc_client_secret: a file with its
+    secret, which only its owner may read; left out for a public client. Leaked: with a stolen
+    answer somebody could learn whom it vouches for, but not sign in here; replace it. oidc_label,
+    oidc_label_en: what people here call the provider. oidc_subject: the claim of the ID token that
+    names a person, `sub` unless told otherwise; it must never be given to somebody else.
     """
 
     secret_key: str
@@ -128,6 +136,12 @@ class Settings:
     portal_url: str = ""
     portal_secret: Path | None = None
     robots: Path | None = None
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: Path | None = None
+    oidc_label: str = "统一身份认证"
+    oidc_label_en: str = "your office's account"
+    oidc_subject: str = "sub"
 
     @property
     def vault(self) -> tuple[str, Path]:
@@ -280,6 +294,14 @@ def _guarded(text: str) -> str:
     return text
 
 
+def _issuer(text: str) -> str:
+    """A provider's own name, kept as it is: it is compared, character by character."""
+    told = urlsplit(_guarded(text))
+    if not told.hostname or told.query or told.fragment:
+        raise ValueError("应形如 https://id.street.example/realm / like https://id.street.example")
+    return text
+
+
 def is_here(host: str | None) -> bool:
     """Whether a host name is this machine's own."""
     return host in ("localhost", "127.0.0.1", "::1")
@@ -367,4 +389,10 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "portal_url": _guarded,
     "portal_secret": lambda text: Path(_words(text)),
     "robots": lambda text: Path(_words(text)),
+    "oidc_issuer": _issuer,
+    "oidc_client_id": _words,
+    "oidc_client_secret": lambda text: Path(_words(text)),
+    "oidc_label": _words,
+    "oidc_label_en": _words,
+    "oidc_subject": _words,
 }

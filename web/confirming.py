@@ -12,10 +12,12 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user, login_required
 
 from engine import second_step
-from engine.accounts import CONFIRMED_FOR
+from engine.accounts import CONFIRMED_FOR, find_account
+from engine.provider_links import links_of
 from engine.second_step import CodeRefused, ConfirmationRefused
+from web.provider import at_hand, label
 from web.texts import later, refusal, say
-from web.visit import at, device_at, here, house, local_path
+from web.visit import at, device_at, here, house, local_path, reads
 
 pages = Blueprint("confirming", __name__)
 
@@ -69,9 +71,15 @@ def _asked(what: str) -> Any:
     if request.method == "GET":
         fresh = current_user.signed_in.confirmed(at())
         return None if fresh else redirect(url_for("confirming.page", next=here()), 303)
-    if "confirming" in request.form:
+    if "confirming" in request.form and not _confirmed_elsewhere():
         return _confirmed(what)
     return None if current_user.signed_in.confirmed(at()) else (_page(what, ""), 422)
+
+
+def _confirmed_elsewhere() -> bool:
+    """Whether they typed nothing here but have signed in at the provider in another window."""
+    typed = typed_code() or request.form.get("password", "")
+    return not typed and bool(current_user.signed_in.confirmed(at()))
 
 
 def _confirmed(what: str) -> Any:
@@ -99,9 +107,20 @@ def _page(what: str, told: str) -> str:
         told=told,
         kept=kept,
         enrolled=current_user.signed_in.enrolled,
+        provider=label() if _is_linked() else "",
         minutes=int(CONFIRMED_FOR.total_seconds() // 60),
         back=_back(),
     )
+
+
+def _is_linked() -> bool:
+    """Whether the provider at hand vouches for whoever is signed in."""
+    found = at_hand()
+    if found is None:
+        return False
+    with reads() as conn:
+        links = links_of(conn, find_account(conn, current_user.account).id)
+    return any(one.identity.issuer == found.issuer for one in links)
 
 
 def _back() -> str:

@@ -10,7 +10,9 @@ from engine import recovery_codes, second_factor, second_step, sessions
 from engine.accounts import find_account
 from engine.factor_keeping import remove_second_factor, renew_recovery_codes
 from engine.people import directory
+from engine.provider_links import links_of
 from engine.second_step import NotConfirmed
+from web import provider
 from web.confirming import confirmed, typed_code
 from web.second_factor import app_address, codes_page, drawn, grouped
 from web.texts import later, refusal, say
@@ -32,6 +34,8 @@ def page() -> str:
             left=recovery_codes.left(conn, account.id),
             obliged=second_factor.obliged(directory(conn), account.person, at()),
             sessions=sessions.open_sessions(conn, name, at=at(), token=current_user.token),
+            links=links_of(conn, account.id),
+            provider=provider.at_hand(),
         )
 
 

@@ -244,6 +244,35 @@ def _account_disabled(by: str, one: Changed, called: Called) -> Markup:
     )
 
 
+def _account_linked(by: str, one: Changed, called: Called) -> Markup:
+    account = called.accounts.get(one.subject, one.subject)
+    data = one.entry.data
+    if one.entry.actor.get("capacity") == "owner":
+        return say_html(
+            "{by} 给自己的账号 {account} 绑定了统一登录（{link}，{issuer}）。",
+            by=by, account=account, link=data["link"], issuer=data["issuer"],
+        )  # fmt: skip
+    return say_html(
+        "{by} 给账号<b>{account}</b>绑定了统一登录（{link}，{issuer}）。原因：{reason}",
+        by=by, account=account, link=data["link"], issuer=data["issuer"], reason=data["reason"],
+    )  # fmt: skip
+
+
+def _account_unlinked(by: str, one: Changed, called: Called) -> Markup:
+    account = called.accounts.get(one.subject, one.subject)
+    data = one.entry.data
+    issuer = one.before.get("issuer", "")
+    if one.entry.actor.get("capacity") == "owner":
+        return say_html(
+            "{by} 解除了自己账号 {account} 的统一登录（{link}，{issuer}）。",
+            by=by, account=account, link=data["link"], issuer=issuer,
+        )  # fmt: skip
+    return say_html(
+        "{by} 解除了账号<b>{account}</b>的统一登录（{link}，{issuer}）。原因：{reason}",
+        by=by, account=account, link=data["link"], issuer=issuer, reason=data["reason"],
+    )  # fmt: skip
+
+
 def _other(by: str, one: Changed, called: Called) -> Markup:
     type_ = TYPES[one.entry.type]
     subject = called.accounts.get(one.subject, one.subject)
@@ -268,6 +297,8 @@ _SENTENCES: Final[Mapping[str, Callable[[str, Changed, Called], Markup]]] = {
     "account.created": _account_created,
     "account.password_changed": _password_changed,
     "account.disabled": _account_disabled,
+    "account.linked": _account_linked,
+    "account.unlinked": _account_unlinked,
 }
 
 

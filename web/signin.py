@@ -23,8 +23,9 @@ from engine.looks import find_scale
 from engine.people import By
 from engine.second_step import Waiting, waiting
 from web.anonymous import source
+from web.provider import ends_sessions
 from web.texts import refusal
-from web.visit import at, by, here, house, local_path, reads, see_other, writes
+from web.visit import at, by, device_at, here, house, local_path, reads, see_other, writes
 
 pages = Blueprint("signin", __name__)
 
@@ -110,12 +111,17 @@ def enter() -> Any:
         opened = accounts.sign_in(house().database, name, password, at=at(), place=place())
     except (SignInRefused, TooManyFailures) as refused:
         return render_template("signin.html", name=name, told=refusal(refused)), 403
+    return go_on(opened, request.args.get("next"))
+
+
+def go_on(opened: Session | Pending, onward: str | None) -> Response:
+    """Into the pages whoever signs in wanted, or first to the second factor."""
     if isinstance(opened, Pending):
         _renew_cookie()
         session[WAITING] = opened.token
-        return redirect(url_for("second_factor.page", next=request.args.get("next")), 303)
+        return redirect(url_for("second_factor.page", next=onward), 303)
     let_in(opened)
-    return redirect(wanted(), 303)
+    return redirect(local_path(onward, url_for("inbox.mine")), 303)
 
 
 def let_in(opened: Session) -> None:
@@ -143,11 +149,13 @@ def _renew_cookie() -> None:
 @pages.post("/sign-out")
 @login_required  # type: ignore[untyped-decorator]
 def leave() -> Response:
-    """Close the session, on the record."""
+    """Close the session, on the record; whoever came by a provider may sign out there, too."""
+    vouched = current_user.signed_in.link
     with writes() as conn:
         accounts.sign_out(conn, current_user.token, at=at())
     logout_user()
-    return see_other("signin.form")
+    left = "provider" if vouched and ends_sessions(device_at()) else None
+    return see_other("signin.form", left=left)
 
 
 @pages.post("/password")

@@ -48,6 +48,7 @@ from engine.people import (
     register_person,
     rename_unit,
 )
+from engine.provider_links import Identity, link_own, unlink_own
 from engine.second_factor import proposed
 from engine.second_step import confirm, enrol
 from engine.timekeeping import (
@@ -248,7 +249,7 @@ def test_accounts_and_sessions_are_in_the_vocabulary(street: Street) -> None:
 
 
 def second_factors(street: Street, session: Session, clerk: By) -> None:
-    """Enrol one, renew its codes, use one up, remove it, have another one reset; a lock-out."""
+    """Enrol one, renew its codes, use one up, remove it, have another reset; a lock-out; a link."""
     database, wang, key = street.database, street.by("head"), bytes(32)
     for take_off in (
         lambda: street.do(remove_second_factor, "wang", by=wang),
@@ -265,6 +266,8 @@ def second_factors(street: Street, session: Session, clerk: By) -> None:
         with pytest.raises(SignInRefused):
             sign_in(database, "wang", "wrong", at=street.at)
     street.do(unlock_account, "wang", reason="本人到场", by=clerk)
+    link = street.do(link_own, "wang", Identity("https://id.example", "7"), by=wang)
+    street.do(unlink_own, "wang", link.id, token=session.token, by=wang)
 
 
 def test_holding_turning_and_timing_a_step_are_in_the_vocabulary(street: Street) -> None:

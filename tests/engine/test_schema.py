@@ -209,6 +209,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
 
 # The tables of releases 0003 to 0005.
 SIGNING_IN = ("second_factor", "recovery_code", "pending_sign_in", "sign_in_attempt")
+PROVIDER = ("provider_link", "provider_answer")
 EVIDENCE = ("leaf", "tile", "checkpoint", "cosignature", "timestamp_token", "anchor", "report_job")
 # Those of 0013, 0020 and 0021.
 RESIDENTS = ("place_code", "resident_flow")
@@ -231,11 +232,12 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     case = street.report()
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
-        later = (*later, *OFFICER, *SIGNING_IN)
+        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))
-        conn.execute(text("ALTER TABLE session DROP COLUMN confirmed_at"))
+        for column in ("confirmed_at", "link"):
+            conn.execute(text(f"ALTER TABLE session DROP COLUMN {column}"))
         conn.execute(text("UPDATE case_register SET state = :s"), {"s": b"of the first release"})
         conn.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     create_schema(street.database)

@@ -8,12 +8,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from engine.calendar_versions import calendar
 from engine.people import directory, name_substitute, register_person
 from tests.conftest import ROOT, Street
 from tests.web.conftest import Visitor
+from tests.web.second_factors import device_at, phone
 from web.register_sentences import REGISTERS
 
 Enter = Callable[[str], Visitor]
@@ -303,6 +305,23 @@ def test_an_account_gets_a_new_password_shown_once_and_its_sessions_end(
     assert head.get("/inbox").status_code == 303
     assert head.sign_in("head", password[1]).status_code == 303
     assert "给账号<b>head</b>设了新密码" in admin.text("/admin/accounts/head")
+    web_street.check()
+
+
+def test_a_new_password_for_somebody_takes_a_fresh_confirmation(
+    app: Flask, admin: Visitor, signed_in: Enter, web_street: Street
+) -> None:
+    head = signed_in("head")
+    web_street.later(minutes=11)
+    asked = admin.post("/admin/accounts/head/password")
+    assert asked.status_code == 422
+    assert "接下来：给别人设新密码" in asked.text
+    assert "kept__place" not in asked.text
+    assert head.get("/inbox").status_code == 200
+    code = phone(app, "admin").code(device_at(app))
+    answer = admin.post("/admin/accounts/head/password", {"confirming": "yes", "code": code})
+    assert "kept__place" in answer.text
+    assert head.get("/inbox").status_code == 303
     web_street.check()
 
 

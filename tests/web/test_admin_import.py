@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from openpyxl import load_workbook
 from werkzeug.test import TestResponse
 
@@ -12,6 +13,7 @@ from engine.people import directory, register_person
 from engine.spreadsheets import write_xlsx
 from tests.conftest import Street
 from tests.web.conftest import Visitor
+from tests.web.second_factors import device_at, phone
 
 Enter = Callable[[str], Visitor]
 
@@ -80,6 +82,26 @@ def test_what_was_confirmed_counts_and_its_passwords_are_shown_once(
     assert password[1] not in admin.text(where)
     assert "没有要登记的" in admin.text(where)
     web_street.check()
+
+
+def test_taking_a_register_in_takes_a_fresh_confirmation_and_loses_nothing(
+    app: Flask, admin: Visitor, web_street: Street
+) -> None:
+    where = sent(admin, ALL.encode())
+    seen = re.search(r'name="seen" value="(\w+)"', admin.text(where))
+    assert seen
+    before = len(web_street.entries("@people"))
+    web_street.later(minutes=11)
+    asked = admin.post(where, {"seen": seen[1]})
+    assert asked.status_code == 422
+    assert "接下来：导入名册，开设账号" in asked.text
+    assert f'name="seen" value="{seen[1]}"' in asked.text
+    assert len(web_street.entries("@people")) == before
+    told = {"seen": seen[1], "confirming": "yes"}
+    assert admin.post(where, told | {"code": "000000"}).status_code == 422
+    answer = admin.post(where, told | {"code": phone(app, "admin").code(device_at(app))})
+    assert answer.status_code == 200
+    assert len(web_street.entries("@people")) > before
 
 
 def test_a_form_sent_twice_registers_nobody_twice(admin: Visitor, web_street: Street) -> None:

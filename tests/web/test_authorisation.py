@@ -293,7 +293,9 @@ def table() -> dict[str, list[str]]:
 
 def test_the_table_says_what_its_signs_mean_and_whose_its_columns_are() -> None:
     text = TABLE.read_text(encoding="utf-8")
-    assert text.startswith(LEGEND.format(hazard=HAZARD, complaint=COMPLAINT) + _line(CALLED).rstrip())
+    assert text.startswith(
+        LEGEND.format(hazard=HAZARD, complaint=COMPLAINT) + _line(CALLED).rstrip()
+    )
 
 
 def _line(cells: Iterable[str]) -> str:
