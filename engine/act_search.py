@@ -71,7 +71,7 @@ def search_acts(
 
     after: `ActsPage.after` of the page before; an unreadable one begins anew.
     """
-    condition = and_(_seen(people, by, at), *_asked(query), *_beyond(after))
+    condition = and_(within_sight(people, by, at), *_asked(query), *_beyond(after))
     asked = (
         select(_ACT.case, _ACT.seq, _ACT.at)
         .join(register_table, _CASE.case == _ACT.case)
@@ -86,7 +86,8 @@ def search_acts(
     return ActsPage(found, f"{more.at}~{more.case}~{more.seq}" if more else None)
 
 
-def _seen(people: Directory, by: By, at: datetime) -> ColumnElement[bool]:
+def within_sight(people: Directory, by: By, at: datetime) -> ColumnElement[bool]:
+    """What of the register is searched for somebody: their places, and what they have a part in."""
     over = and_(_CASE.unit.in_(places_seen(people, by, at)), _CASE.confidential == 0)
     return or_(over, takes_part(by.person))
 

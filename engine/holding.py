@@ -154,31 +154,48 @@ def _holder(desk: Desk, task: OpenTask, by: By) -> Authority:
     return may_do(desk, task, by)
 
 
+def fit_for(desk: Desk, task: OpenTask) -> list[Authority]:
+    """Who an open step may be handed to now, each once: holders of its duty, then substitutes."""
+    units = answering_units(desk.case, desk.directory, task, desk.at)
+    held: dict[str, Authority] = {}
+    for one in desk.directory.holders(task.duty, units, desk.at):
+        held.setdefault(one.person, one)
+    return [one for one in held.values() if why_unfit(desk, task, one.person) is None]
+
+
 def _check_fit(desk: Desk, task: OpenTask, to: str) -> None:
+    refusal = why_unfit(desk, task, to)
+    if refusal is not None:
+        raise refusal
+
+
+def why_unfit(desk: Desk, task: OpenTask, to: str) -> NotFit | None:
+    """Why a step cannot be handed to this person, or None."""
     people = desk.directory
     name = people.name(to)
     drawn = desk.context.definition.tasks[task.element]
     last = desk.case.last.get(drawn.same_as) if drawn.same_as else None
     if drawn.same_as and (last is None or last.person != to):
         same = desk.context.definition.tasks[drawn.same_as].name
-        raise NotFit(
+        return NotFit(
             f"{name}没有办过“{same}”，这一步不能交给他。",
             f"{name} did not do “{same}”; the step cannot be handed to them.",
         )
     if is_excluded(desk.case, people, to, desk.at):
-        raise NotFit(
+        return NotFit(
             f"{name}须回避本案，请另选。", f"{name} is kept out of this case; choose somebody else."
         )
     if to == task.holder:
-        raise NotFit(f"这一步已经在{name}手里。", f"{name} holds this step already.")
+        return NotFit(f"这一步已经在{name}手里。", f"{name} holds this step already.")
     units = answering_units(desk.case, people, task, desk.at)
     found = people.authority(to, task.duty, units, desk.at)
     if found is None:
-        raise NotFit(
+        return NotFit(
             f"{name}现在没有办这一步的岗位，不能交给他。请选有此岗位的人。",
             f"{name} holds no post for this step now. Choose somebody who does.",
         )
     barred = kept_apart(desk, drawn, to, found.on_behalf_of)
     if barred:
         refusal = separated(desk, drawn, barred)
-        raise NotFit(f"{name}：{refusal.chinese}", f"{name}: {refusal.english}")
+        return NotFit(f"{name}：{refusal.chinese}", f"{name}: {refusal.english}")
+    return None

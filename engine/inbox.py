@@ -144,6 +144,11 @@ def held_by(conn: Connection, person: str, *, limit: int = 200) -> list[InboxRow
     return _rows(conn, open_task_table.c.holder == person, limit)
 
 
+def steps_held(conn: Connection, persons: Collection[str], *, limit: int = 2000) -> list[InboxRow]:
+    """The steps that any of these persons holds, most pressing first."""
+    return _rows(conn, open_task_table.c.holder.in_(persons), limit)
+
+
 def claimable_by(
     conn: Connection, directory: Directory, person: str, at: datetime, *, limit: int = 200
 ) -> list[InboxRow]:

@@ -11,13 +11,13 @@ from engine.casework import Desk
 from engine.deadline_classes import DeadlineClass
 from engine.definitions import Message
 from engine.errors import NotAllowed, Refusal
-from engine.holding import REASSIGNING, overseer
+from engine.holding import REASSIGNING, fit_for, overseer
 from engine.people import By
 from engine.rights import deciding_duty
 from engine.state import OpenTask, Request
 from engine.timekeeping import extension_limits
 from engine.turns import turns_open
-from web.desk import fit_for, person_groups
+from web.desk import person_groups
 from web.forms import Groups
 
 

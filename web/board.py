@@ -19,8 +19,9 @@ from engine.oversight import URGING
 from engine.pace import Pace, paces
 from engine.people import directory
 from engine.rights import may_see, places_watched
+from engine.running import State
 from web.act_kinds import processes
-from web.clock import ClockView, State, clock_view, tally
+from web.clock import ClockView, clock_view, tally
 from web.desk import unit_groups, unit_name
 from web.inbox import BOARDED, boarded, tallied_words
 from web.rows import TaskRow, task_rows, told_clock, verb

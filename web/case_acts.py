@@ -1,20 +1,20 @@
 """What a person may do about a case as a whole. Nothing is offered that would be refused."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from engine.casework import Desk
 from engine.deadline_classes import DeadlineClass
 from engine.definitions import Message
 from engine.errors import NotAllowed
 from engine.exports import exporter
-from engine.holding import REASSIGNING, overseer
+from engine.holding import REASSIGNING, fit_for, overseer
 from engine.openers import opener
 from engine.oversight import URGING, may_answer
 from engine.parties import may_convene, open_groups
 from engine.people import By
-from web.desk import child_definition, fit_for, parties_of, person_groups
-from web.forms import Groups
+from web.desk import child_definition, parties_of, person_groups
+from web.forms import Advised, Groups, suggested_first
 from web.texts import either
 
 
@@ -77,6 +77,13 @@ def case_acts(desk: Desk, by: By) -> CaseActs:
         reassign=tuple(_reassignable(desk)) if reassigns else (),
         who_can=_reassigners(desk) if is_open and urges and not reassigns else (),
     )
+
+
+def with_suggestions(acts: CaseActs, advised: Mapping[str, Sequence[Advised]]) -> CaseActs:
+    """The same acts, with those suggested for each step before all others."""
+    told = ((key, words, suggested_first(groups, advised[key]))
+            for key, words, groups in acts.reassign)  # fmt: skip
+    return replace(acts, reassign=tuple(told))
 
 
 def _opened(desk: Desk, by: By) -> bool:

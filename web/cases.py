@@ -24,7 +24,8 @@ from engine.report_jobs import own_jobs
 from engine.rights import may_see, may_see_looks, places_reported, places_seen
 from engine.search import STATUSES, Query, search
 from engine.verification import verify
-from web.case_acts import case_acts, waiting_message
+from web.advice import advised_on_steps
+from web.case_acts import case_acts, waiting_message, with_suggestions
 from web.case_rows import case_rows
 from web.case_view import case_link, diagram_facts, folded, steps_of, table_rows, trace_days
 from web.confirming import confirmed
@@ -101,7 +102,11 @@ def page(case_id: str) -> str:
         reports = own_jobs(conn, case_id, by().person)
         verdict = verify(conn, case=case_id) if "verify" in request.args else None
         tree_standing = standing_of(conn, now.record, believed())
+        acts = case_acts(desk, by()) if shown is None else None
+        advised = advised_on_steps(conn, desk, [key for key, *_ in acts.reassign] if acts else ())
     late = any(line.timing.state == "overdue" for line in file.record.now)
+    if acts is not None:
+        acts = with_suggestions(acts, advised)
     earlier, days = folded(trace_days(file.record, called), LONG_STORY)
     return render_template(
         "case.html",
@@ -122,7 +127,8 @@ def page(case_id: str) -> str:
         first=first,
         groups=groups(desk, file.record, called) if shown is None else [],
         process=either(file.definition.title, file.definition.title_en),
-        acts=case_acts(desk, by()) if shown is None else None,
+        acts=acts,
+        advised=advised,
         reports=reports,
         version=version,
         verdict=verdict,

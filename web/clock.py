@@ -6,14 +6,12 @@ engine's own marks. Used time is rounded down to the minute, and so is what rema
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from engine.calendar import Calendar, used, working_minutes_per_day
 from engine.inbox import InboxRow
+from engine.running import State, clock_kind, spent, state_of
 
-State = Literal["ok", "near", "late", "paused"]
-
-NEAR: Final = 80
 RULER: Final = 125
 TOOTH: Final = 2.2
 GAP: Final = 1.2
@@ -47,23 +45,17 @@ class ClockView:
 
 def clock_view(row: InboxRow, cal: Calendar, at: datetime) -> ClockView | None:
     """The clock of an open step at an instant; None where the step has none."""
-    if row.due is None or row.allowed is None or row.clock is None or row.started is None:
+    state = state_of(row, cal, at)
+    if state is None or row.due is None or row.allowed is None:
         return None
-    kind: Literal["natural", "working"] = "working" if row.clock == "working" else "natural"
-    before = row.used or 0
-    if row.paused_until is not None:
-        spent, late = row.paused_used or before, 0
-        left = max(0, row.allowed - spent)
-    else:
-        spent = before + used(cal, kind, row.started, at)
-        late = 0 if at <= row.due else max(1, spent - row.allowed)
-        left = used(cal, kind, at, row.due)
-    percent = spent * 100 // row.allowed if row.allowed else 100
-    state = _state(row, percent, late)
+    kind, taken = clock_kind(row), spent(row, cal, at)
+    late = max(1, taken - row.allowed) if state == "late" else 0
+    left = max(0, row.allowed - taken) if state == "paused" else used(cal, kind, at, row.due)
+    percent = taken * 100 // row.allowed if row.allowed else 100
     return ClockView(
         state=state,
         percent=percent,
-        used=spent,
+        used=taken,
         allowed=row.allowed,
         left=left,
         late=late,
@@ -93,11 +85,3 @@ def tally(views: list[ClockView | None]) -> dict[State, int]:
     """How many clocks stand how, most pressing first; states that do not occur are left out."""
     states = [view.state for view in views if view is not None]
     return {state: states.count(state) for state in PRESSING if state in states}
-
-
-def _state(row: InboxRow, percent: int, late: int) -> State:
-    if row.paused_until is not None:
-        return "paused"
-    if late:
-        return "late"
-    return "near" if percent >= NEAR else "ok"

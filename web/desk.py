@@ -7,13 +7,13 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from engine.assignment import nameable
 from engine.cases import may_do, open_task
 from engine.casework import Desk, look
 from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import Definition, UserTask
 from engine.directory import ANY_POST, KINDS, Authority, Directory, valid
-from engine.exclusion import SUPERIOR, answering_units, is_excluded
-from engine.fitness import kept_apart
+from engine.exclusion import SUPERIOR, is_excluded
 from engine.forms import Field
 from engine.inbox import InboxRow, open_steps
 from engine.rights import check_may_see
@@ -60,8 +60,8 @@ def choosing(desk: Desk, element: str) -> Choosing:
 
     def offered(field: Field) -> Groups:
         if field.widget in UNIT_WIDGETS:
-            return unit_groups(desk.directory, _units(desk, element, field.name))
-        return person_groups(desk.directory, _persons(desk, element, field.name))
+            return unit_groups(desk.directory, units_named(desk, element, field.name))
+        return person_groups(desk.directory, persons_named(desk, element, field.name))
 
     return offered
 
@@ -138,18 +138,6 @@ def _asked_of(
             yield from _asked_of(opened, ("case", name), child, met)
 
 
-def fit_for(desk: Desk, task: OpenTask) -> list[Authority]:
-    """Who else may do an open step now: holders of its duty, then substitutes, not barred."""
-    drawn = desk.context.definition.tasks[task.element]
-    units = answering_units(desk.case, desk.directory, task, desk.at)
-    return [
-        held
-        for held in _once(desk.directory.holders(task.duty, units, desk.at))
-        if held.person != task.holder
-        and not kept_apart(desk, drawn, held.person, held.on_behalf_of)
-    ]
-
-
 def person_groups(people: Directory, held: Iterable[Authority]) -> Groups:
     """Persons to choose from, by unit: 林演示（验收岗）."""
     ordered = sorted(held, key=lambda one: (_path(people, one.unit), people.name(one.person)))
@@ -190,34 +178,29 @@ def _path(people: Directory, unit: str) -> tuple[str, ...]:
     return tuple(people.unit(one).name for one in reversed((unit, *people.ancestors(unit))))
 
 
-def _persons(desk: Desk, element: str, field: str) -> list[Authority]:
-    steps = [
-        step
-        for step in desk.context.definition.tasks.values()
-        if step.holder is not None and (element, field) in step.holder.paths
-    ]
+def persons_named(desk: Desk, element: str, field: str) -> list[Authority]:
+    """Who may be named by a field of this element's form."""
+    steps = steps_named(desk, element, field)
     if not steps:
         duties = asked_of(desk.context.definition, (element, field), child_definition)
         held = _holding(desk.directory, duties, desk.at)
         return [one for one in held if not _is_out(desk, one)]
-    fitting = [_fitting(desk, step) for step in steps]
+    fitting = [nameable(desk, step) for step in steps]
     kept = set.intersection(*({held.person for held in group} for group in fitting))
     return [held for held in fitting[0] if held.person in kept]
 
 
+def steps_named(desk: Desk, element: str, field: str) -> list[UserTask]:
+    """The later steps that will be held by whom this field names."""
+    return [
+        step
+        for step in desk.context.definition.tasks.values()
+        if step.holder is not None and (element, field) in step.holder.paths
+    ]
+
+
 def _is_out(desk: Desk, held: Authority) -> bool:
     return is_excluded(desk.case, desk.directory, held.person, desk.at)
-
-
-def _fitting(desk: Desk, step: UserTask) -> list[Authority]:
-    duty = desk.context.definition.lanes[step.lane].duty
-    return [
-        held
-        for held in _once(desk.directory.holders(duty, desk.directory.units, desk.at))
-        if held.on_behalf_of is None
-        and not kept_apart(desk, step, held.person)
-        and not _is_out(desk, held)
-    ]
 
 
 def _holding(people: Directory, duties: frozenset[str], now: datetime) -> list[Authority]:
@@ -227,7 +210,8 @@ def _holding(people: Directory, duties: frozenset[str], now: datetime) -> list[A
     return _once(Authority(post.person, post.id, post.unit, post.title, "") for post in fitting)
 
 
-def _units(desk: Desk, element: str, field: str) -> list[str]:
+def units_named(desk: Desk, element: str, field: str) -> list[str]:
+    """Which units may be named by a field of this element's form."""
     definition = desk.context.definition
     duties = lane_duties(definition, element, field)
     duties = duties or asked_of(definition, (element, field), child_definition)

@@ -38,13 +38,32 @@ Choosing = Callable[[Field], Groups]
 
 
 @dataclass(frozen=True, slots=True)
+class Advised:
+    """Somebody or some unit suggested: its words where it stands by itself, and every reason."""
+
+    value: str
+    words: str
+    why: str
+
+
+# Whom a field is suggested to name, best first.
+Advising = Callable[[Field], Sequence[Advised]]
+
+
+def not_advised(_field: Field) -> Sequence[Advised]:
+    """No suggestion, for forms that ask about what nobody is assigned by."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
-    """One answer offered; marks: the classes when.css goes by."""
+    """One answer offered; marks: the classes when.css goes by. why: the reasons to suggest it."""
 
     value: str
     words: str
     chosen: bool
     marks: str
+    why: str = ""
 
     @property
     def head(self) -> str:
@@ -83,6 +102,11 @@ class Question:
     sealed: str
 
     @property
+    def advised(self) -> tuple[Option, ...]:
+        """The options that are suggested, best first."""
+        return tuple(one for _, group in self.groups for one in group if one.why)
+
+    @property
     def folded(self) -> bool:
         """Whether so many options are offered that each group is folded by itself."""
         return len(self.groups) > 1 and sum(len(group) for _, group in self.groups) > FOLDED
@@ -95,12 +119,13 @@ def questions(
     *,
     choosing: Choosing,
     now: datetime,
+    advising: Advising = not_advised,
 ) -> list[Question]:
     """The fields of a form; posted: what was typed, None for a form shown the first time."""
     told = {error.field: either(error.chinese, error.english) for error in reversed([*errors])}
     steering = _steering(form)
     return [
-        _question(form, field, posted, told.get(field.name, ""), steering, choosing, now)
+        _question(form, field, posted, told.get(field.name, ""), steering, choosing, now, advising)
         for field in form.fields
         if not field.machine
     ]
@@ -240,6 +265,7 @@ def _question(
     steering: Mapping[str, int],
     choosing: Choosing,
     now: datetime,
+    advising: Advising,
 ) -> Question:
     text, time = _typed(field, posted, now)
     return Question(
@@ -250,7 +276,7 @@ def _question(
         optional=_is_optional(field) and field.type != "boolean",
         text=text,
         time=time,
-        groups=_groups(field, posted, steering.get(field.name), choosing),
+        groups=_groups(field, posted, steering.get(field.name), choosing, advising),
         when=_when_marks(form, field, steering),
         error=error,
         longest=field.max_length,
@@ -299,9 +325,15 @@ def _typed(field: Field, posted: Posted | None, now: datetime) -> tuple[str, str
 
 
 def _groups(
-    field: Field, posted: Posted | None, group: int | None, choosing: Choosing
+    field: Field,
+    posted: Posted | None,
+    group: int | None,
+    choosing: Choosing,
+    advising: Advising,
 ) -> tuple[tuple[str, tuple[Option, ...]], ...]:
-    offered = _offered(field, choosing)
+    advised = advising(field)
+    reasons = {one.value: one.why for one in advised}
+    offered = suggested_first(_offered(field, choosing), advised)
     if posted is not None:
         chosen = frozenset(posted.getlist(field.name))
     else:
@@ -314,7 +346,7 @@ def _groups(
         for value, words in options:
             number += 1
             marks = f"g{group} g{group}o{number}" if group else ""
-            marked.append(Option(value, words, value in chosen, marks))
+            marked.append(Option(value, words, value in chosen, marks, reasons.get(value, "")))
         told.append((heading, tuple(marked)))
     return tuple(told)
 
@@ -326,6 +358,16 @@ def _offered(field: Field, choosing: Choosing) -> Groups:
         yes = [("true", say("是"))]
         return [("", yes if _widget(field) == "checkbox" else [*yes, ("false", say("否"))])]
     return [("", [(one.value, either(one.title, one.title_en)) for one in field.choices])]
+
+
+def suggested_first(groups: Groups, advised: Sequence[Advised]) -> Groups:
+    """These groups behind one of those suggested, each of whom stands in it alone."""
+    if not (groups and advised):
+        return groups
+    named = {one.value for one in advised}
+    rest = [(heading, [one for one in group if one[0] not in named]) for heading, group in groups]
+    first = (say("建议"), [(one.value, one.words) for one in advised])
+    return [first, *((heading, group) for heading, group in rest if group)]
 
 
 def _html(value: Any) -> str:

@@ -19,9 +19,10 @@ from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps, request
 from engine.oversight import OpenOrder, orders_for
 from engine.people import By, directory
 from engine.rights import OVERSEEING, may_see, places_seen
+from engine.running import State
 from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
 from web.case_rows import CaseRow, case_rows
-from web.clock import State, clock_view, tally
+from web.clock import clock_view, tally
 from web.duty_record import DutyRecord, LateStep, OwnAct, duty_record
 from web.inbox_filters import facets, narrow, sort
 from web.offline import keep

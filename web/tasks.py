@@ -1,6 +1,7 @@
 """A step: its form, and every act on it as a resource of its own."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -19,12 +20,14 @@ from engine.evidence import Evidence
 from engine.forms import FieldError, Form, FormRefused
 from engine.handover import waiting_files
 from engine.site_codes import FIELD, WrongCode, note_wrong
-from web.acts import acts_on
+from engine.state import OpenTask
+from web.acts import Acts, acts_on
+from web.advice import advised_on_handing, advising
 from web.clock import clock_view
 from web.desk import choosing, desk_of, inbox_row, to_do
 from web.drafts import drop_sent, left, take_draft
 from web.drawn import fill_in
-from web.forms import questions, read_answers
+from web.forms import Advised, not_advised, questions, read_answers, suggested_first
 from web.moments import read_moment
 from web.offline import filled_at, keep
 from web.quantities import ZONE
@@ -313,6 +316,12 @@ def _page(
         clock = _clock(conn, case_id, task)
         sealed = sealed_card(desk, open_, log.read(conn, case_id), by())
     acts = acts_on(desk, open_, by())
+    advised = _advised(desk, open_, acts)
+    acts = replace(
+        acts,
+        delegation=suggested_first(acts.delegation, advised),
+        reassignment=suggested_first(acts.reassignment, advised),
+    )
     drawn = desk.context.definition.tasks[open_.element]
     form = _form(desk, open_.element)
     before = None
@@ -331,6 +340,7 @@ def _page(
         verb=verb(desk.context.definition, open_.element),
         form=form,
         acts=acts,
+        advised=advised,
         people=desk.directory,
         record=file.record,
         line=line_of(file.record, task),
@@ -338,7 +348,14 @@ def _page(
         clock=clock,
         handed=handed_over(file.record, task, called),
         so_far=so_far(file.record, called),
-        questions=questions(form, posted, errors, choosing=choosing(desk, open_.element), now=at()),
+        questions=questions(
+            form,
+            posted,
+            errors,
+            now=at(),
+            choosing=choosing(desk, open_.element),
+            advising=not_advised if acts.why_not else advising(desk, open_.element),
+        ),
         uploads=uploads(form, asked_purposes(form), received, errors),
         errors=errors,
         sealed=sealed,
@@ -350,6 +367,15 @@ def _page(
         left=before,
         key=request.form.get("key") or fresh_key(),
     )
+
+
+def _advised(desk: Desk, task: OpenTask, acts: Acts) -> Sequence[Advised]:
+    """Whom the step may be handed to, where this person may hand it on."""
+    if not (acts.delegation or acts.reassignment):
+        return ()
+    with reads() as conn:
+        fit = holding.fit_for(desk, task)
+        return advised_on_handing(conn, desk, task, fit, before=bool(acts.reassignment))
 
 
 def _clock(conn: Connection, case_id: str, task: str) -> Any:

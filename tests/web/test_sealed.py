@@ -301,3 +301,14 @@ def test_the_file_is_for_whoever_handed_it_over_and_goes_when_it_was_read_back(
     assert who.post(path, {"sha256": f"{sha256[:4]} {sha256[4:8].upper()}"}).status_code == 303
     assert waiting_files(accusation.vault) == {}
     assert who.post(f"/cases/{CASE}/handover/file").status_code == 404
+
+
+def test_on_a_confidential_case_nobody_is_suggested_and_no_load_is_told(
+    resident: Resident, h: Hotline, signed_in: Enter
+) -> None:
+    resident.complain()
+    h.do("accept")
+    page = signed_in("assigner").text(f"/cases/{CASE}/tasks/dispatch%231")
+    assert 'id="f-unit"' in page
+    assert "建议" not in main_of(page).partition('id="f-unit"')[2]
+    assert "手上" not in main_of(page)

@@ -287,3 +287,18 @@ def test_every_message_cases_tell_each_other_has_its_words() -> None:
     sent = {send.message for one in definitions for send in one.sends.values()}
     assert sent - set(MESSAGES) == set()
     assert {one.key for one in definitions} - set(PROCESSES) == set()
+
+
+def test_the_desk_is_told_which_departments_the_duty_list_names_and_how_much_they_have(
+    signed_in: Enter, w: Whistle
+) -> None:
+    w.called()
+    w.blow(category="gas").do("review")
+    page = signed_in("desk").text(f"/cases/{w.case}/tasks/fix_list%231")
+    first = page.partition('<p class="legend legend--sub">建议</p>')[2].partition("</div>")[0]
+    told = re.findall(r'value="([^"]+)".*?<b>([^<]+)</b><span>([^<]+)</span>', first)
+    assert told == [
+        ("u-gas", "澜安燃气（演示）", "职责清单：停气、管线阀门，手上没有事。"),
+        ("u-fire", "区消防救援局", "职责清单：消防通道、消防设施、火情，手上 1 件，没有逾期。"),
+        ("u-housing", "区住房建设局", "手上没有事。"),
+    ]

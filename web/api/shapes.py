@@ -64,11 +64,17 @@ class Named(Told):
 
 
 class Choice(Told):
-    """Somebody or some unit that may be named; group: under which heading."""
+    """Somebody or some unit that may be named; group: under which heading.
+
+    suggested: 1 for whom the desk would name first, null for those not among its best three. why:
+    every reason for that, in the language of the request.
+    """
 
     id: str
     name: str
     group: str
+    suggested: int | None = None
+    why: str = ""
 
 
 class Bilingual(Told):

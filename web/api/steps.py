@@ -10,8 +10,10 @@ from engine.calendar_versions import calendar
 from engine.cases import open_task
 from engine.casework import Desk
 from engine.definitions import Message
+from engine.holding import fit_for
 from engine.state import OpenTask
 from web.acts import Acts, acts_on
+from web.advice import advised_on_handing, advising
 from web.api import telling
 from web.api.operations import shows, subject
 from web.api.shapes import (
@@ -26,6 +28,7 @@ from web.api.shapes import (
 )
 from web.desk import choosing, desk_of, inbox_row
 from web.drawn import PLAIN_SCHEMA, form_of
+from web.forms import not_advised
 from web.sealed_view import prefilled, sealed_card
 from web.texts import later
 from web.uploads import asked_purposes
@@ -103,6 +106,7 @@ def _step(conn: Connection, desk: Desk, task: OpenTask) -> Step:
             choosing=choosing(desk, task.element),
             values=given.to_dict() if given else None,
             purposes=asked_purposes(form),
+            advising=not_advised if acts.why_not else advising(desk, task.element),
         ),
         why_not=telling.why(acts.why_not),
         acts=list(_offered(conn, desk, task, acts)),
@@ -132,7 +136,9 @@ def _offered(conn: Connection, desk: Desk, task: OpenTask, acts: Acts) -> Iterat
     yield from (telling.offer(base, act) for act, offered in plain.items() if offered)
     for act, groups in (("delegation", acts.delegation), ("reassignment", acts.reassignment)):
         if groups:
-            yield telling.offer(base, act, groups=groups)
+            fit, before = fit_for(desk, task), act == "reassignment"
+            advised = advised_on_handing(conn, desk, task, fit, before=before)
+            yield telling.offer(base, act, groups=groups, advised=advised)
     if acts.decides is not None:
         yield telling.offer(base, "decision", f"{acts.decides.kind}/decision")
     if acts.classes:

@@ -1,6 +1,6 @@
 """Things of the engine as the interface tells them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -21,7 +21,7 @@ from web.api.problems import type_of
 from web.api.shapes import AskedForm, Choice, ClockTold, FoundCaseTold, Named, Offered, Why
 from web.clock import clock_view
 from web.desk import unit_name
-from web.forms import Choosing, Groups
+from web.forms import Advised, Advising, Choosing, Groups, not_advised
 from web.visit import at
 
 _NAMING: Final = frozenset({"person", "persons", "unit", "units"})
@@ -55,10 +55,18 @@ def unit(people: Directory, id_: str) -> Named:
     return Named(id=id_, name=unit_name(people, id_) if id_ in people.units else id_)
 
 
-def choices(groups: Groups) -> list[Choice]:
-    """Whom one may choose, with the heading they stand under."""
+def choices(groups: Groups, advised: Sequence[Advised] = ()) -> list[Choice]:
+    """Whom one may choose, with the heading they stand under, and whom the desk suggests."""
+    rank = {one.value: number for number, one in enumerate(advised, 1)}
+    why = {one.value: one.why for one in advised}
     return [
-        Choice(id=value, name=words, group=heading)
+        Choice(
+            id=value,
+            name=words,
+            group=heading,
+            suggested=rank.get(value),
+            why=why.get(value, ""),
+        )
         for heading, group in groups
         for value, words in group
     ]
@@ -117,11 +125,12 @@ def asked_form(
     choosing: Choosing,
     values: Mapping[str, Any] | None = None,
     purposes: list[str],
+    advising: Advising = not_advised,
 ) -> AskedForm:
     """A form of a pinned definition with its schema as deployed; values: beside its defaults."""
     files = files_of(conn, digest)
     schema = next(data for file, data in files.items() if form_key(file) == name)
-    return told_form(form, orjson.loads(schema), choosing, values, purposes)
+    return told_form(form, orjson.loads(schema), choosing, values, purposes, advising)
 
 
 def told_form(
@@ -130,6 +139,7 @@ def told_form(
     choosing: Choosing,
     values: Mapping[str, Any] | None = None,
     purposes: list[str] | None = None,
+    advising: Advising = not_advised,
 ) -> AskedForm:
     """A form with its schema, its defaults, and who may be named in it."""
     defaults = {one.name: one.default for one in form.fields if one.default is not None}
@@ -137,11 +147,18 @@ def told_form(
     return AskedForm(
         form_schema=schema,
         values=defaults | dict(values or {}),
-        choices={one.name: choices(choosing(one)) for one in naming},
+        choices={one.name: choices(choosing(one), advising(one)) for one in naming},
         evidence=purposes or [],
     )
 
 
-def offer(base: str, act: str, path: str = "", groups: Groups = ()) -> Offered:
+def offer(
+    base: str,
+    act: str,
+    path: str = "",
+    groups: Groups = (),
+    advised: Sequence[Advised] = (),
+) -> Offered:
     """An act at an address below `base`."""
-    return Offered(act=act, href=f"{base}/{path or act}", choices=choices(groups), form=None)
+    offered = choices(groups, advised)
+    return Offered(act=act, href=f"{base}/{path or act}", choices=offered, form=None)
