@@ -30,8 +30,8 @@ class ActQuery:
     """What is looked for; None or "" asks for nothing.
 
     person: whoever did it, or for whom it was done. posts, units: of whoever did it. within: where
-    the case is. types, elements: of the entry. late: only what was done past its limit. since,
-    until: done in this half-open interval.
+    the case is. types, elements: of the entry. late, in_time: only what was done past its limit, or
+    within it. since, until: done in this half-open interval.
     """
 
     person: str = ""
@@ -42,6 +42,7 @@ class ActQuery:
     types: Collection[str] | None = None
     elements: Collection[str] | None = None
     late: bool = False
+    in_time: bool = False
     since: datetime | None = None
     until: datetime | None = None
 
@@ -114,6 +115,8 @@ def _asked(query: ActQuery) -> Iterator[ColumnElement[bool]]:
         yield _CASE.process == query.process
     if query.late:
         yield _ACT.late > 0
+    if query.in_time:
+        yield _ACT.late == 0
     if query.since is not None:
         yield _ACT.at >= timestamp(query.since)
     if query.until is not None:

@@ -1,6 +1,6 @@
 """Who has what to do now. A projection: it can be thrown away and rebuilt (engine.rebuild)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -205,6 +205,20 @@ def steps_in(
 def steps_within(conn: Connection, units: Collection[str], *, limit: int = 2000) -> list[InboxRow]:
     """The open steps of cases that are in one of these units, most pressing first."""
     return _rows(conn, register_table.c.unit.in_(units), limit)
+
+
+def steps_for(
+    conn: Connection, duties: Mapping[str, Collection[str]], *, limit: int = 500
+) -> list[InboxRow]:
+    """The open steps that wait for these duties, each in one of its units; held ones too."""
+    task = open_task_table.c
+    choices = [
+        (task.duty == duty) & or_(*(task.units.contains(f"|{unit}|", autoescape=True)
+                                    for unit in sorted(units)))
+        for duty, units in duties.items()
+        if units
+    ]  # fmt: skip
+    return _rows(conn, or_(*choices), limit) if choices else []
 
 
 def open_steps(conn: Connection, cases: Collection[str]) -> list[InboxRow]:

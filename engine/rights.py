@@ -161,13 +161,13 @@ def participants(case: CaseState) -> frozenset[str]:
 def places_seen(people: Directory, by: By, at: datetime) -> frozenset[str]:
     """All units whose cases this person may see by a post: those of the posts, and below them."""
     seeing = (held for held in _seeing(people, by, at) if held.duty not in OWN_ONLY)
-    return _places(people, seeing)
+    return places_overlooked(people, seeing)
 
 
 def places_watched(people: Directory, by: By, at: datetime) -> frozenset[str]:
     """Of those the units this person watches over: by a supervising or an approving post."""
     held = people.capacities(by.person, at)
-    return _places(people, (one for one in held if one.duty in OVERSEEING))
+    return places_overlooked(people, (one for one in held if one.duty in OVERSEEING))
 
 
 def places_reported(people: Directory, by: By, at: datetime) -> frozenset[str]:
@@ -253,7 +253,8 @@ def _is_over(case: CaseState, people: Directory, held: Authority) -> bool:
     return held.duty in STREET_DUTIES and held.unit in people.offices((street,))
 
 
-def _places(people: Directory, held: Iterable[Authority]) -> frozenset[str]:
+def places_overlooked(people: Directory, held: Iterable[Authority]) -> frozenset[str]:
+    """What these posts look over, with all below it: their units, or the street they act for."""
     units = {_overlooked(people, one) for one in held}
     return frozenset(below for unit in units for below in people.subtree(unit))
 

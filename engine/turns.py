@@ -17,7 +17,7 @@ from engine.calendar import due
 from engine.cases import NotYourTask, may_do, open_task
 from engine.casework import Desk, Done, change
 from engine.clocks import allowed_minutes
-from engine.definitions import Message
+from engine.definitions import Definition, Message
 from engine.directory import Authority
 from engine.errors import Conflict, NotAllowed
 from engine.holding import overseer
@@ -120,6 +120,21 @@ def raise_objection(
         return [Draft("objection.raised", data, who, at)]
 
     return change(conn, case_id, decide, at=at, key=key)
+
+
+def rulings(definition: Definition) -> frozenset[str]:
+    """The steps at which an objection is ruled on: those a drawn objection leads to first."""
+    todo = [one.id for one in definition.messages.values() if one.message == "object"]
+    found, met = set(), set(todo)
+    while todo:
+        for flow in definition.elements[todo.pop()].outgoing:
+            target = definition.flows[flow].target
+            if target in definition.tasks:
+                found.add(target)
+            elif target not in met:
+                met.add(target)
+                todo.append(target)
+    return frozenset(found)
 
 
 def dispute_result(

@@ -42,6 +42,8 @@ pages = Blueprint("act_search", __name__)
 
 # What narrows a search, in the order in which the chips say it.
 FILTERS: Final = ("unit", "title", "place", "kind", "process", "late", "since", "until")
+# What `late` says for what was done within its limit; anything else means past it.
+IN_TIME: Final = "0"
 MOST_ROWS: Final = 2000
 PLACES: Final = frozenset({"community", "general_grid", "micro_grid", "exclusive_grid"})
 
@@ -129,7 +131,7 @@ def ask() -> Any:
             asked = _asked(conn, people, told=request.form)
             return _shown(conn, people, asked, None, None, wanted, meant), 422
     told = {name: value for name in FILTERS if (value := request.form.get(name, "").strip())}
-    if not wanted:
+    if not meant:
         return see_other("act_search.page", **told)
     if meant[0] == before:
         return see_other("act_search.page", search=request.form["search"], **told)
@@ -197,7 +199,8 @@ def _query(people: Directory, person: str, told: dict[str, str], kind: Kind | No
         process=(kind.process if kind else "") or process,
         types=types,
         elements=kind.elements if kind else None,
-        late="late" in told,
+        late=told.get("late", IN_TIME) != IN_TIME,
+        in_time=told.get("late") == IN_TIME,
         since=_midnight(told.get("since", ""), 0),
         until=_midnight(told.get("until", ""), 1),
     )
@@ -343,7 +346,7 @@ def _chip_words(conn: Connection, people: Directory, asked: Asked, name: str, va
         case "title":
             return say("岗位：{title}", title=value)
         case "late":
-            return say("超时办完的")
+            return say("按时办完的") if value == IN_TIME else say("超时办完的")
         case "since":
             return say("从 {day}", day=value)
         case _:

@@ -1,4 +1,4 @@
-"""看板: the open steps of one's units or places, each clock a mark on one ruler, without rank."""
+"""看板: the open steps of one's posts, each clock a mark on one ruler; what waits; without rank."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,25 +12,38 @@ from sqlalchemy import Connection
 from engine.calendar_versions import calendar
 from engine.casework import read_case
 from engine.definition_sets import UnknownDefinition, latest
-from engine.directory import KINDS, Directory
+from engine.directory import Authority, Directory
 from engine.errors import NotAllowed
-from engine.inbox import InboxRow, duties_of, steps_in, steps_of, steps_within
+from engine.inbox import InboxRow, requests_for, steps_for, steps_in, steps_of, steps_within
 from engine.oversight import URGING
 from engine.pace import Pace, paces
 from engine.people import directory
-from engine.rights import may_see, places_watched
+from engine.rights import OVERSEEING, deciding_duty, may_see, places_overlooked
 from engine.running import State
 from web.act_kinds import processes
 from web.clock import ClockView, clock_view, tally
 from web.desk import unit_groups, unit_name
-from web.inbox import BOARDED, boarded, tallied_words
+from web.hands import LOOKED_BACK as DAYS_DONE
+from web.hands import Hands, hands, in_directory_order
+from web.inbox import tallied_words
+from web.posts import (
+    ANSWERING,
+    COMMAND,
+    HANDS,
+    PLACING,
+    WORKING,
+    of_post,
+    own_boards,
+    post_boards,
+    post_words,
+)
 from web.rows import TaskRow, task_rows, told_clock, verb
+from web.rulings import objected, ruling_rows
 from web.texts import say
 from web.visit import at, by, reads
 
 pages = Blueprint("board", __name__)
 
-COMMAND: Final = "command"
 # The processes a command desk watches over, wherever in its street they are done.
 COMMANDED: Final = frozenset({"whistle", "response", "consultation", "opinion"})
 # The ruler: 200 units are the limit; what lies beyond 145 per cent stands at its edge.
@@ -38,7 +51,11 @@ LIMIT: Final = 200
 EDGE: Final = 145
 LISTED: Final = 40
 STATES: Final[tuple[State, ...]] = ("ok", "near", "late")
-FILTERS: Final = ("process", "place", "state")
+FILTERS: Final = ("process", "place", "state", "holder")
+# Of what waits so much is listed; the inbox has all of it.
+WAITING: Final = 20
+# Whose steps are done at a desk, not at a place of work.
+DESKS: Final = PLACING | ANSWERING | {COMMAND, "approve"}
 # Over so many days it is told how much of their limits steps took.
 LOOKED_BACK: Final = 30
 
@@ -48,9 +65,9 @@ class NoBoard(NotAllowed):
 
     def __init__(self) -> None:
         super().__init__(
-            "看板给承办单位、调度台、督查和领导的岗位用，您现在没有这样的岗位。",
-            "The board is for posts of departments, firms, the command desk, supervisors and "
-            "leaders; you hold none now.",
+            "看板给承办、确认、指派、验收、销号、调度、督查和领导的岗位用，您现在没有这样的岗位。",
+            "The board is for posts that work, confirm, assign, accept, close, command, supervise "
+            "or lead; you hold none such now.",
         )
 
 
@@ -94,21 +111,32 @@ class Listed:
 @pages.get("/board")
 @login_required  # type: ignore[untyped-decorator]
 def page() -> str:
-    """The board of this person's units, or of the places they watch over."""
+    """The board of this person's posts, or of one of them."""
     with reads() as conn:
         people = directory(conn)
-        if not boarded(people, by().person, at()):
+        every = own_boards(people)
+        post = request.args.get("post", "")
+        held = of_post(every, post)
+        if not held:
             raise NoBoard
         asked = {name: request.args.get(name, "") for name in FILTERS}
-        watched = places_watched(people, by(), at())
-        found = _asked_for(people, _clocked(conn, people, watched), asked)
-        named = _mark_names(conn, found)
+        kept = {**asked, "post": post}
+        watched = places_overlooked(people, [one for one in held if one.duty in OVERSEEING])
+        cal, everything = calendar(conn), _clocked(conn, people, held)
+        found = _asked_for(people, everything, asked)
+        named = _mark_names(conn, everything)
+        waiting = _waiting(people, everything, held)
+        ruled = objected(conn, waiting)
+        requests = _requests(conn, people, held)
         return render_template(
             "board.html",
-            asked=asked,
+            asked=kept,
+            heading=_heading(people, held, post),
+            boards=post_boards(people, every, kept),
             filtered=any(asked.values()),
-            states=[(state, words, _without(asked, state=state)) for state, words in _states()],
-            everything=_without(asked, state=""),
+            states=[(state, words, _without(kept, state=state)) for state, words in _states()],
+            everything=_without(kept, state="", holder=""),
+            holder=people.name(asked["holder"]) if asked["holder"] else "",
             processes=processes(conn),
             places=_places(people, watched),
             tallied=tallied_words(tally([one.view for one in found])),
@@ -116,26 +144,37 @@ def page() -> str:
             units=_unit_lanes(conn, people, found, named, watched, asked["process"]),
             watching=bool(watched),
             looked_back=LOOKED_BACK,
-            persons=_lanes(_own(people, found), lambda step: step.holder or "", named,
-                           lambda person: people.name(person) if person else say("待认领")),
-            desk=_for_the_desk(conn, people, found),
+            dots=_dots(everything, named),
+            days_done=DAYS_DONE,
+            hands=_hands(conn, people, held, everything, kept),
+            rulings=ruling_rows(conn, [*ruled, *requests][:WAITING], people, cal, at()),
+            more_rulings=max(0, len(ruled) + len(requests) - WAITING),
+            waiting=_told_waiting(conn, people, held, waiting, ruled),
             rows=_listed(conn, people, found[:LISTED]),
             shown=min(len(found), LISTED),
         )  # fmt: skip
 
 
+def _heading(people: Directory, held: Sequence[Authority], post: str) -> str:
+    if not post:
+        return say("正在走的时钟")
+    return say("{post}的看板", post=post_words(people, held[0]))
+
+
 # --- which steps ----------------------------------------------------------------------------------
 
 
-def _clocked(conn: Connection, people: Directory, watched: frozenset[str]) -> list[Clocked]:
-    """The open steps of the own units and those below, of what a command desk has called, and of
-    the places watched over; what somebody may not see is not there."""
-    found = {(row.case, row.task): row for row in steps_of(conn, _own_units(people))}
-    held = [one for one in people.capacities(by().person, at()) if one.duty == COMMAND]
-    streets = {people.path(one.unit)[-1] for one in held}
+def _clocked(conn: Connection, people: Directory, held: Sequence[Authority]) -> list[Clocked]:
+    """The open steps of the own units and those below, of what a command desk has called, of the
+    places overlooked, and those that wait for a post; what somebody may not see is not there."""
+    found = {(row.case, row.task): row for row in steps_of(conn, _own_units(people, held))}
+    streets = {people.path(one.unit)[-1] for one in held if one.duty == COMMAND}
     there = {unit for unit in people.units if people.path(unit)[-1] in streets}
     found |= {(row.case, row.task): row for row in steps_in(conn, COMMANDED, there)}
-    found |= {(row.case, row.task): row for row in steps_within(conn, watched)}
+    over = places_overlooked(people, [one for one in held if one.duty in OVERSEEING | PLACING])
+    found |= {(row.case, row.task): row for row in steps_within(conn, over)}
+    answered = _units_by_duty(people, [one for one in held if one.duty in ANSWERING])
+    found |= {(row.case, row.task): row for row in steps_for(conn, answered)}
     cases = {row.case for row in found.values()}
     seen = {case for case in cases if may_see(read_case(conn, case), people, by(), at())}
     cal = calendar(conn)
@@ -146,18 +185,9 @@ def _clocked(conn: Connection, people: Directory, watched: frozenset[str]) -> li
     return [Clocked(step, clock_view(step, cal, at())) for step in steps]
 
 
-def _own_units(people: Directory) -> frozenset[str]:
-    held = [one for one in people.capacities(by().person, at()) if one.duty in BOARDED]
-    units = (people.subtree(one.unit) for one in held if one.duty != COMMAND)
+def _own_units(people: Directory, held: Sequence[Authority]) -> frozenset[str]:
+    units = (people.subtree(one.unit) for one in held if one.duty in WORKING)
     return frozenset(below for found in units for below in found)
-
-
-def _own(people: Directory, found: Sequence[Clocked]) -> list[Clocked]:
-    """What is told person by person: for whoever has hands to place, not for whoever watches."""
-    if any(one.duty == COMMAND for one in people.capacities(by().person, at())):
-        return list(found)
-    units = _own_units(people)
-    return [one for one in found if one.step.units[0] in units]
 
 
 def _asked_for(
@@ -168,20 +198,16 @@ def _asked_for(
         one
         for one in found
         if asked["process"] in ("", one.step.process)
+        and asked["holder"] in ("", one.step.holder)
         and (not asked["place"] or one.step.unit in below)
-        and (not asked["state"] or (one.view is not None and one.view.state == asked["state"]))
+        and (not asked["state"] or _is_so(one, asked["state"]))
     ]
 
 
-def _for_the_desk(
-    conn: Connection, people: Directory, found: Sequence[Clocked]
-) -> list[TaskRow] | None:
-    """What waits for this person's command desk; None for whoever has none."""
-    units = duties_of(people, by().person, at()).get(COMMAND)
-    if units is None:
-        return None
-    steps = [one.step for one in found if one.step.duty == COMMAND and units & set(one.step.units)]
-    return task_rows(conn, steps, people, calendar(conn), at())
+def _is_so(one: Clocked, state: str) -> bool:
+    if state == "asking":
+        return one.step.request is not None
+    return one.view is not None and one.view.state == state
 
 
 def _listed(conn: Connection, people: Directory, found: Sequence[Clocked]) -> list[Listed]:
@@ -197,6 +223,78 @@ def _may_urge(people: Directory, step: InboxRow) -> bool:
     path = people.path(step.unit)
     over = people.offices((*path, *people.ancestors(path[-1])))
     return any(people.authority(by().person, duty, over, at()) for duty in URGING)
+
+
+# --- what waits for these posts -------------------------------------------------------------------
+
+
+def _waiting(
+    people: Directory, found: Sequence[Clocked], held: Sequence[Authority]
+) -> list[InboxRow]:
+    """The steps a desk of these posts answers for, free or in its own hands."""
+    units = _units_by_duty(people, [one for one in held if one.duty in DESKS])
+    own = {None, by().person, *(one.on_behalf_of for one in held)}
+    return [
+        one.step
+        for one in found
+        if one.step.holder in own and units.get(one.step.duty, set()) & set(one.step.units)
+    ]
+
+
+def _requests(conn: Connection, people: Directory, held: Sequence[Authority]) -> list[InboxRow]:
+    """The requests for time these posts decide on."""
+    duties = {one.duty for one in held}
+    return [
+        step
+        for step in requests_for(conn, people, by().person, at())
+        if deciding_duty(str(step.request), confidential=step.confidential) in duties
+        and (not step.confidential or may_see(read_case(conn, step.case), people, by(), at()))
+    ]
+
+
+def _told_waiting(
+    conn: Connection,
+    people: Directory,
+    held: Sequence[Authority],
+    waiting: Sequence[InboxRow],
+    ruled: Sequence[InboxRow],
+) -> list[TaskRow] | None:
+    """What else waits for a desk; None for whoever has none."""
+    if not any(one.duty in DESKS for one in held):
+        return None
+    rest = [step for step in waiting if step not in ruled][:WAITING]
+    return task_rows(conn, rest, people, calendar(conn), at())
+
+
+def _units_by_duty(people: Directory, held: Sequence[Authority]) -> Mapping[str, set[str]]:
+    """Where the duties of these posts count; an office of the street acts for the street."""
+    found: dict[str, set[str]] = {}
+    for one in held:
+        unit = people.unit(one.unit)
+        acting = {unit.parent} if unit.kind == "department" and unit.parent else set()
+        found.setdefault(one.duty, set()).update({unit.id, *acting})
+    return found
+
+
+def _hands(
+    conn: Connection,
+    people: Directory,
+    held: Sequence[Authority],
+    found: Sequence[Clocked],
+    kept: Mapping[str, str],
+) -> Hands | None:
+    """What each person has, for whoever has hands to place; None for whoever only watches."""
+    placing = [one for one in held if one.duty in HANDS]
+    if not placing:
+        return None
+    streets = {people.path(one.unit)[-1] for one in placing if one.duty == COMMAND}
+    over = places_overlooked(people, [one for one in placing if one.duty in PLACING])
+    units = _own_units(people, placing) | over
+    everywhere = {unit for unit in people.units if people.path(unit)[-1] in streets}
+    steps = [one.step for one in found
+             if one.step.units[0] in units or one.step.unit in over
+             or (one.step.unit in everywhere and one.step.process in COMMANDED)]  # fmt: skip
+    return hands(conn, people, steps, units, calendar(conn), kept)
 
 
 # --- what may be chosen ---------------------------------------------------------------------------
@@ -230,15 +328,9 @@ def _unit_lanes(
 ) -> list[Lane]:
     """One lane for each unit, in the order of the directory."""
     before = paces(conn, watched, at() - timedelta(LOOKED_BACK), process=process) if watched else {}
-    kinds = list(KINDS)
-
-    def place(unit: str) -> tuple[Any, ...]:
-        above = (*reversed(people.ancestors(unit)), unit)
-        return kinds.index(people.unit(unit).kind), *(people.unit(one).name for one in above)
-
     return _lanes(
         found, lambda step: step.units[0], named, lambda unit: unit_name(people, unit),
-        place=place, before=before,
+        place=in_directory_order(people), before=before,
     )  # fmt: skip
 
 
@@ -271,6 +363,20 @@ def _lane(
     counted = tally([one.view for one in group])
     counts = tuple((state, counted.get(state, 0)) for state in STATES)
     return Lane(name, len(group), tuple(marks), counts, pace)
+
+
+def _dots(
+    found: Sequence[Clocked], named: Mapping[tuple[str, str], str]
+) -> Mapping[str, Sequence[Mark]]:
+    """By person: the clocks of what they hold."""
+    held: dict[str, list[Clocked]] = {}
+    for one in found:
+        if one.step.holder:
+            held.setdefault(one.step.holder, []).append(one)
+    return {
+        person: sorted(_marks(group, named), key=lambda mark: mark.x)
+        for person, group in held.items()
+    }
 
 
 def _marks(group: Sequence[Clocked], named: Mapping[tuple[str, str], str]) -> Iterator[Mark]:

@@ -191,7 +191,7 @@ def _fourth(people: Directory, by: By, held: Collection[str]) -> Item:
     """What this person opens most beside their inbox."""
     if "whistle" in held:
         return _item("whistles.form", say("吹哨"), "whistle")
-    if {"respond", "command", "supervise", "approve"} & set(held):
+    if {"respond", "command", "dispatch", "supervise", "approve"} & set(held):
         return _item("board.page", say("看板"), "board")
     if "administer" in held:
         return _item("admin.home", say("管理"), "people")

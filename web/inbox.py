@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user, login_required
@@ -18,7 +16,7 @@ from engine.directory import Directory
 from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps, requests_for
 from engine.oversight import OpenOrder, orders_for
 from engine.people import By, directory
-from engine.rights import OVERSEEING, may_see, places_seen
+from engine.rights import may_see, places_seen
 from engine.running import State
 from engine.search import Page, count_done_by, count_reported_by, done_by, reported_by
 from web.case_rows import CaseRow, case_rows
@@ -27,6 +25,7 @@ from web.duty_record import DutyRecord, LateStep, OwnAct, duty_record
 from web.inbox_filters import facets, narrow, sort
 from web.offline import keep
 from web.order_rows import order_rows
+from web.posts import boarded
 from web.quantities import duration
 from web.records import names, read_file
 from web.rows import TaskRow, task_rows
@@ -38,8 +37,6 @@ from web.wording import Names, element_name
 pages = Blueprint("inbox", __name__)
 
 SHOWN = 60
-# Whoever works for a unit has its board.
-BOARDED: Final = frozenset({"respond", "receive", "rectify", "command"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +252,6 @@ def _acts(acts: Sequence[OwnAct], called: Names) -> list[tuple[OwnAct, Markup]]:
         timeline_sentence(one.record, one.row, called, locale, known=(by().person,)) for one in acts
     )
     return [(one, markup(sentence)) for one, sentence in zip(acts, told, strict=True)]
-
-
-def boarded(people: Directory, person: str, now: datetime) -> bool:
-    """Whether this person has a board: a post that works for a unit or watches over a place."""
-    return any(held.duty in BOARDED | OVERSEEING for held in people.capacities(person, now))
 
 
 def _late(step: LateStep) -> str:

@@ -97,6 +97,7 @@ def test_each_condition_finds_what_it_says(street: Street, acts: list[str]) -> N
         ActQuery(process="workshop"): NEWEST_FIRST,
         ActQuery(process="hazard"): [],
         ActQuery(late=True): ["3 task.completed"],
+        ActQuery(in_time=True): ["1 task.completed"],
         ActQuery(since=begun, until=begun + timedelta(hours=1)): ["1 case.opened"],
         ActQuery(since=begun + timedelta(days=2)): NEWEST_FIRST[:3],
         ActQuery(posts=frozenset()): [],

@@ -21,7 +21,7 @@ def test_a_department_sees_its_own_clocks_and_no_others(
     page = signed_in("fire").text("/board")
     assert f"/cases/{w.find('u-fire')}/tasks/sign_in%231" in page
     assert w.find("u-urban") not in page
-    assert "等调度台办" not in page
+    assert "等您的岗位办" not in page
 
 
 def test_a_late_clock_is_a_mark_beyond_the_limit_and_said_in_words(
@@ -43,9 +43,12 @@ def test_the_command_desk_sees_all_departments_and_what_it_has_to_rule(
     w.called()
     w.act(turns.raise_objection, "sign_in#1", OBJECTION, by="fire", case="u-fire")
     page = signed_in("desk").text("/board")
-    rulings = page.partition("等调度台办")[2].partition("</section>")[0]
-    assert "裁定" in rulings
-    assert w.find("u-fire") in rulings
+    rulings = page.partition("等您裁定")[2].partition("</section>")[0]
+    assert f'href="/cases/{w.find("u-fire")}/tasks/rule_objection%231"' in rulings
+    assert "fire演示（区消防救援局·值班员）对“签收”<b>提出异议</b>" in rulings
+    assert "外墙归住建" in rulings
+    rest = page.partition("等您的岗位办")[2].partition("</section>")[0]
+    assert "裁定" not in rest
     assert "区城市管理局" in page
 
 
@@ -53,9 +56,12 @@ def test_load_is_told_per_person_by_name_without_rank(signed_in: Enter, web_stre
     signed_for(web_street)
     signed_for(web_street)
     page = signed_in("fixer").text("/board")
-    persons = page.partition("每个人手里")[2]
-    assert re.search(r"fixer演示</th><td class=\"n\"><span class=\"vh\">在办 </span>2<", persons)
-    assert "不排名" in page
+    persons = page.partition("每个人手上的事")[2]
+    lane = persons.partition('<th scope="row">fixer演示<')[2].partition("</tr>")[0]
+    assert re.search(
+        r'href="/board\?holder=[^"]+#rows"><span class="hands__h">在办 </span>2<', lane
+    )
+    assert "不排名、不打分" in page
 
 
 def test_an_empty_board_says_so(signed_in: Enter) -> None:
@@ -63,9 +69,9 @@ def test_an_empty_board_says_so(signed_in: Enter) -> None:
 
 
 def test_who_works_for_no_unit_and_watches_over_none_has_no_board(signed_in: Enter) -> None:
-    answer = signed_in("close").get("/board")
+    answer = signed_in("blower2").get("/board")
     assert answer.status_code == 403
-    assert "看板给承办单位、调度台、督查和领导的岗位用" in answer.text
+    assert "看板给承办、确认、指派、验收、销号、调度、督查和领导的岗位用" in answer.text
 
 
 # --- whoever watches over places ------------------------------------------------------------------
@@ -82,7 +88,7 @@ def test_whoever_watches_sees_all_units_of_their_places_in_the_order_of_the_dire
     units = page.partition("各单位</h2>")[2] or page.partition("<h2>各单位")[2]
     names = re.findall(r'<th scope="row">([^<]+)</th>', units.partition("</table>")[0])
     assert names == ["沿河社区", "听涛社区·第一微网格", "澜安物业（演示）"]
-    assert "每个人手里" not in page
+    assert "每个人手上的事" not in page
     assert "不排名" in page
 
 
