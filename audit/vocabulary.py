@@ -123,7 +123,9 @@ RECORDS: Final[Mapping[str, str]] = {
     "file": "name:text sha256:hash",
     "evidence": "sha256:hash bytes:number media:text purpose:purpose declared:true name?:text"
     " taken_at?:text gps?:gps device?:text",
-    "actor": "person:person post?:text unit?:unit capacity:text on_behalf_of?:person channel:text",
+    "informant": "person:person post:text unit:unit",
+    "actor": "person:person post?:text unit?:unit capacity:text on_behalf_of?:person channel:text"
+    " informant?:informant",
 }
 
 # --- the types ----------------------------------------------------------------------------------
@@ -139,6 +141,8 @@ def _types(
 
 
 _WITH_FILES: Final = frozenset({"case.opened", "task.completed", "pause.requested"})
+# What may be typed for a colleague who said it (代录): its actor may have an `informant`.
+ON_WORD: Final = frozenset({"case.opened", "task.claimed", "task.completed"})
 # Each: name, meaning in Chinese and English, fields of `data`.
 _TYPES: Final = (
     *_types(CASE, "act", (
@@ -191,6 +195,9 @@ _TYPES: Final = (
         ("party.removed", "减签",
          "A party is taken off; `child` is the number of what opened its case",
          "child:seq reason:text"),
+        ("word.disavowed", "不认可代录",
+         "A colleague denies having said what was typed as their word; `entry` = its number",
+         "entry:seq reason:text"),
         ("code.shown", "出示现场码",
          "A code was shown on the spot; whoever comes proves by it that both were there",
          "commitment:hash"),
@@ -499,6 +506,8 @@ def _check_actor(type_: EventType, entry: Entry) -> str | None:
         return f"{entry.type} needs a person as actor" if type_.cause == "act" else None
     if type_.cause in ("alarm", "fact"):
         return f"{entry.type} is not done by a person"
+    if "informant" in entry.actor and entry.type not in ON_WORD:
+        return f"{entry.type} is not done on somebody's word"
     return _ACTOR(entry.actor)
 
 

@@ -82,7 +82,8 @@ def _row(entry: Entry, closed: dict[str, Any]) -> dict[str, Any]:
         "type": entry.type,
         "element": _element(entry),
         "person": actor["person"],
-        "on_behalf_of": actor.get("on_behalf_of"),
+        # The other person whose act it is: somebody absent, or the colleague who said it.
+        "on_behalf_of": actor.get("on_behalf_of") or actor.get("informant", {}).get("person"),
         "post": actor.get("post"),
         "unit": actor.get("unit"),
         "capacity": actor["capacity"],

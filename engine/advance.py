@@ -5,7 +5,7 @@ after it with the facts a machine computed on the way. A command appends those f
 computes them again and compares.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -76,7 +76,7 @@ def open_case(cause: Entry, context: Context) -> Effect:
         marking=Marking([], {}), variables={"case": start},
     )  # fmt: skip
     if "person" in cause.actor:
-        case = with_doer(case, "report", _doer(cause))
+        case = _done_by(case, "report", cause)
     with closing(Run(context.definition, None)) as run:
         step = run.begin(case.variables, seed=cause.hash)
     effect = _step(case, step, cause, context)
@@ -103,7 +103,7 @@ def _start(cause: Entry, definition: Definition) -> dict[str, Any]:
         "place": place["unit"],
         "street": street,
         # The unit of whoever opened the case; what a machine opened came from the community.
-        "opener": cause.actor.get("unit", community),
+        "opener": _did(cause).get("unit", community),
         # Where nothing stands above the street, what goes up to the district ends at the street.
         "district": place.get("district", street),
     }
@@ -145,9 +145,24 @@ def _kept_out(case: CaseState, definition: Definition) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def _doer(cause: Entry) -> Doer:
+def _done_by(case: CaseState, element: str, cause: Entry) -> CaseState:
+    """The case remembering who did an element; of what was typed for a colleague, both did it.
+
+    The colleague last: what follows from having done it is theirs, and either is kept from what
+    whoever did it is kept from.
+    """
     actor = cause.actor
-    return Doer(actor["person"], actor.get("on_behalf_of"), actor.get("unit"))
+    told = [actor, actor["informant"]] if "informant" in actor else [actor]
+    for one in told:
+        doer = Doer(one["person"], one.get("on_behalf_of"), one.get("unit"))
+        case = with_doer(case, element, doer)
+    return case
+
+
+def _did(cause: Entry) -> Mapping[str, Any]:
+    """Whose act it was: the colleague's who said it, where somebody else typed it."""
+    informant: Mapping[str, Any] | None = cause.actor.get("informant")
+    return informant or cause.actor
 
 
 # --- causes that move the process -------------------------------------------------------------
@@ -157,10 +172,10 @@ def _completed(case: CaseState, cause: Entry, context: Context) -> Effect:
     key = cause.data["task"]
     element = case.tasks[key].element
     form = context.definition.forms[context.definition.tasks[element].form]
-    outcome = {**routing(form, cause.data["form"]), "by": cause.actor["person"]}
+    outcome = {**routing(form, cause.data["form"]), "by": _did(cause)["person"]}
     with closing(Run(context.definition, case.marking)) as run:
         step = run.complete(key, outcome, case.variables, seed=cause.hash)
-    return _step(with_doer(case, element, _doer(cause)), step, cause, context)
+    return _step(_done_by(case, element, cause), step, cause, context)
 
 
 def _fired(key: str, case: CaseState, cause: Entry, context: Context) -> Effect:
@@ -410,7 +425,7 @@ def _opening_units(case: CaseState) -> tuple[str, ...]:
 
     What a machine opened came from the place.
     """
-    first = case.doers.get("report", (None,))[0]
+    first = case.last.get("report")
     unit = first.unit if first else None
     near = case.place[:-1] or case.place
     return near if unit is None or unit in near else (unit,)
@@ -640,7 +655,7 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "join.met": _join_met,
     "party.added": _party_added,
     "party.removed": _party_removed,
-    "task.claimed": _held_by(lambda cause: str(cause.actor["person"])),
+    "task.claimed": _held_by(lambda cause: str(_did(cause)["person"])),
     "task.released": _held_by(lambda cause: None),
     "task.reassigned": _held_by(lambda cause: str(cause.data["to"])),
     "task.delegated": _held_by(lambda cause: str(cause.data["to"])),

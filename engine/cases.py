@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, sele
 from audit import log
 from audit.entries import ENGINE, Draft
 from audit.log import metadata
-from engine import forms, register, site_codes
+from engine import forms, informants, register, site_codes
 from engine.calendar_versions import calendar
 from engine.casework import Desk, Done, answered, begin, change, context_for
 from engine.definition_sets import latest
@@ -25,6 +25,7 @@ from engine.fitness import check_named, check_named_at_opening, kept_apart
 from engine.forms import FormRefused
 from engine.people import By, actor, directory
 from engine.process import KERNEL, StepNotOpen
+from engine.rights import check_may_see
 from engine.sealed_answers import clear_failed_opening, sealed
 from engine.state import OpenTask
 from engine.vault import Vault
@@ -38,6 +39,8 @@ number_table = Table(
     Column("last", Integer, nullable=False),
 )
 
+# The question of an opening form that says which colleague's word it is.
+INFORMANT = "informant"
 # What the `proof` of a step may ask for.
 SITE_CODE, HANDED_OVER = "site_code", "handed_over"
 
@@ -84,9 +87,11 @@ class Place:
 class Report:
     """What somebody reports. source: staff, proxy (代录), resident, import or case.
 
-    spoken_by: for a proxy entry, in whose words. claimed_at: when they say they found it. origin:
-    the message of another case that this follows from, party: for whom. actor: who reports, where
-    that is nobody on the register: a complainant, a resident, or whoever caused the message.
+    spoken_by: for a proxy entry, in whose words, as a kind of person; informant: which colleague,
+    by their id, where it was one and the form has no `informant` of its own. claimed_at: when they
+    say they found it. origin: the message of another case that this follows from, party: for whom.
+    actor: who reports, where that is nobody on the register: a complainant, a resident, or whoever
+    caused the message.
     resident: for a proxy entry, who the resident is in this case, so that their code counts.
     """
 
@@ -97,6 +102,7 @@ class Report:
     form: Mapping[str, Any]
     source: str = "staff"
     spoken_by: str | None = None
+    informant: str | None = None
     claimed_at: datetime | None = None
     evidence: Sequence[Evidence] = ()
     imported: Mapping[str, Any] | None = None
@@ -132,6 +138,7 @@ def open_case(
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
     books = partial(latest, conn), partial(register.ended_at, conn)
     check_named_at_opening(definition, people, values, at, *books)
+    report = replace(report, informant=values.get(INFORMANT, report.informant))
     who = _reporter(people, by, report, definition, at)
     number = f"{year}-{_take_number(conn, definition.key, year, last + 1):05d}"
     street = people.unit(path[-1])
@@ -202,22 +209,23 @@ def complete_task(
     vault: Vault | None = None,
     key: str | None = None,
     claimed_at: datetime | None = None,
+    informant: str | None = None,
 ) -> Done:
     """Complete an open step with its form; a free step is claimed by doing it.
 
     code: what was shown on the spot, for a step that takes such a proof. claimed_at: when it was
-    filled in by their account, where it arrived later; clocks run by `at` all the same. Raises
-    StepNotOpen, NotYourTask, Separated, FormRefused, WrongCode, NoVault and what the process
-    refuses.
+    filled in by their account, where it arrived later; clocks run by `at` all the same. informant:
+    the colleague who did it and says so, where `by` only types (代录). Raises StepNotOpen,
+    NotYourTask, Separated, FormRefused, WrongCode, NoVault, the refusals of engine.informants and
+    what the process refuses.
     """
 
     def decide(desk: Desk) -> list[Draft]:
         open_ = open_task(desk, task)
         drawn = desk.context.definition.tasks[open_.element]
-        authority = may_do(desk, open_, by)
+        who = _doing(desk, open_, by, informant)
         values = _checked(desk.context.definition, drawn.form, form, evidence)
         check_named(desk, drawn, values, partial(latest, conn), partial(register.ended_at, conn))
-        who = actor(authority, open_.capacity, channel=by.channel)
         drafts = []
         if open_.holder is None:
             drafts.append(Draft("task.claimed", {"task": task}, who, at))
@@ -235,6 +243,33 @@ def complete_task(
         return [*drafts, done]
 
     return change(conn, case_id, decide, at=at, key=key)
+
+
+def _doing(desk: Desk, task: OpenTask, by: By, informant: str | None) -> dict[str, Any]:
+    """The actor who completes an open step; on a colleague's word, with that colleague in it."""
+    if informant is None:
+        return actor(may_do(desk, task, by), task.capacity, channel=by.channel)
+    return on_word_of(desk, task, by, informant)
+
+
+def on_word_of(desk: Desk, task: OpenTask, by: By, informant: str) -> dict[str, Any]:
+    """The actor of an open step that a colleague did and `by` types for them.
+
+    Raises NoColleague, NotOnWord, NotTheirs, OwnWord, NotYourColleague, and NotYoursToSee or
+    Separated for whoever types.
+    """
+    drawn, people = desk.context.definition.tasks[task.element], desk.directory
+    informants.check_drawn(desk.context.definition, drawn)
+    informants.check_in_office(people, informant, desk.at)
+    check_may_see(desk.case, people, by, desk.at)
+    barred = kept_apart(desk, drawn, by.person)
+    if barred:
+        raise separated(desk, drawn, barred)
+    try:
+        said = may_do(desk, task, By(informant))
+    except NotAllowed as refused:
+        raise informants.NotTheirs(people.name(informant)) from refused
+    return informants.on_word(people, by, said, task.capacity, desk.at)
 
 
 def open_task(desk: Desk, task: str) -> OpenTask:
@@ -360,6 +395,8 @@ def _missing_evidence(rule: forms.EvidenceRule, given: int) -> forms.FieldError:
 def _reporter(
     people: Directory, by: By | None, report: Report, definition: Definition, at: datetime
 ) -> dict[str, Any]:
+    if report.informant is not None:
+        informants.check_drawn(definition)
     if by is None and report.imported:
         return dict(ENGINE)
     nobody = definition.started_by_complainant or (
@@ -369,6 +406,24 @@ def _reporter(
         return dict(report.actor)
     if by is None:
         raise NotAllowed("上报须有上报人。", "A report needs somebody who reports.")
+    if report.informant is not None:
+        return _told_by(people, by, report.informant, definition, at)
+    return actor(_opener(people, by, definition, at), "report", channel=by.channel)
+
+
+def _told_by(
+    people: Directory, by: By, informant: str, definition: Definition, at: datetime
+) -> dict[str, Any]:
+    """The actor of a report that a colleague makes and `by` types."""
+    informants.check_in_office(people, informant, at)
+    try:
+        said = _opener(people, By(informant), definition, at)
+    except NotAllowed as refused:
+        raise informants.NotTheirs(people.name(informant)) from refused
+    return informants.on_word(people, by, said, "report", at)
+
+
+def _opener(people: Directory, by: By, definition: Definition, at: datetime) -> Authority:
     held = people.capacities(by.person, at)
     if not held:
         raise NotAllowed(
@@ -376,12 +431,12 @@ def _reporter(
             "You hold no post now and cannot report. Ask the administrator.",
         )
     if definition.opened_by:
-        return _opener(people, by, definition.opened_by, at)
+        return _with_duty(people, by, definition.opened_by, at)
     own = next((authority for authority in held if authority.on_behalf_of is None), held[0])
-    return actor(replace(own, duty="report"), "report", channel=by.channel)
+    return replace(own, duty="report")
 
 
-def _opener(people: Directory, by: By, duty: str, at: datetime) -> dict[str, Any]:
+def _with_duty(people: Directory, by: By, duty: str, at: datetime) -> Authority:
     if duty == BY_CASES:
         raise NotAllowed(
             "这类案件只由别的案件带出，不能直接发起。",
@@ -394,7 +449,7 @@ def _opener(people: Directory, by: By, duty: str, at: datetime) -> dict[str, Any
             f"只有“{chinese}”岗位可以发起，您现在没有这个岗位。",
             f"It takes a post with the duty “{english}” to begin this; you hold none now.",
         )
-    return actor(found, "report", channel=by.channel)
+    return found
 
 
 def _items(evidence: Sequence[Evidence]) -> tuple[dict[str, Any], ...]:

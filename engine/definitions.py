@@ -97,7 +97,7 @@ class UserTask:
     what its form says has to have been handed over. reads: whoever holds it may read what is sealed
     as content. extensions, extension_days: how often and by how much at most its time may be
     extended, where that is less than usual. same_as: only whoever last completed that element may
-    do it, in person.
+    do it, in person. proxy: it may be typed for a colleague who says it (代录).
     """
 
     id: str
@@ -116,6 +116,7 @@ class UserTask:
     proof: str | None = None
     reads: bool = False
     same_as: str | None = None
+    proxy: bool = False
     extensions: int | None = None
     extension_days: int | None = None
 
@@ -206,6 +207,11 @@ class Definition:
     def confidential(self) -> bool:
         """Whether only those named on a case see it."""
         return self.properties.get("confidential") == "true"
+
+    @property
+    def proxy(self) -> bool:
+        """Whether a case may be opened for a colleague who says it and does not type (代录)."""
+        return self.properties.get("proxy") == "true"
 
     @property
     def started_by_complainant(self) -> bool:
@@ -419,6 +425,7 @@ def _task(node: Node, forms: Mapping[str, Form]) -> UserTask:
         proof=told.get("proof"),
         reads=told.get("reads") == "true",
         same_as=told.get("sameAs"),
+        proxy=told.get("proxy") == "true",
         extensions=_whole(told.get("extensions")),
         extension_days=_whole(told.get("extensionDays")),
     )

@@ -43,6 +43,7 @@ PROPERTIES: Final = {
         "proof",
         "reads",
         "sameAs",
+        "proxy",
         "extensions",
         "extensionDays",
     },
@@ -60,6 +61,7 @@ PROCESS_PROPERTIES: Final = {
     "openedBy",
     "startedBy",
     "confidential",
+    "proxy",
     "exclude",
     "alikeDays",
 }
@@ -237,6 +239,11 @@ def tasks(facts: Facts) -> Iterator[Finding]:
         same = facts.node(told.get("sameAs"))
         if "sameAs" in told and (same is None or same.kind != "userTask"):
             yield finding(node, "task_facts", "sameAs 应是用户任务", "sameAs names no user task")
+        if "proxy" in told and (told["proxy"] != "true" or {"proof", "sameAs", "reads"} & {*told}):
+            yield finding(
+                node, "task_facts", "proxy 只能是 true，且不能与 proof、sameAs、reads 同用",
+                "proxy can only be true, and not beside proof, sameAs or reads",
+            )  # fmt: skip
         if not form_of(node):
             yield finding(node, "no_form", "用户任务没有表单", "the task has no form")
         yield from form_exists(facts, node)

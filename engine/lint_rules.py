@@ -237,11 +237,18 @@ def confidentiality(facts: Facts) -> Iterator[Finding]:
         yield finding(
             facts.diagram.key, "process_duty", "alikeDays 应是天数", "alikeDays must be a number"
         )
-    words = {"startedBy": ("complainant", "resident"), "confidential": ("true",)}
+    words = {
+        "startedBy": ("complainant", "resident"), "confidential": ("true",), "proxy": ("true",),
+    }  # fmt: skip
     for name, fitting in words.items():
         if told.get(name, fitting[0]) not in fitting:
             key, only, or_ = facts.diagram.key, " 或 ".join(fitting), " or ".join(fitting)
             yield finding(key, "process_duty", f"{name} 只能是 {only}", f"{name} can only be {or_}")
+    if "proxy" in told and "confidential" in told:
+        yield finding(
+            facts.diagram.key, "process_duty", "保密的流程不能写 proxy",
+            "a confidential process cannot be proxy",
+        )  # fmt: skip
     for text in told.get("exclude", "").split():
         expression = compiled(text)
         path = tuple(text.split("."))

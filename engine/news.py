@@ -33,7 +33,7 @@ NEWS: Final = frozenset({
     "case.advanced", "task.reassigned", "task.delegated", "task.released", "deadline.warned",
     "overdue.opened", "deadline.escalated", "case.urged", "case.supervised", "message.received",
     "supervision.answered", "extension.requested", "pause.requested", "extension.granted",
-    "extension.refused", "pause.granted", "pause.refused",
+    "extension.refused", "pause.granted", "pause.refused", "word.disavowed",
 })  # fmt: skip
 
 news_table = Table(
@@ -49,9 +49,14 @@ _INSERT = Statement(insert(news_table))
 
 def keep(conn: Connection, entries: Iterable[Entry]) -> None:
     """Note that these entries are news, if one is; in the transaction that records them."""
-    first = next((entry for entry in entries if entry.type in NEWS), None)
+    first = next((entry for entry in entries if _is_news(entry)), None)
     if first is not None:
         _INSERT.run(conn, {"case": first.stream, "seq": first.seq})
+
+
+def _is_news(entry: Entry) -> bool:
+    """Whoever's word was typed is told so."""
+    return entry.type in NEWS or "informant" in entry.actor
 
 
 def waiting(conn: Connection, *, limit: int = 200) -> list[str]:

@@ -264,7 +264,25 @@ def _answered(reading: _Reading, entry: Entry) -> Iterator[Notice]:
         yield _about_case(ordered.actor["person"], "answered", entry)
 
 
+# --- typed for somebody ---------------------------------------------------------------------------
+
+
+def _typed(reading: _Reading, entry: Entry) -> Iterator[Notice]:
+    """Whoever said it hears what was typed as their word."""
+    informant = entry.actor.get("informant")
+    if informant is not None:
+        yield _about_case(informant["person"], "typed", entry)
+
+
+def _disavowed(reading: _Reading, entry: Entry) -> Iterator[Notice]:
+    typed = reading.record[entry.data["entry"] - 1]
+    yield _about_case(typed.actor["person"], "disavowed", entry)
+
+
 _HANDLERS: Final[dict[str, Callable[[_Reading, Entry], Iterator[Notice]]]] = {
+    "case.opened": _typed,
+    "task.completed": _typed,
+    "word.disavowed": _disavowed,
     "case.advanced": _advanced,
     "task.reassigned": _handed,
     "task.delegated": _handed,

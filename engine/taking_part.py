@@ -64,14 +64,14 @@ def kept(conn: Connection, case: str) -> Rows:
 
 def rows_of(case: CaseState) -> Rows:
     """Who has a part in this case, by person."""
-    first = next(iter(case.doers.get(REPORT, ())), None)
+    reporters = {doer.person for doer in case.doers.get(REPORT, ())}
     done = {doer.person for group in case.doers.values() for doer in group}
     turned = {values.get("by") for values in case.variables.values()}
     return {
         person: {
             "case": case.case,
             "person": person,
-            "reported": int(first is not None and first.person == person),
+            "reported": int(person in reporters),
             "did": int(person in done | turned),
         }
         for person in participants(case)

@@ -21,7 +21,11 @@ KINDS: Final[tuple[tuple[str, str, frozenset[str]], ...]] = (
     ("reassigned", later("改派"), frozenset({"task.reassigned"})),
     ("returned", later("退回"), frozenset({"task.returned"})),
     ("withdrawn", later("撤回、撤销"), frozenset({"task.withdrawn", "case.recalled"})),
-    ("objected", later("提出异议"), frozenset({"objection.raised", "result.disputed"})),
+    (
+        "objected",
+        later("提出异议"),
+        frozenset({"objection.raised", "result.disputed", "word.disavowed"}),
+    ),
     ("extension", later("申请延期"), frozenset({"extension.requested"})),
     ("pause", later("申请暂停计时、恢复"), frozenset({"pause.requested", "clock.resumed"})),
     (

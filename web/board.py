@@ -39,6 +39,7 @@ from web.posts import (
 )
 from web.rows import TaskRow, task_rows, told_clock, verb
 from web.rulings import objected, ruling_rows
+from web.saved_filters import kept_filters
 from web.texts import say
 from web.visit import at, by, reads
 
@@ -134,6 +135,7 @@ def page() -> str:
             heading=_heading(people, held, post),
             boards=post_boards(people, every, kept),
             filtered=any(asked.values()),
+            own_filters=kept_filters(conn, "board.page"),
             states=[(state, words, _without(kept, state=state)) for state, words in _states()],
             everything=_without(kept, state="", holder=""),
             holder=people.name(asked["holder"]) if asked["holder"] else "",

@@ -59,7 +59,7 @@ def steps_of(record: CaseRecord, called: Names) -> str:
 def table_rows(record: CaseRecord, called: Names) -> list[TableRow]:
     """The responsibility table: one line an act, rounds as lines of their own."""
     lines = list(record.responsibility)
-    keys = [(line.duty5 or line.element, line.who and line.who.person) for line in lines]
+    keys = [(line.duty5 or line.element, line.who and line.who.doer.person) for line in lines]
     return [
         _table_row(
             record, line, called,
@@ -119,8 +119,8 @@ def trace_days(record: CaseRecord, called: Names) -> list[tuple[str, list[TraceR
 
 def _trace_row(record: CaseRecord, row: TimelineRow, called: Names, known: set[str]) -> TraceRow:
     said = timeline_sentence(record, row, called, language(), known=known)
-    if row.actor.person:
-        known.add(row.actor.person)
+    if row.actor.doer.person:
+        known.add(row.actor.doer.person)
     return TraceRow(
         seq=row.seq,
         time=time_of_day(row.at),

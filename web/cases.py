@@ -9,14 +9,16 @@ from flask_login import login_required
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
+from audit import log
 from audit.evidence_file import write_evidence
 from audit.reports.facts import CaseRecord
-from engine import oversight, parties, site_codes, turns
+from engine import disavowals, oversight, parties, site_codes, turns
 from engine.calendar_versions import calendar
 from engine.case_evidence import case_evidence
 from engine.casework import Done, read_case
 from engine.definition_sets import UnknownDefinition, latest, load, version_of
 from engine.definitions import OPENING_FORM
+from engine.disavowals import deniable
 from engine.errors import BadInput
 from engine.inbox import open_steps
 from engine.people import directory
@@ -104,6 +106,7 @@ def page(case_id: str) -> str:
         tree_standing = standing_of(conn, now.record, believed())
         acts = case_acts(desk, by()) if shown is None else None
         advised = advised_on_steps(conn, desk, [key for key, *_ in acts.reassign] if acts else ())
+        words = deniable(log.read(conn, case_id), by().person) if shown is None else []
     late = any(line.timing.state == "overdue" for line in file.record.now)
     if acts is not None:
         acts = with_suggestions(acts, advised)
@@ -130,6 +133,7 @@ def page(case_id: str) -> str:
         acts=acts,
         advised=advised,
         reports=reports,
+        words=words,
         version=version,
         verdict=verdict,
         tree_standing=tree_standing,
@@ -183,6 +187,17 @@ def drawing_of(digest: str) -> Response:
 def urge(case_id: str) -> AnyResponse:
     """催办."""
     return _act(oversight.urge, case_id, request.form.get("text", ""), told=say("已催办"))
+
+
+@pages.post("/cases/<case_id>/disavowals")
+@login_required  # type: ignore[untyped-decorator]
+def disavow(case_id: str) -> AnyResponse:
+    """Say that what was typed as one's own word is not."""
+    entry = request.form.get("entry", "")
+    if not entry.isdecimal() or len(entry) > 9:
+        raise BadInput("请从案件页上选是哪一条。", "Choose the entry on the page of the case.")
+    reason, told = request.form.get("reason", ""), say("已记下：不是您说的")
+    return _act(disavowals.disavow, case_id, int(entry), reason, told=told)
 
 
 @pages.post("/cases/<case_id>/supervisions")

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
-from audit.reports.conduct import Conduct, Done, Late, conduct_digest
+from audit.reports.conduct import TYPED, Conduct, Done, Late, conduct_digest
 from audit.reports.facts import CaseRecord, Responsibility
 from audit.vocabulary import TYPES
+from engine.disavowals import DISAVOWED
 from web.quantities import ZONE, bare_duration, day, limit, pick, when
 from web.sentences import Segment, markup, outcome
 from web.wording import PROCESSES, Names, element_name, round_words
@@ -149,6 +150,12 @@ class ConductText:
         if line.who and line.who.on_behalf_of:
             absent = self.names.person(line.who.on_behalf_of, self.locale)
             segments.append(Segment(self.say(f"，代{absent}", f", for {absent}")))
+        if line.who and line.who.informant:
+            typist = self.names.person(line.who.person, self.locale)
+            segments.append(Segment(self.say(f"，{typist}代录", f", typed by {typist}")))
+            if line.seq in {r.data["entry"] for r in record.timeline if r.type == DISAVOWED}:
+                denied = self.say("，本人说不是他说的", ", which they deny having said")
+                segments.append(Segment(denied, "late"))
         return markup(segments)
 
     def _took(self, line: Responsibility) -> str:
@@ -221,8 +228,8 @@ class ConductText:
                 *told,
                 Segment(self.say(" 流程改道，没有办。", " the process took another way.")),
             ]
-        other = one.done_by.person != one.holder
-        who = self.names.person(one.done_by.person, self.locale) if other else ""
+        other = one.done_by.doer.person != one.holder
+        who = self.names.person(one.done_by.doer.person, self.locale) if other else ""
         told.append(Segment(self.say(f" {who}办完", f" done{f' by {who}' if who else ''}")))
         over = bare_duration(line.timing.late, line.timing.clock, self.locale)
         words = self.say(f"，超 {over}", f", {over} over") if line.timing.late else ""
@@ -276,8 +283,9 @@ class ConductText:
     def acts(self) -> str:
         """What else was done, counted; "" for nothing."""
         told = [
-            self.say(f"{TYPES[name].chinese} {n} 次", f"{TYPES[name].english}: {n}")
+            self.say(f"{words[0]} {n} 次", f"{words[1]}: {n}")
             for name, n in self.content.acts.items()
+            for words in [_act_words(name)]
         ]
         return self.say("、", "; ").join(told)
 
@@ -315,3 +323,9 @@ class ConductText:
         """The cases it rests on, a line each: number, entries, hash of the last."""
         for ref in self.content.cases:
             yield f"{ref.number}  {ref.count:>4}  {ref.head}"
+
+
+def _act_words(name: str) -> tuple[str, str]:
+    if name == TYPED:
+        return "替同事录入", "Typed for a colleague whose act it was"
+    return TYPES[name].chinese, TYPES[name].english

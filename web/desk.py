@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from engine.assignment import nameable
-from engine.cases import may_do, open_task
+from engine.cases import may_do, on_word_of, open_task
 from engine.casework import Desk, look
 from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import Definition, UserTask
@@ -32,16 +32,20 @@ def desk_of(conn: Connection, case_id: str) -> Desk:
     return desk
 
 
-def to_do(case_id: str, task: str) -> tuple[Desk, OpenTask]:
+def to_do(case_id: str, task: str, informant: str | None = None) -> tuple[Desk, OpenTask]:
     """A step this person may do now, asked before a file is kept for it.
 
-    So nobody fills the disk through somebody else's step. Raises UnknownCase, NotYoursToSee,
-    StepNotOpen, NotYourTask, Separated.
+    So nobody fills the disk through somebody else's step. informant: the colleague for whom they
+    type it. Raises UnknownCase, NotYoursToSee, StepNotOpen, NotYourTask, Separated, and the
+    refusals of engine.informants.
     """
     with reads() as conn:
         desk = desk_of(conn, case_id)
         found = open_task(desk, task)
-        may_do(desk, found, by())
+        if informant is None:
+            may_do(desk, found, by())
+        else:
+            on_word_of(desk, found, by(), informant)
     return desk, found
 
 

@@ -45,7 +45,7 @@ def duty_record(records: Sequence[CaseRecord], person: str) -> DutyRecord:
         (record, line)
         for record in records
         for line in record.responsibility
-        if line.how in ("completed", "reported") and line.who and line.who.person == person
+        if line.how in ("completed", "reported") and line.who and line.who.doer.person == person
     ]
     limited = [(record, line) for record, line in done if line.timing.state in ("in_time", "late")]
     late = [
@@ -64,5 +64,5 @@ def _acts(records: Iterable[CaseRecord], person: str) -> Iterable[OwnAct]:
         OwnAct(record, row)
         for record in records
         for row in reversed(record.timeline)
-        if row.actor.person == person
+        if person in (row.actor.person, row.actor.doer.person)
     )

@@ -6,6 +6,7 @@ from flask import url_for
 
 from engine.people import directory
 from engine.rights import places_reported
+from web import informants
 from web.custody import waiting_for
 from web.intake import DUTY
 from web.texts import say
@@ -29,7 +30,11 @@ def errands() -> list[Errand]:
         keeps = people.authority(by().person, "administer", None, at()) is not None
         waiting = waiting_for(conn, people, by(), at())
         reports = bool(places_reported(people, by(), at()))
+        typed = len(informants.errands(conn, people))
     found = [Errand(url_for("intake.form"), say("代录投诉"), urgent=False)] if desk else []
+    if typed:
+        words = say("替同事录入 {count} 件", count=typed)
+        found.append(Errand(url_for("reporting.begin", _anchor="typed"), words, urgent=False))
     if waiting is not None:
         words = say("身份查看申请 {count} 件", count=waiting) if waiting else say("身份保管")
         found.append(Errand(url_for("custody.queue"), words, urgent=bool(waiting)))

@@ -134,9 +134,9 @@ class _Chart:
 
     def _who(self, lines: Sequence[Responsibility]) -> str:
         first = lines[0]
-        person = first.who.person if first.who else None
+        person = first.who.doer.person if first.who else None
         told = self.names.person(person) if person else self.names.unit(first.units[-1])
-        several = len({line.who.person for line in lines if line.who}) > 1
+        several = len({line.who.doer.person for line in lines if line.who}) > 1
         return told + pick((" 等", " …"), self.locale) * several
 
     def _long(self, lines: Sequence[Responsibility]) -> str:

@@ -29,6 +29,7 @@ from web.posts import boarded
 from web.quantities import duration
 from web.records import names, read_file
 from web.rows import TaskRow, task_rows
+from web.saved_filters import kept_filters
 from web.sentences import markup, timeline_sentence
 from web.texts import language, later, say
 from web.visit import at, by, reads
@@ -202,6 +203,7 @@ def _tasks(
         rows=rows,
         count=len(narrowed),
         facets=facets(found, asked, endpoint, people),
+        own_filters=kept_filters(conn, endpoint),
         tallied=_tallied(rows),
         tabs=_tabs(lists, endpoint),
         endpoint=endpoint,

@@ -23,6 +23,7 @@ from audit.encoding import timestamp
 from audit.entries import Entry
 from audit.note import Note, Signer
 from audit.receipt import KEY_SUFFIX, Receipt, give_receipt
+from audit.reports.case import actor_of
 from audit.tlog_proof import SUFFIX, check, prove
 from engine.errors import NotAllowed, NotFound, Refusal
 from engine.key_files import NoKey
@@ -168,7 +169,8 @@ def own_entry(conn: Connection, case_id: str, seq: int) -> tuple[Entry, CaseStat
     """
     desk = desk_of(conn, case_id)
     opening, entry = entry_of(conn, case_id, 1), entry_of(conn, case_id, seq)
-    if by().person not in {one.actor.get("person") for one in (opening, entry)}:
+    doing = [actor_of(one) for one in (opening, entry)]
+    if by().person not in {one.person for one in doing} | {one.doer.person for one in doing}:
         raise NotYourAct
     return entry, desk.case
 

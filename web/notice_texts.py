@@ -35,6 +35,8 @@ WHAT: Final[Mapping[str, str]] = {
     "answered": later("您的督办有答复"),
     "closed": later("您上报的事已办结"),
     "ruled": later("您提的异议已裁定"),
+    "typed": later("有人替您录入，请看是不是您说的"),
+    "disavowed": later("您代录的，本人说不是他说的"),
 }
 SEALED: Final = later("您有一件待办，请登录查看")
 # In a unit's group nobody is "you".

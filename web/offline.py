@@ -59,7 +59,7 @@ def waiting() -> str:
     """What waits in this browser to be sent; a script fills it in, this server knows nothing."""
     if current_user.is_authenticated:
         keep()
-    return render_template("waiting.html")
+    return render_template("waiting.html", emergency=settings().emergency)
 
 
 @pages.get("/waiting/session")

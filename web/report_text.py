@@ -178,7 +178,9 @@ class ReportText:
     def _held(self, line: Responsibility) -> str:
         name = element_name(self.record, line.element, self.locale)
         turn = round_words(line, self.locale)
-        who = self.names.person(line.who.person) if line.who else self.names.unit(line.units[-1])
+        who = (
+            self.names.person(line.who.doer.person) if line.who else self.names.unit(line.units[-1])
+        )
         return self.say(
             f"正在{name}{f'（{turn}）' if turn else ''}，在{who}手里",
             f"{name}{f' ({turn.lower()})' if turn else ''}, in the hands of {who}",
@@ -394,7 +396,7 @@ class ReportText:
         later = [
             kept
             for kept in self.record.kept
-            if kept.who and line.who and kept.who.person == line.who.person
+            if kept.who and line.who and kept.who.doer.person == line.who.doer.person
             if (kept.seq or 0) > (line.seq or 0)
         ]
         if not later or line.seq is None:
@@ -582,7 +584,7 @@ class ReportText:
         lead: TimelineRow,
         known: dict[str, tuple[str | None, ...]],
     ) -> Markup:
-        actor = lead.actor
+        actor = lead.actor.doer
         standing = (actor.unit, actor.post, actor.on_behalf_of)
         met = {actor.person} if actor.person and known.get(actor.person) == standing else set()
         if actor.person:

@@ -19,10 +19,12 @@ from engine.errors import NotAllowed, NotFound
 from engine.evidence import Evidence
 from engine.forms import FieldError, FormRefused
 from engine.people import By, directory
+from web import informants
 from web.case_rows import standing, texts_of
 from web.desk import choosing_first, desk_of, unit_name
 from web.drafts import drop_sent, left, take_draft
-from web.forms import Groups, questions, read_answers
+from web.forms import Choosing, Groups, questions, read_answers
+from web.informants import for_opening
 from web.offline import filled_at, keep
 from web.records import names, read_file
 from web.related import find_case
@@ -94,12 +96,16 @@ class NotBegunHere(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """What a form is made of: the process, and the places somebody may name (none: the street)."""
+    """What a form is made of: the process, and the places somebody may name (none: the street).
+
+    colleagues: for whom they may type it.
+    """
 
     definition: Definition
     people: Directory
     places: Groups
     here: str
+    colleagues: Groups
 
     @property
     def hazard(self) -> bool:
@@ -112,8 +118,9 @@ class Blank:
 def begin() -> str:
     """What this person may begin."""
     with reads() as conn:
-        found = offers(conn, directory(conn), by())
-    return render_template("begin.html", offers=found)
+        people = directory(conn)
+        found, waiting = offers(conn, people, by()), informants.errands(conn, people)
+    return render_template("begin.html", offers=found, waiting=waiting)
 
 
 @pages.get("/reports")
@@ -220,7 +227,7 @@ def blank_for(conn: Connection, process: str) -> Blank:
     known = {value for _, group in places for value, _ in group}
     here = next((unit for unit in own if unit in known), "")
     street = people.path(own[0])[-1] if own and not asks else ""
-    return Blank(definition, people, places, here or street)
+    return Blank(definition, people, places, here or street, for_opening(definition, people))
 
 
 # --- opening ------------------------------------------------------------------------------------
@@ -233,12 +240,14 @@ def opened(blank: Blank, posted: MultiDict[str, str], page: Page, endpoint: str)
     """Open a case from what was posted and go to `endpoint`; with faults, the page once more."""
     check_may_report(blank)
     asked = blank.definition.forms[OPENING_FORM]
-    choosing = choosing_first(blank.definition, blank.people, at())
-    values, errors = read_answers(asked, posted, now=at(), choosing=choosing, find_case=find_case)
+    values, errors = read_answers(
+        asked, posted, now=at(), choosing=choosing_of(blank), find_case=find_case
+    )
     received, unfit = receive(purposes_of(blank), at=at())
     place = posted.get(PLACE, "") if blank.places else blank.here
+    informant = posted.get(informants.FIELD) or None
     try:
-        told = report_of(blank, values, place, received, [*errors, *unfit])
+        told = report_of(blank, values, place, received, [*errors, *unfit], informant)
         with writes() as conn:
             done = open_case(conn, told, by=by(), at=at(), vault=vault(), key=key())
             drop_sent(conn, _draft_of(blank))
@@ -267,13 +276,26 @@ def report_of(
     place: str,
     received: Sequence[Evidence],
     errors: Sequence[FieldError],
+    informant: str | None,
 ) -> Report:
-    """What is reported; raises FormRefused for these errors, or if it is nowhere one may name."""
+    """What is reported; informant: the colleague who says it, where it is typed for one.
+
+    Raises FormRefused for these errors, or if it is nowhere one may name.
+    """
     known = {blank.here, *(value for _, group in blank.places for value, _ in group)} - {""}
     wrong = [*errors, *([] if place in known else [_no_place()])]
     if wrong:
         raise FormRefused(wrong)
-    return _report(blank.definition, values, place, received)
+    told = _report(blank.definition, values, place, received)
+    if informant is None or informants.asks_itself(blank.definition):
+        return told
+    return replace(told, source="proxy", informant=informant)
+
+
+def choosing_of(blank: Blank) -> Choosing:
+    """The persons and units its form may name; of colleagues those for whom one may type."""
+    usual = choosing_first(blank.definition, blank.people, at())
+    return lambda field: blank.colleagues if field.name == informants.FIELD else usual(field)
 
 
 def draftable(blank: Blank) -> bool:
@@ -358,7 +380,8 @@ def page(blank: Blank, errors: Sequence[FieldError] = (), received: Sequence[Evi
     if request.method == "POST":
         posted = request.form
     received = received or (before.received if before else ())
-    choosing = choosing_first(blank.definition, blank.people, at())
+    choosing = choosing_of(blank)
+    groups = [] if informants.asks_itself(blank.definition) else blank.colleagues
     return render_template(
         "report.html",
         form=asked,
@@ -369,6 +392,7 @@ def page(blank: Blank, errors: Sequence[FieldError] = (), received: Sequence[Evi
             replace(one, label=say("现场照片")) if one.name == "evidence_before" else one
             for one in uploads(asked, purposes_of(blank), received, errors)
         ],
+        informant=informants.asked(groups, errors, needed=False),
         errors=errors,
         key=request.form.get("key") or fresh_key(),
         left=before,

@@ -58,7 +58,8 @@ class Slots:
     def _who(self) -> list[Segment]:
         source = self.record.source if self.row.type == "case.opened" else ""
         person, where = person_words(self.row.actor, self.names, self.locale, source=source)
-        if not where or self.row.actor.person in self.known:
+        known = self.row.actor.person in self.known and not self.row.actor.informant
+        if not where or known:
             return [Segment(person, "who")]
         return [Segment(self._word(f"{person}（{where}）", f"{person} ({where})"), "who")]
 
@@ -132,6 +133,8 @@ class Slots:
         return pick(SOURCES.get(self.record.source, ("", "")), self.locale)
 
     def _spoken(self) -> str:
+        if self.row.actor.informant:
+            return ""  # who it was stands before it
         told = str(self.row.data.get("spoken_by", ""))
         facts = self.record.elements.get("report")
         field = facts.fields.get("spoken_by") if facts else None
@@ -152,6 +155,9 @@ class Slots:
 
     def _pages(self) -> str:
         return str(self.row.data["pages"])
+
+    def _entry(self) -> list[Segment]:
+        return [Segment(f"#{self.row.data['entry']}", "num")]
 
     def _ref(self) -> str:
         return str(self.row.data.get("request") or self.row.data.get("order"))

@@ -21,6 +21,7 @@ from engine.forms import FieldError, Form, FormRefused
 from engine.handover import waiting_files
 from engine.site_codes import FIELD, WrongCode, note_wrong
 from engine.state import OpenTask
+from web import informants
 from web.acts import Acts, acts_on
 from web.advice import advised_on_handing, advising
 from web.clock import clock_view
@@ -72,7 +73,8 @@ def complete(case_id: str, task: str) -> Any:
     """Do the step with its form; faults are shown beside what was typed."""
     if done_before():
         return see_other("inbox.mine")
-    desk, open_ = to_do(case_id, task)
+    informant = request.form.get(informants.FIELD) or None
+    desk, open_ = to_do(case_id, task, informant)
     form = _form(desk, open_.element)
     values, errors = read_answers(
         form, request.form, now=at(), choosing=choosing(desk, open_.element), find_case=find_case
@@ -86,7 +88,7 @@ def complete(case_id: str, task: str) -> Any:
             done = complete_task(
                 conn, case_id, task, values, by=by(), at=at(), evidence=received, note=note,
                 code=request.form.get(FIELD, ""), vault=vault(), key=key(),
-                claimed_at=filled_at(request.form),
+                claimed_at=filled_at(request.form), informant=informant,
             )  # fmt: skip
             drop_sent(conn, _draft_of(case_id, task))
     except FormRefused as refused:
@@ -327,6 +329,7 @@ def _page(
     before = None
     if _draftable(desk, form):
         keep()
+    if _draftable(desk, form) and not acts.why_not:
         with reads() as conn:
             before = left(conn, _draft_of(case_id, task), asked_purposes(form))
     posted = request.form if request.method == "POST" else prefilled(sealed)
@@ -348,6 +351,9 @@ def _page(
         clock=clock,
         handed=handed_over(file.record, task, called),
         so_far=so_far(file.record, called),
+        informant=informants.asked(
+            informants.for_step(desk, open_), errors, needed=acts.why_not is not None
+        ),
         questions=questions(
             form,
             posted,

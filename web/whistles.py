@@ -17,9 +17,10 @@ from engine.forms import FieldError
 from web.desk import choosing_first, desk_of
 from web.duty_list import matters_of
 from web.forms import MOST_OPTIONS, Question, questions
-from web.reporting import PLACE, WHISTLE, Blank, blank_for, opened, place_asked
+from web.offline import keep
+from web.reporting import PLACE, WHISTLE, Blank, blank_for, draftable, opened, place_asked
 from web.texts import either, say
-from web.visit import at, fresh_key, reads
+from web.visit import at, fresh_key, reads, settings
 
 pages = Blueprint("whistles", __name__)
 
@@ -47,9 +48,13 @@ class Card:
 @login_required  # type: ignore[untyped-decorator]
 def form() -> str:
     """The form for a whistle; `case` names the case it is about."""
+    about = request.args.get("case", "")
     with reads() as conn:
         blank = blank_for(conn, WHISTLE)
-        known = _known(conn, request.args.get("case", ""))
+        known = _known(conn, about)
+        secret = bool(about) and desk_of(conn, about).case.confidential
+    if not secret:
+        _keep(blank)
     return _page(blank, given=known)
 
 
@@ -64,12 +69,19 @@ def blow() -> Any:
     def page(
         blank: Blank, errors: Sequence[FieldError] = (), _received: Sequence[Evidence] = ()
     ) -> str:
+        _keep(blank)
         return _page(blank, given=posted, errors=errors)
 
     answer = opened(blank, posted, page, "cases.page")
     if not isinstance(answer, tuple):
         flash(say("哨已吹响"))
     return answer
+
+
+def _keep(blank: Blank) -> None:
+    """Let a whistle wait in the browser where there is no network: it is sent once there is."""
+    if draftable(blank):
+        keep()
 
 
 def _known(conn: Connection, case_id: str) -> MultiDict[str, str] | None:
@@ -135,6 +147,7 @@ def _page(
         errors=errors,
         key=request.form.get("key") or fresh_key(),
         back=url_for("inbox.mine"),
+        emergency=settings().emergency,
         **place_asked(blank, given, errors),
     )
 

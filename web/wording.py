@@ -212,7 +212,15 @@ def round_words(row: Responsibility | TimelineRow, locale: str) -> str:
 
 
 def person_words(actor: Actor, names: Names, locale: str, *, source: str = "") -> tuple[str, str]:
-    """Who, and where they stand: (王演示, 听涛社区·一般网格长), with 代… for a substitute."""
+    """Who, and where they stand: (王演示, 听涛社区·一般网格长), with 代… for a substitute.
+
+    Of what a colleague said and somebody typed (代录), the colleague, and who typed it.
+    """
+    if actor.informant:
+        person, where = person_words(actor.informant, names, locale)
+        typist = names.person(actor.person, locale)
+        typed = pick((f"{typist}代录", f"typed by {typist}"), locale)
+        return person, pick(("，", ", "), locale).join(part for part in (where, typed) if part)
     person = names.person(actor.person, locale)
     if source == "import" and actor.person is None:
         person = pick(SOURCES[source], locale)

@@ -16,6 +16,7 @@ from audit.encoding import canonical, instant, timestamp
 from audit.entries import Entry
 from audit.reports.facts import (
     FIVE_DUTIES,
+    LATER,
     Actor,
     Answer,
     CaseRecord,
@@ -50,7 +51,7 @@ TURNS: Final[Mapping[str, How]] = {
     "task.withdrawn": "withdrawn",
     "objection.raised": "objected",
 }
-_TURNS: Final = {*TURNS, "result.disputed", "case.reopened"}
+_TURNS: Final = {*TURNS, "result.disputed", "case.reopened", "word.disavowed"}
 # What the server notes of somebody, who does nothing to the case by it.
 NOTED: Final = {"file.viewed"}
 _LATE: Final = {"overdue.opened", "deadline.escalated"}
@@ -87,7 +88,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return timestamp(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        told = ((f, getattr(value, f.name)) for f in fields(value))
+        return {f.name: plain(one) for f, one in told if one is not None or f.metadata != LATER}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -230,7 +232,7 @@ class _Fold:
 
     def handed(self, entry: Entry) -> None:
         how = entry.type.removeprefix("task.")
-        person = {"claimed": entry.actor.get("person"), "released": None}
+        person = {"claimed": actor_of(entry).doer.person, "released": None}
         step = self.steps[entry.data["task"]]
         step.hand(person[how] if how in person else entry.data["to"], how, entry)
         step.who = actor_of(entry) if how == "claimed" else None
@@ -473,7 +475,9 @@ class _Fold:
 def actor_of(entry: Entry) -> Actor:
     """Who an entry says did it."""
     names = ("person", "post", "unit", "capacity", "on_behalf_of", "channel")
-    return Actor(**{name: entry.actor.get(name) for name in names})
+    told = entry.actor.get("informant")
+    informant = Actor(**told, capacity=entry.actor["capacity"]) if told else None
+    return Actor(**{name: entry.actor.get(name) for name in names}, informant=informant)
 
 
 def _round(task: str) -> int:
@@ -527,11 +531,13 @@ def _done(lines: Sequence[Responsibility], duty: str) -> Iterator[Actor]:
 
 def _persons(lines: Sequence[Responsibility], duty: str) -> set[str]:
     done = list(_done(lines, duty))
-    return {p for who in done for p in (who.person, who.on_behalf_of) if p is not None}
+    told = ((who.person, who.on_behalf_of, who.doer.person) for who in done)
+    return {person for persons in told for person in persons if person is not None}
 
 
 def _units(lines: Sequence[Responsibility], duty: str) -> set[str]:
-    return {who.unit for who in _done(lines, duty) if who.unit}
+    done = _done(lines, duty)
+    return {unit for who in done for unit in (who.unit, who.doer.unit) if unit}
 
 
 def _tally(entries: Sequence[Entry]) -> dict[str, int]:

@@ -21,6 +21,8 @@ from audit.reports.facts import Actor, CaseRecord, Hand, Responsibility, Timelin
 CONDUCT_VERSION: Final = 1
 FORMAT: Final = "shaoji-conduct/1"
 ATTACHMENT: Final = "conduct.json"
+# What somebody typed for a colleague whose act it was, among the acts that are counted.
+TYPED: Final = "proxy.entered"
 _STEPS: Final = {"task.completed", "task.returned", "task.withdrawn", "objection.raised"}
 _SAID: Final = {*_STEPS, "case.opened", *NOTED}
 
@@ -109,7 +111,7 @@ class Conduct:
     subject's hands. finished: steps done whose limit had passed, in these hands, before the period.
     elsewhere: steps the subject did whose limit had passed in others' hands. open: in
     hand at the end. lent: steps others did in a person's name. acts: what else was done, type of
-    entry -> how often.
+    entry -> how often, and `proxy.entered` = what was typed for colleagues whose act it was.
     """
 
     log: str
@@ -173,13 +175,20 @@ class _Fold:
         for line in record.responsibility:
             self._take(record, line)
         for row in record.timeline:
-            if row.type not in _SAID and self._in(row.at) and self._is_by(row.actor):
-                self.acts[row.type] += 1
+            self._take_act(row)
         if self._size() != before:
             self.processes[record.case] = record.process
             self.cases.append(
                 CaseRef(record.case, record.number, record.title, record.count, record.head)
             )
+
+    def _take_act(self, row: TimelineRow) -> None:
+        if not self._in(row.at):
+            return
+        if row.type not in _SAID and self._is_by(row.actor.doer):
+            self.acts[row.type] += 1
+        if row.actor.informant and row.type != "task.claimed" and self._is_by(row.actor):
+            self.acts[TYPED] += 1
 
     def _size(self) -> int:
         lists = (
@@ -198,7 +207,7 @@ class _Fold:
             if self._has(record, line):
                 self.open.append(_done(record, line))
         elif line.how != "cancelled" and self._in(line.closed) and line.who is not None:
-            self._take_done(record, line, line.who, passed, own)
+            self._take_done(record, line, line.who.doer, passed, own)
 
     def _take_done(
         self,
@@ -271,12 +280,12 @@ class _Fold:
             yield UnitCount(unit, kept[unit], untimed[unit], late[unit], open_late[unit])
 
     def _group(self, done: Done) -> str:
-        who = done.line.who
+        who = done.line.who.doer if done.line.who else None
         units = (who.unit,) if who and who.unit else done.line.units
         return self._grouped(units)
 
     def _group_of_late(self, late: Late) -> str:
-        who = late.line.who
+        who = late.line.who.doer if late.line.who else None
         units = (who.unit,) if who and who.unit and who.person == late.holder else late.line.units
         return self._grouped(units)
 
@@ -296,7 +305,7 @@ def _passed(record: CaseRecord, line: Responsibility) -> Iterator[Late]:
         due = _due(record.timeline[seq - 1])
         hand = _hand(line.hands, due)
         done = line.who if line.how != "open" and line.seq else None
-        own = hand is not None and done is not None and done.person == hand.person
+        own = hand is not None and done is not None and done.doer.person == hand.person
         yield Late(
             record.case, line, due, seq, record.timeline[seq - 1].at, hand.person if hand else None,
             hand.since if hand else line.opened, hand.until if hand else line.closed,
@@ -314,8 +323,8 @@ def _hand(hands: Iterable[Hand], at: datetime) -> Hand | None:
 
 
 def _unit_of(record: CaseRecord, line: Responsibility, holder: str) -> str | None:
-    if line.who and line.who.person == holder and line.who.unit:
-        return line.who.unit
+    if line.who and line.who.doer.person == holder and line.who.doer.unit:
+        return line.who.doer.unit
     claims = (one.seq for one in line.hands if one.person == holder and one.how == "claimed")
     rows = (record.timeline[seq - 1] for seq in claims)
-    return next((row.actor.unit for row in rows), None)
+    return next((row.actor.doer.unit for row in rows), None)

@@ -7,6 +7,7 @@ the pseudonymous ones of the log; who prints them looks the names up.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 FIVE_DUTIES: Final = ("report", "confirm", "assign", "rectify", "accept")
@@ -50,9 +51,17 @@ class ElementFacts:
     fields: Mapping[str, FieldFacts] = field(default_factory=dict)
 
 
+# Of a field that was added later: it is told only where it says something, so that what was
+# computed before it was there stays the same.
+LATER: Final = MappingProxyType({"later": True})
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it; person None = the machine (a clock, the process)."""
+    """Who did it; person None = the machine (a clock, the process).
+
+    informant: the colleague whose act it was and who said so, where this person typed it (代录).
+    """
 
     person: str | None = None
     post: str | None = None
@@ -60,6 +69,12 @@ class Actor:
     capacity: str | None = None
     on_behalf_of: str | None = None
     channel: str | None = None
+    informant: "Actor | None" = field(default=None, metadata=LATER)
+
+    @property
+    def doer(self) -> "Actor":
+        """Whose act it was, whoever typed it."""
+        return self.informant or self
 
 
 @dataclass(frozen=True, slots=True)

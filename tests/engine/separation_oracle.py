@@ -71,7 +71,7 @@ class Judge:
         elif entry.type == "task.completed":
             element = data["task"].partition("#")[0]
             form = self.definition.forms[self.definition.tasks[element].form]
-            by = {"by": entry.actor["person"]}
+            by = {"by": entry.actor.get("informant", entry.actor)["person"]}
             self.variables[element] = _routing(form, data["form"]) | by
             self._did(element, entry)
         elif entry.type == "case.advanced":
@@ -90,11 +90,15 @@ class Judge:
 
     def _did(self, element: str, entry: Entry) -> None:
         if "person" in entry.actor:
-            self.doers.setdefault(element, []).append(entry.actor)
+            said = entry.actor.get("informant")
+            self.doers.setdefault(element, []).extend([entry.actor, *([said] if said else [])])
 
 
 def _persons(actor: dict[str, Any]) -> set[str]:
-    return {actor["person"], actor.get("on_behalf_of")} - {None} if "person" in actor else set()
+    if "person" not in actor:
+        return set()
+    said = actor.get("informant", {}).get("person")
+    return {actor["person"], actor.get("on_behalf_of"), said} - {None}
 
 
 def _routing(form: Form, values: dict[str, Any]) -> dict[str, Any]:

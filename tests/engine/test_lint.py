@@ -67,6 +67,8 @@ BAD = {
     "extended_several_times": "task_facts",
     "same_person_as_nobody": "task_facts",
     "proof_of_nothing": "task_facts",
+    "proxy_for_whoever_is_there": "task_facts",
+    "proxy_in_confidence": "process_duty",
     "separate_from_nobody": "separation",
     "holder_is_a_word": "outcome",
     "lot_beyond_certainty": "outcome",

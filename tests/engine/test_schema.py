@@ -224,6 +224,7 @@ ADMINISTRATION = ("awaiting_file",)
 # Those of the interface.
 INTERFACE = ("api_token", "api_answer")
 OFFICER = ("viewing", "report_part")
+FILTERS = ("saved_filter",)
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -232,7 +233,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     case = street.report()
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
-        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER)
+        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))

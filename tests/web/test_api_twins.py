@@ -31,6 +31,8 @@ NOT_BY_A_PROGRAM = {
     "/conduct": "a look at somebody's record of duties takes a confirmation of who looks",
     "/exports": "many reports leave by one act, which takes a confirmation of who lets them",
     "/display": "how a browser shows pages",
+    "/filters": "a program keeps its own questions",
+    "/filters/removal": "a program keeps its own questions",
     "/complain": "complainants are nobody: they have no account, and so no token",
     "/mailbox": "complainants are nobody: they have no account, and so no token",
     "/q/<code>": "residents are nobody: they have no account, and so no token",

@@ -53,10 +53,12 @@ TYPED: Final = {
     "purpose": "想看看", "fields": ["name", "phone"], "days": "3", "interim": "守着",
     "counterparty": "供应商", "resume_by": "3月9日", "review_class": "WD1", "sure": "yes",
     "sha256": "0" * 64, "order": "1", "kind": "routine", "legal_basis": "规定",
-    "party": "u-property", "more": f"{HAZARD} {COMPLAINT}",
+    "party": "u-property", "entry": "1", "more": f"{HAZARD} {COMPLAINT}",
 }  # fmt: skip
 TYPED_AT: Final = {
     "/conduct": {"kind": "unit", "unit": "u-tingtao", "since": "3月1日", "until": "3月2日"},
+    "/filters": {"page": "inbox.mine", "name": "急", "state": "late"},
+    "/filters/removal": {"page": "inbox.mine", "name": "急"},
     "/places": {"unit": "u-tingtao"},
     "/admin/people": {"name": "某人演示"},
     "/admin/units": {"id": "u-new", "kind": "community", "name": "新社区", "parent": "u-street"},

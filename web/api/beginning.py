@@ -12,7 +12,6 @@ from web.api import telling
 from web.api.files import named
 from web.api.operations import Command, acts, shows, subject
 from web.api.shapes import Acting, Asked, AskedForm, Bilingual, Choice, Told, Wanted, Word, Words
-from web.desk import choosing_first
 from web.forms import read_told
 from web.related import find_case
 from web.reporting import (
@@ -20,6 +19,7 @@ from web.reporting import (
     Blank,
     blank_for,
     check_in_office,
+    choosing_of,
     may_begin,
     purposes_of,
     report_of,
@@ -63,10 +63,14 @@ class Beginning(Told):
 
 
 class Report(Asked):
-    """form: the answers. place: a unit among `places`. evidence: tokens of files sent before."""
+    """form: the answers. place: a unit among `places`. evidence: tokens of files sent before.
+
+    informant: the colleague who says it, where the token's person only types it (代录).
+    """
 
     process: Word
     place: Word = ""
+    informant: Word = ""
     form: dict[str, Any]
     evidence: list[Words] = Field(default_factory=list, max_length=MOST_FILES)
 
@@ -98,7 +102,8 @@ def report(header: Acting, body: Report) -> Command:
     values, errors = read_told(asked, body.form, now=at(), find_case=find_case)
     received, unfit = named(body.evidence, purposes_of(blank))
     place = body.place if blank.places else blank.here
-    told = report_of(blank, values, place, received, [*errors, *unfit])
+    informant = body.informant or None
+    told = report_of(blank, values, place, received, [*errors, *unfit], informant)
     return lambda conn, key: open_case(conn, told, by=by(), at=at(), vault=vault(), key=key)
 
 
@@ -121,7 +126,7 @@ def _beginning(conn: Connection, blank: Blank) -> Beginning:
             definition.digest,
             OPENING_FORM,
             definition.forms[OPENING_FORM],
-            choosing=choosing_first(definition, blank.people, at()),
+            choosing=choosing_of(blank),
             purposes=purposes_of(blank),
         ),
         places=telling.choices(blank.places),

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection
 
-from engine import oversight, parties, site_codes, turns
+from engine import disavowals, oversight, parties, site_codes, turns
 from web.api.cases import CASE, SiteCode
 from web.api.operations import Command, acts, subject
 from web.api.shapes import Acting, Asked, CasePath, Word, Words
@@ -38,6 +38,12 @@ class OrderAnswer(Text):
     """order: number of the order."""
 
     order: int = Field(ge=1, le=999_999_999)
+
+
+class Disavowal(Reason):
+    """entry: number of the event that was typed as one's own word."""
+
+    entry: int = Field(ge=1, le=999_999_999)
 
 
 class Dispute(Asked):
@@ -81,6 +87,14 @@ def answer(path: CasePath, header: Acting, body: OrderAnswer) -> Command:
     """Answer an order."""
     return lambda conn, key: oversight.answer_supervision(
         conn, path.case_id, body.order, body.text, by=by(), at=at(), key=key
+    )
+
+
+@acts(operations, f"{CASE}/disavowals", later("说明一条代录不是自己说的"), SCOPE)
+def disavow(path: CasePath, header: Acting, body: Disavowal) -> Command:
+    """不认可代录."""
+    return lambda conn, key: disavowals.disavow(
+        conn, path.case_id, body.entry, body.reason, by=by(), at=at(), key=key
     )
 
 

@@ -8,10 +8,12 @@ from flask import Response
 from pydantic import Field
 from sqlalchemy import Connection
 
+from audit import log
 from audit.reports.facts import Actor, CaseRecord, Responsibility, TimelineRow
 from engine import site_codes
 from engine.calendar_versions import calendar
 from engine.casework import Desk
+from engine.disavowals import deniable
 from engine.inbox import InboxRow, open_steps
 from engine.people import directory
 from engine.rights import places_seen
@@ -70,13 +72,17 @@ class AsOf(Wanted):
 
 
 class Who(Told):
-    """Who did it; person null: the machine, or somebody who is on no register."""
+    """Who did it; person null: the machine, or somebody who is on no register.
+
+    informant: the colleague whose act it was and who said so, where this person typed it.
+    """
 
     person: Named | None
     unit: Named | None
     post: str | None
     capacity: str | None
     on_behalf_of: Named | None
+    informant: Named | None
     channel: str | None
 
 
@@ -407,6 +413,7 @@ def _offered(conn: Connection, desk: Desk, acts: CaseActs) -> Iterator[Offered]:
         "site-codes": acts.site_code,
         "parties": acts.parties,
     }
+    plain["disavowals"] = bool(deniable(log.read(conn, desk.case.case), by().person))
     yield from (telling.offer(base, act) for act, offered in plain.items() if offered)
     message = waiting_message(desk, "dispute")
     if acts.dispute and message is not None:
@@ -428,6 +435,7 @@ def _who(actor: Actor, called: Names) -> Who:
         post=called.post(actor.post) or None,
         capacity=actor.capacity,
         on_behalf_of=named(actor.on_behalf_of),
+        informant=named(actor.informant.person) if actor.informant else None,
         channel=actor.channel,
     )
 

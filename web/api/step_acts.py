@@ -31,12 +31,16 @@ LAST_DAY = date(2100, 1, 1)
 
 
 class Completion(Asked):
-    """form: the answers by field. evidence: tokens of files. code: what was shown on the spot."""
+    """form: the answers by field. evidence: tokens of files. code: what was shown on the spot.
+
+    informant: the colleague who did it and says so, where the token's person only types it (代录).
+    """
 
     form: dict[str, Any]
     evidence: list[Words] = Field(default_factory=list, max_length=MOST_FILES)
     note: Words = ""
     code: Word = ""
+    informant: Word = ""
 
 
 class Reason(Asked):
@@ -95,7 +99,8 @@ class Standing(Reason):
 @acts(operations, f"{PATH}/completion", later("办完一步"), SCOPE)
 def complete(path: StepPath, header: Acting, body: Completion) -> Command:
     """Do the step with its form."""
-    desk, open_ = to_do(path.case_id, path.task)
+    informant = body.informant or None
+    desk, open_ = to_do(path.case_id, path.task, informant)
     definition = desk.context.definition
     form = definition.forms[definition.tasks[open_.element].form]
     values, errors = read_told(form, body.form, now=at(), find_case=find_case)
@@ -104,7 +109,7 @@ def complete(path: StepPath, header: Acting, body: Completion) -> Command:
         raise FormRefused([*errors, *unfit])
     return lambda conn, key: complete_task(
         conn, path.case_id, path.task, values, by=by(), at=at(), evidence=received,
-        note=body.note.strip(), code=body.code, vault=vault(), key=key,
+        note=body.note.strip(), code=body.code, vault=vault(), key=key, informant=informant,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from web.api.shapes import (
 from web.desk import choosing, desk_of, inbox_row
 from web.drawn import PLAIN_SCHEMA, form_of
 from web.forms import not_advised
+from web.informants import for_step
 from web.sealed_view import prefilled, sealed_card
 from web.texts import later
 from web.uploads import asked_purposes
@@ -134,6 +135,10 @@ def _offered(conn: Connection, desk: Desk, task: OpenTask, acts: Acts) -> Iterat
         "resumption": acts.resumption,
     }
     yield from (telling.offer(base, act) for act, offered in plain.items() if offered)
+    told_by = for_step(desk, task)
+    if acts.why_not is not None and told_by:
+        # Not for oneself: only typed for one of these, who is then named as its `informant`.
+        yield telling.offer(base, "completion", groups=told_by)
     for act, groups in (("delegation", acts.delegation), ("reassignment", acts.reassignment)):
         if groups:
             fit, before = fit_for(desk, task), act == "reassignment"

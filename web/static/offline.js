@@ -103,7 +103,11 @@
   }
 
   function rowOf(row) {
-    const item = document.getElementById(`waiting-${row.state}`).content.cloneNode(true);
+    // A whistle that waits has called nobody: that is said in its own words.
+    const unblown = document.getElementById("waiting-unblown");
+    const calls = row.state === "waiting" && new URL(row.action).pathname === unblown.dataset.for;
+    const drawn = calls ? unblown : document.getElementById(`waiting-${row.state}`);
+    const item = drawn.content.cloneNode(true);
     const part = (name) => item.querySelector(`[data-part=${name}]`);
     part("title").textContent = row.title;
     part("at").textContent = new Date(row.at).toLocaleString(root.lang, { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit" });

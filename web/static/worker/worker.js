@@ -1,7 +1,7 @@
 // The worker itself: which requests it stands in for, and what pages may ask of it. Pages for
 // people who are nobody here, and everything not named, it does not touch.
-const READ = [/^\/$/, /^\/inbox(\/[a-z]+)?$/, /^\/begin$/, /^\/reports$/, /^\/waiting$/, /^\/cases\/[^/]+\/tasks\/[^/]+$/];
-const FILLED = [/^\/reports$/, /^\/cases\/[^/]+\/tasks\/[^/]+\/completion$/];
+const READ = [/^\/$/, /^\/inbox(\/[a-z]+)?$/, /^\/begin$/, /^\/reports$/, /^\/whistles$/, /^\/waiting$/, /^\/cases\/[^/]+\/tasks\/[^/]+$/];
+const FILLED = [/^\/reports$/, /^\/whistles$/, /^\/cases\/[^/]+\/tasks\/[^/]+\/completion$/];
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));

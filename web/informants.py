@@ -1,0 +1,132 @@
+"""代录 on pages: for which colleagues one may type, and the question for whom one does."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flask import request, url_for
+from sqlalchemy import Connection
+
+from engine.cases import on_word_of
+from engine.casework import Desk, look
+from engine.definition_sets import load, sets_in_force
+from engine.definitions import OPENING_FORM, Definition
+from engine.directory import Authority, Directory
+from engine.errors import Refusal
+from engine.exclusion import answering_units
+from engine.forms import FieldError
+from engine.inbox import InboxRow, steps_in
+from engine.informants import colleagues
+from engine.rights import may_see
+from engine.state import OpenTask
+from web.desk import person_groups
+from web.forms import Groups
+from web.texts import either
+from web.visit import at, by
+
+FIELD: Final = "informant"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """For whom one may type; needed: what one may not do oneself. chosen: a person's id."""
+
+    groups: Groups
+    needed: bool
+    chosen: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A step of a colleague that one may type."""
+
+    address: str
+    words: str
+    whose: str
+
+
+def asked(groups: Groups, errors: Iterable[FieldError], *, needed: bool) -> Asked | None:
+    """The question for whom one types; None where one may type for nobody."""
+    if not groups:
+        return None
+    wrong = next((one for one in errors if one.field == FIELD), None)
+    only = [value for _, group in groups for value, _ in group]
+    # Whoever may only type, and for one colleague alone, has said so by opening the page.
+    usual = only[0] if needed and len(only) == 1 else ""
+    chosen = request.form.get(FIELD, usual)
+    return Asked(groups, needed, chosen, either(wrong.chinese, wrong.english) if wrong else "")
+
+
+def asks_itself(definition: Definition) -> bool:
+    """Whether the opening form asks for the colleague among its own questions."""
+    return definition.forms[OPENING_FORM].field(FIELD) is not None
+
+
+def for_opening(definition: Definition, people: Directory) -> Groups:
+    """The colleagues for whom one may type what opens a case of this process."""
+    if not definition.proxy or definition.confidential:
+        return []
+    held = colleagues(people, by(), at())
+    duty = definition.opened_by
+    return person_groups(people, _once(one for one in held if duty in (None, one.duty)))
+
+
+def for_step(desk: Desk, task: OpenTask) -> Groups:
+    """The colleagues for whom one may type this step."""
+    if not desk.context.definition.tasks[task.element].proxy:
+        return []
+    held = [one for one in _doers(desk, task) if _may_type(desk, task, one.person)]
+    return person_groups(desk.directory, _once(held))
+
+
+def errands(conn: Connection, people: Directory) -> list[Errand]:
+    """The open steps of colleagues that one may type for them."""
+    near = list(colleagues(people, by(), at()))
+    persons, units = {one.person for one in near}, {one.unit for one in near}
+    rows = steps_in(conn, _typed(conn), units) if near else []
+    held = (row for row in rows if row.holder in persons)
+    return [errand for row in held for errand in _errand(conn, people, row)]
+
+
+def _typed(conn: Connection) -> list[str]:
+    """The processes that have drawn steps which may be typed for a colleague."""
+    known = (load(conn, one.digest) for one in sets_in_force(conn))
+    return [one.key for one in known if any(step.proxy for step in one.tasks.values())]
+
+
+def _errand(conn: Connection, people: Directory, row: InboxRow) -> Iterable[Errand]:
+    desk = look(conn, row.case, at())
+    drawn = desk.context.definition.tasks[row.element]
+    if not drawn.proxy or row.holder is None or not may_see(desk.case, people, by(), at()):
+        return
+    if _may_type(desk, desk.case.tasks[row.task], row.holder):
+        yield Errand(
+            url_for("tasks.page", case_id=row.case, task=row.task),
+            f"{either(drawn.verb, drawn.verb_en or drawn.name_en)} · {row.title}",
+            people.name(row.holder),
+        )
+
+
+def _doers(desk: Desk, task: OpenTask) -> Sequence[Authority]:
+    people = desk.directory
+    if task.holder is None:
+        return people.holders(task.duty, answering_units(desk.case, people, task, desk.at), desk.at)
+    held = people.capacities(task.holder, desk.at)
+    return [one for one in held if one.duty == task.duty][:1]
+
+
+def _may_type(desk: Desk, task: OpenTask, person: str) -> bool:
+    try:
+        on_word_of(desk, task, by(), person)
+    except Refusal:
+        return False
+    return True
+
+
+def _once(held: Iterable[Authority]) -> list[Authority]:
+    found: dict[str, Authority] = {}
+    for one in held:
+        if one.on_behalf_of is None:
+            found.setdefault(one.person, one)
+    return list(found.values())
