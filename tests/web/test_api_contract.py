@@ -69,6 +69,7 @@ def test_every_operation_is_carried_out_and_answers_what_the_document_says(
     turns_and_time(hands, web_street)
     over_the_case(hands, web_street, case, settings)
     whistles(hands, web_street, app)
+    typed_for_a_colleague(hands, web_street)
     the_register(hands)
     done = {(method, path) for method, path, status in api_client.SEEN if status < 300}
     told = {(method, path) for path, item in document(app)["paths"].items() for method in item}
@@ -227,6 +228,16 @@ def whistles(hands: Hands, street: Street, app: Flask) -> None:
     hands("fire").do(f"{fire['href']}/completion", proof | {"code": shown["code"]})
     back = blower.do("/cases", told)["case"]
     blower.do(f"/cases/{back}/recall", {"reason": "已自行清理"})
+
+
+def typed_for_a_colleague(hands: Hands, street: Street) -> None:
+    form = HAZARD | {
+        "proxy": True, "spoken_by": "colleague", "informant": street.person["grid"],
+    }  # fmt: skip
+    told = {"process": "hazard", "place": "u-micro-1", "form": form}
+    case = hands("head").do("/cases", told)["case"]
+    assert "disavowals" in acts_of(hands("grid"), f"/cases/{case}")
+    hands("grid").do(f"/cases/{case}/disavowals", {"entry": 1, "reason": "不是我说的"})
 
 
 def the_register(hands: Hands) -> None:
