@@ -1,6 +1,6 @@
 """The append-only tables of the log. This module is the only writer of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -97,6 +97,14 @@ _SELECT_BODIES = (
     select(event_table.c.body)
     .where(event_table.c.stream == bindparam("s"), event_table.c.seq > bindparam("after"))
     .order_by(event_table.c.seq)
+)
+_SELECT_EACH = (
+    select(event_table.c.stream, event_table.c.body)
+    .where(event_table.c.stream.in_(bindparam("streams", expanding=True)))
+    .order_by(event_table.c.stream, event_table.c.seq)
+)
+_SELECT_HEADS = select(head_table.c.stream, head_table.c.hash).where(
+    head_table.c.stream.in_(bindparam("streams", expanding=True))
 )
 _SELECT_ROWS = (
     select(
@@ -257,6 +265,26 @@ def read(conn: Connection, stream: str, *, after: int = 0) -> list[Entry]:
     return [unseal(bytes(body)) for body in bodies]
 
 
+def read_each(conn: Connection, streams: Collection[str]) -> dict[str, list[Entry]]:
+    """The entries of each of these streams, in order, in one question; one without any is left out.
+
+    For some dozens of streams: all of it is in memory at once.
+    """
+    told: dict[str, list[Entry]] = {}
+    if streams:
+        for row in conn.execute(_SELECT_EACH, {"streams": list(streams)}):
+            told.setdefault(row.stream, []).append(unseal(bytes(row.body)))
+    return told
+
+
+def heads(conn: Connection, streams: Collection[str]) -> dict[str, bytes]:
+    """The last hash of each of these streams, in one question; one without any is left out."""
+    if not streams:
+        return {}
+    rows = conn.execute(_SELECT_HEADS, {"streams": list(streams)})
+    return {row.stream: bytes(row.hash) for row in rows}
+
+
 def read_one(conn: Connection, stream: str, seq: int) -> Entry | None:
     """The entry of a stream with this number, or None."""
     query = select(event_table.c.body).where(
@@ -301,6 +329,13 @@ def streams(conn: Connection) -> list[str]:
     """The names of all streams that have a head or an event, sorted."""
     names = select(head_table.c.stream).union(select(event_table.c.stream))
     return sorted(conn.execute(names).scalars())
+
+
+def lengths(conn: Connection, prefix: str) -> dict[str, int]:
+    """How many entries each stream has whose name begins so, by name."""
+    name = head_table.c.stream
+    asked = select(name, head_table.c.seq).where(name.startswith(prefix, autoescape=True))
+    return {row.stream: int(row.seq) for row in conn.execute(asked.order_by(name))}
 
 
 def naming(conn: Connection, name: str, *, before: datetime) -> list[str]:

@@ -20,7 +20,7 @@ from audit.encoding import timestamp
 from audit.entries import Draft
 from audit.log import metadata
 from engine import report_jobs
-from engine.casework import look
+from engine.casework import Desk, look
 from engine.errors import BadInput, Refusal
 from engine.exports import LOG, exporter, record_export
 from engine.people import By, oneself
@@ -108,9 +108,14 @@ def may_export(conn: Connection, case: str, *, by: By, at: datetime) -> str:
     Raises UnknownCase, NotYoursToSee, MayNotExport.
     """
     desk = look(conn, case, at)
-    check_may_see(desk.case, desk.directory, by, at)
-    exporter(desk, by)
+    check_may_export(desk, by=by)
     return desk.case.number
+
+
+def check_may_export(desk: Desk, *, by: By) -> None:
+    """Raise NotYoursToSee, MayNotExport unless this person may export the case."""
+    check_may_see(desk.case, desk.directory, by, desk.at)
+    exporter(desk, by)
 
 
 def parts_of(conn: Connection, job: Job) -> list[Part]:

@@ -7,7 +7,7 @@ state and the projections are there together. A command that was acknowledged is
 and one that was not can be sent again with the same key.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,18 @@ _STATE = Statement(
     )
     .join(answer_table, answer_table.c.key == bindparam("k"), isouter=True)
     .where(register_table.c.case == bindparam("c"))
+)
+_STATES = (
+    select(
+        log.head_table.c.stream,
+        log.head_table.c.seq.label("last"),
+        register_table.c.seq,
+        register_table.c.kernel,
+        register_table.c.state,
+    )
+    .join(register_table, register_table.c.case == log.head_table.c.stream, isouter=True)
+    .where(log.head_table.c.stream.in_(bindparam("cases", expanding=True)))
+    .order_by(log.head_table.c.stream)
 )
 _ANSWER = select(answer_table.c.case, answer_table.c.seq).where(
     answer_table.c.key == bindparam("k")
@@ -133,6 +145,21 @@ def look(conn: Connection, case_id: str, at: datetime) -> Desk:
     return Desk(case, context, directory(conn), at)
 
 
+def look_at(conn: Connection, case_ids: Collection[str], at: datetime) -> list[Desk]:
+    """Cases as whoever decides now would find them, by their ids; unknown ones are left out."""
+    heads = log.register_heads(conn)
+    people = directory(conn, heads)
+    return [
+        Desk(
+            case,
+            context_for(conn, load(conn, case.definition), case.place[-1], at, heads),
+            people,
+            at,
+        )
+        for case in read_cases(conn, case_ids).values()
+    ]
+
+
 def change(
     conn: Connection, case_id: str, decide: Decide, *, at: datetime, key: str | None = None
 ) -> Done:
@@ -182,6 +209,15 @@ def read_case(conn: Connection, case_id: str) -> CaseState:
     if seq is None or case_id.startswith("@"):
         raise UnknownCase(case_id)
     return _current(conn, case_id, seq, _STATE.run(conn, {"c": case_id, "k": None}).first())
+
+
+def read_cases(conn: Connection, case_ids: Collection[str]) -> dict[str, CaseState]:
+    """The states of these cases as of their last events, in one question; unknown ones left out."""
+    asked = [name for name in case_ids if not name.startswith("@")]
+    if not asked:
+        return {}
+    rows = conn.execute(_STATES, {"cases": asked}).all()
+    return {row.stream: _current(conn, row.stream, row.last, row) for row in rows}
 
 
 def _heads(conn: Connection, stored: Any) -> Mapping[str, bytes]:

@@ -13,6 +13,7 @@ from audit.entries import ENGINE, Draft, Entry
 from audit.reports.facts import ElementFacts, FieldFacts
 from engine.cases import NotYourTask
 from engine.casework import Desk, Done, change
+from engine.definition_sets import MOST_PARSED
 from engine.definitions import OPENING_FORM, Definition
 from engine.directory import Authority
 from engine.errors import BadInput, NotAllowed
@@ -142,11 +143,23 @@ def exporter(desk: Desk, by: By) -> Authority:
 # --- what a definition calls things -------------------------------------------------------------
 
 
-def element_facts(definition: Definition) -> dict[str, ElementFacts]:
+def element_facts(definition: Definition) -> Mapping[str, ElementFacts]:
     """Words and duties of a definition's elements, for audit.reports.case.
 
-    `report` stands for the opening of the case.
+    `report` stands for the opening of the case. Told once per process: a digest names one content.
     """
+    found = _facts.get(definition.digest)
+    if found is None:
+        if len(_facts) >= MOST_PARSED:
+            _facts.clear()
+        found = _facts[definition.digest] = _element_facts(definition)
+    return found
+
+
+_facts: dict[str, Mapping[str, ElementFacts]] = {}
+
+
+def _element_facts(definition: Definition) -> Mapping[str, ElementFacts]:
     told = {
         id_: ElementFacts(None, element.name, element.name_en, "", "", "")
         for id_, element in definition.elements.items()

@@ -86,11 +86,15 @@ _UPDATE = Statement(
 )
 
 
+_GUARDED = or_(register_table.c.confidential == 1, register_table.c.kept_out > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class InboxRow:
     """One open step as its worker sees it; times are aware instants, minutes of its own clock.
 
-    unit: where the case is. units: those that answer for the step, narrowest first.
+    unit: where the case is. units: those that answer for the step, narrowest first. guarded: who
+    may know of it is not told by its place alone: it is confidential, or somebody is kept out.
     """
 
     case: str
@@ -119,6 +123,7 @@ class InboxRow:
     standing: bool
     units: tuple[str, ...] = ()
     confidential: bool = False
+    guarded: bool = False
 
 
 def project(
@@ -161,13 +166,16 @@ def claimable_by(
     choices = []
     for duty, units in duties.items():
         within = [task.units.contains(f"|{unit}|", autoescape=True) for unit in units]
-        # Of a confidential case others may answer than its step names: asked of each below.
-        choices.append((task.duty == duty) & or_(*within, register_table.c.confidential == 1))
+        # Of a guarded case others may answer than its step names: asked of each below.
+        choices.append((task.duty == duty) & or_(*within, _GUARDED))
     if not choices:
         return []
     free = _rows(conn, task.holder.is_(None) & or_(*choices), limit)
+    states = _states(conn, {row.case for row in free if row.guarded})
     return [
-        row for row in free if not row.confidential or _may_answer(conn, row, directory, person, at)
+        row
+        for row in free
+        if not row.guarded or _may_answer(states[row.case], row, directory, person, at)
     ]
 
 
@@ -226,10 +234,17 @@ def open_steps(conn: Connection, cases: Collection[str]) -> list[InboxRow]:
     return _rows(conn, open_task_table.c.case.in_(cases), 10_000)
 
 
-def overdue_steps(conn: Connection, at: str, *, limit: int = 500) -> list[InboxRow]:
-    """The open steps whose limit has passed at a recorded instant, furthest past first."""
-    late = (open_task_table.c.due < at) & open_task_table.c.paused_until.is_(None)
-    return _rows(conn, late, limit)
+def overdue_steps(
+    conn: Connection, at: str, units: Collection[str], person: str, *, limit: int = 500
+) -> list[InboxRow]:
+    """The steps whose limit has passed at a recorded instant, furthest past first.
+
+    Of cases in these units, and those this person holds.
+    """
+    task = open_task_table.c
+    late = (task.due < at) & task.paused_until.is_(None)
+    theirs = register_table.c.unit.in_(units) | (task.holder == person)
+    return _rows(conn, late & theirs, limit)
 
 
 def duties_of(directory: Directory, person: str, at: datetime) -> dict[str, set[str]]:
@@ -250,6 +265,7 @@ def _rows(conn: Connection, condition: Any, limit: int) -> list[InboxRow]:
         select(
             open_task_table, file.number, file.title, file.address, file.unit.label("place"),
             file.level, file.process, file.status, file.seq, file.confidential,
+            _GUARDED.label("guarded"),
         )
         .join(register_table, file.case == task.case)
         .where(condition)
@@ -269,16 +285,22 @@ def _read(row: Any) -> InboxRow:
         used=row["used"], started=_at(row["started"]), paused_until=_at(row["paused_until"]),
         paused_for=row["paused_for"], paused_used=row["paused_used"], request=row["request"],
         standing=bool(row["standing"]), units=tuple(row["units"].strip("|").split("|")),
-        confidential=bool(row["confidential"]),
+        confidential=bool(row["confidential"]), guarded=bool(row["guarded"]),
     )  # fmt: skip
 
 
+def _states(conn: Connection, cases: Collection[str]) -> dict[str, CaseState]:
+    file = register_table.c
+    if not cases:
+        return {}
+    rows = conn.execute(select(file.case, file.state).where(file.case.in_(cases)))
+    return {row.case: from_json(bytes(row.state)) for row in rows}
+
+
 def _may_answer(
-    conn: Connection, row: InboxRow, directory: Directory, person: str, at: datetime
+    state: CaseState, row: InboxRow, directory: Directory, person: str, at: datetime
 ) -> bool:
-    """Whether a step of a confidential case is for this person, who is not kept out of it."""
-    stored = select(register_table.c.state).where(register_table.c.case == row.case)
-    state = from_json(conn.execute(stored).scalar_one())
+    """Whether a step of a guarded case is for this person, who is not kept out of it."""
     units = answering_units(state, directory, state.tasks[row.task], at)
     held = directory.authority(person, row.duty, units, at)
     return held is not None and not is_excluded(state, directory, person, at)

@@ -4,7 +4,7 @@ Both are projections of the log: a `message.sent` is pending until a `case.opene
 `message.received` elsewhere names its hash.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -94,6 +94,13 @@ def link(conn: Connection, child: str, parent: str, seq: int) -> None:
     conn.execute(insert(link_table), {"child": child, "parent": parent, "seq": seq})
 
 
+def parents_of(conn: Connection, cases: Collection[str]) -> dict[str, str]:
+    """Which case opened each of these; those that none opened are left out."""
+    link = link_table.c
+    rows = conn.execute(select(link.child, link.parent).where(link.child.in_(cases)))
+    return {row.child: row.parent for row in rows}
+
+
 def parent_of(conn: Connection, child: str) -> tuple[str, int] | None:
     """The case that opened this one and the number of its message, or None."""
     row = conn.execute(select(link_table).where(link_table.c.child == child)).first()
@@ -106,7 +113,7 @@ def child_of(conn: Connection, parent: str, seq: int) -> str | None:
     return conn.execute(select(link_table.c.child).where(found)).scalar()
 
 
-def children_of(conn: Connection, parents: Sequence[str]) -> list[tuple[str, int, str]]:
+def children_of(conn: Connection, parents: Collection[str]) -> list[tuple[str, int, str]]:
     """(parent, number of its message, child) for these parents, in the order of opening."""
     query = (
         select(link_table)

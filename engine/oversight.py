@@ -9,14 +9,14 @@ from sqlalchemy import Connection
 from audit.encoding import instant
 from audit.entries import Draft
 from engine.cases import may_do, open_task
-from engine.casework import Desk, Done, change, look
+from engine.casework import Desk, Done, change, look_at
 from engine.clocks import set_deadline
 from engine.directory import Authority
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound
 from engine.holding import overseer
-from engine.people import By, actor
+from engine.people import By, actor, directory
 from engine.reasons import reasoned
-from engine.rights import may_see
+from engine.rights import may_see, places_seen
 from engine.search import with_orders
 from engine.state import OpenTask
 
@@ -51,15 +51,15 @@ class OpenOrder:
 def orders_for(conn: Connection, *, by: By, at: datetime) -> list[OpenOrder]:
     """The orders under way that this person gave or may answer, of cases they may see."""
     found = []
-    for case_id in with_orders(conn):
-        desk = look(conn, case_id, at)
+    places = places_seen(directory(conn), by, at)
+    for desk in look_at(conn, with_orders(conn, places, by.person), at):
         if not may_see(desk.case, desk.directory, by, at):
             continue
         answers = may_answer(desk, by)
         for seq, person in desk.case.orders.items():
             given = person == by.person
             if given or answers:
-                found.append(OpenOrder(case_id, int(seq), given, answers))
+                found.append(OpenOrder(desk.case.case, int(seq), given, answers))
     return found
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     insert,
     select,
+    text,
     update,
 )
 
@@ -28,6 +29,8 @@ from audit.statements import Statement
 from engine.alarms import next_alarm
 from engine.process import KERNEL
 from engine.state import CaseState, to_json
+
+_ORDERED = text("orders > 0")
 
 register_table = Table(
     "case_register",
@@ -53,11 +56,15 @@ register_table = Table(
     Column("alarm", Text),
     # 1: only those named on it see it; no list, search or suggestion shows it to others.
     Column("confidential", Integer, nullable=False, server_default="0"),
+    # How many orders (督办) wait for an answer, and how many units and persons it is closed to.
+    Column("orders", Integer, nullable=False, server_default="0"),
+    Column("kept_out", Integer, nullable=False, server_default="0"),
     Index("case_register_by_alarm", "alarm"),
     Index("case_register_by_time", "opened_at"),
     Index("case_register_by_community", "community", "status", "opened_at"),
     Index("case_register_by_receipt", "receipt"),
     Index("case_register_alike", "category", "unit", "opened_at"),
+    Index("case_register_ordered", "case", sqlite_where=_ORDERED, postgresql_where=_ORDERED),
 )
 
 _UPDATE = Statement(
@@ -72,6 +79,8 @@ _UPDATE = Statement(
         last_at=bindparam("v_last_at"),
         ended_at=bindparam("v_ended_at"),
         alarm=bindparam("v_alarm"),
+        orders=bindparam("v_orders"),
+        kept_out=bindparam("v_kept_out"),
     )
 )
 _INSERT = insert(register_table)
@@ -165,4 +174,6 @@ def row_of(case: CaseState) -> dict[str, Any]:
         "last_at": case.at,
         "ended_at": case.ended_at,
         "alarm": next_alarm(case),
+        "orders": len(case.orders),
+        "kept_out": len(case.kept_out),
     }

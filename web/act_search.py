@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from io import StringIO
 from typing import Any, Final
 
@@ -24,15 +25,15 @@ from engine.directory import Directory
 from engine.errors import BadInput
 from engine.inquiries import record_acts_export, record_search, searched
 from engine.people import directory
-from engine.rights import places_seen, watches
+from engine.rights import may_see, places_seen, watches
 from web.act_kinds import Kind, kind_of, offered, processes
 from web.confirming import confirmed
 from web.desk import unit_groups, unit_name
 from web.frame import moment
 from web.moments import read_day
 from web.quantities import ZONE
-from web.records import names, read_file
-from web.related import with_cases
+from web.records import names, read_files
+from web.related import with_cases_each
 from web.sentences import markup, plain, timeline_sentence
 from web.texts import language, later, say
 from web.visit import at, by, reads, see_other, writes
@@ -243,18 +244,17 @@ def _acts(conn: Connection, people: Directory, found: ActsPage) -> list[Act]:
     called, wanted = names(people), dict[str, list[int]]()
     for case, seq in found.acts:
         wanted.setdefault(case, []).append(seq)
-    told = {act.key: act for case, seqs in wanted.items()
-            for act in _acts_of(conn, people, called, case, seqs)}  # fmt: skip
+    records = [file.record for file in read_files(conn, wanted).values()]
+    said = [_only(record, wanted[record.case]) for record in records]
+    sees = partial(may_see, people=people, by=by(), at=at())
+    speaking = with_cases_each(conn, called, said, sees)
+    told = {act.key: act for record, part, names_ in zip(records, said, speaking, strict=True)
+            for act in (Act(record, row, names_) for row in part.timeline)}  # fmt: skip
     return [told[key] for key in found.acts]
 
 
-def _acts_of(
-    conn: Connection, people: Directory, called: Names, case: str, seqs: Sequence[int]
-) -> Iterator[Act]:
-    record = read_file(conn, case).record
-    rows = tuple(record.timeline[seq - 1] for seq in seqs)
-    called = with_cases(conn, called, replace(record, timeline=rows), people)
-    return (Act(record, row, called) for row in rows)
+def _only(record: CaseRecord, seqs: Sequence[int]) -> CaseRecord:
+    return replace(record, timeline=tuple(record.timeline[seq - 1] for seq in seqs))
 
 
 def _row(act: Act) -> ActRow:

@@ -26,6 +26,7 @@ from engine.sealed_answers import sweep_unnamed
 from engine.sequencer import Pace, sequence_log
 from engine.vault import Vault
 from engine.worker import ring_due
+from web import hazard_publication
 from web.channels import Channels
 from web.config import BadSettings
 from web.notifying import send_waiting
@@ -72,6 +73,7 @@ def run_worker(
             looked = clock()
             _forget_drafts(engine, looked)
             _retire(engine, chores, looked, tell)
+            _work_out_month(engine, looked)
         try:
             recorded, refused = ring_due(engine, at=clock())
             delivered, stuck = deliver(engine, at=clock(), vault=chores.vault)
@@ -167,6 +169,14 @@ def _forget_drafts(engine: Engine, at: datetime) -> None:
             sweep_drafts(conn, at=at)
     except SQLAlchemyError:
         logger.exception("old drafts cannot be looked through now; trying again in an hour")
+
+
+def _work_out_month(engine: Engine, at: datetime) -> None:
+    """What is published of the last months, before the first who asks would have to wait for it."""
+    try:
+        hazard_publication.work_out(engine, at)
+    except (SQLAlchemyError, LookupError):
+        logger.exception("what is published cannot be worked out now; trying again in an hour")
 
 
 def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from engine import batches, report_jobs
 from engine.batches import BATCH, MOST_CASES, NothingChosen, Part
+from engine.casework import Desk, look_at
 from engine.errors import NotAllowed
 from engine.people import directory
 from engine.report_files import ReportGone, read_report
@@ -40,7 +41,8 @@ def _choose(refused: NothingChosen | None = None) -> str:
             conn, query, person=by().person, places=places, below=below, at=at(),
             limit=MOST_CASES,
         )  # fmt: skip
-        rows = [(case, _refusal(conn, case.case)) for case in found.cases]
+        desks = {one.case.case: one for one in look_at(conn, [c.case for c in found.cases], at())}
+        rows = [(case, _refusal(desks[case.case])) for case in found.cases]
         jobs = report_jobs.jobs_of(conn, by().person, BATCH)
     return render_template(
         "batch_choose.html",
@@ -56,10 +58,10 @@ def _choose(refused: NothingChosen | None = None) -> str:
     )
 
 
-def _refusal(conn: Connection, case: str) -> str:
+def _refusal(desk: Desk) -> str:
     """Why this case may not be exported by whoever looks; "" if it may."""
     try:
-        batches.may_export(conn, case, by=by(), at=at())
+        batches.check_may_export(desk, by=by())
     except NotAllowed as refused:
         return either(refused.chinese, refused.english)
     return ""

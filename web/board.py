@@ -10,22 +10,22 @@ from flask_login import login_required
 from sqlalchemy import Connection
 
 from engine.calendar_versions import calendar
-from engine.casework import read_case
 from engine.definition_sets import UnknownDefinition, latest
+from engine.definitions import Definition
 from engine.directory import Authority, Directory
 from engine.errors import NotAllowed
 from engine.inbox import InboxRow, requests_for, steps_for, steps_in, steps_of, steps_within
 from engine.oversight import URGING
 from engine.pace import Pace, paces
 from engine.people import directory
-from engine.rights import OVERSEEING, deciding_duty, may_see, places_overlooked
+from engine.rights import OVERSEEING, deciding_duty, places_overlooked, places_seen
 from engine.running import State
 from web.act_kinds import processes
 from web.clock import ClockView, clock_view, tally
 from web.desk import unit_groups, unit_name
 from web.hands import LOOKED_BACK as DAYS_DONE
 from web.hands import Hands, hands, in_directory_order
-from web.inbox import tallied_words
+from web.inbox import known_steps, tallied_words
 from web.posts import (
     ANSWERING,
     COMMAND,
@@ -37,7 +37,7 @@ from web.posts import (
     post_boards,
     post_words,
 )
-from web.rows import TaskRow, task_rows, told_clock, verb
+from web.rows import TaskRow, state_and_left, task_rows, verb
 from web.rulings import objected, ruling_rows
 from web.saved_filters import kept_filters
 from web.texts import say
@@ -50,6 +50,8 @@ COMMANDED: Final = frozenset({"whistle", "response", "consultation", "opinion"})
 # The ruler: 200 units are the limit; what lies beyond 145 per cent stands at its edge.
 LIMIT: Final = 200
 EDGE: Final = 145
+# A mark is about so many per cent wide: clocks that lie closer cannot be told apart.
+GRAIN: Final = 3
 LISTED: Final = 40
 STATES: Final[tuple[State, ...]] = ("ok", "near", "late")
 FILTERS: Final = ("process", "place", "state", "holder")
@@ -74,7 +76,7 @@ class NoBoard(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One running clock on the ruler: where it stands, how, and where it leads."""
+    """Running clocks at one place of the ruler: where it is, how they stand, where it leads."""
 
     x: float
     state: State
@@ -177,11 +179,9 @@ def _clocked(conn: Connection, people: Directory, held: Sequence[Authority]) -> 
     found |= {(row.case, row.task): row for row in steps_within(conn, over)}
     answered = _units_by_duty(people, [one for one in held if one.duty in ANSWERING])
     found |= {(row.case, row.task): row for row in steps_for(conn, answered)}
-    cases = {row.case for row in found.values()}
-    seen = {case for case in cases if may_see(read_case(conn, case), people, by(), at())}
     cal = calendar(conn)
     steps = sorted(
-        (row for row in found.values() if row.case in seen),
+        known_steps(conn, people, list(found.values()), places_seen(people, by(), at())),
         key=lambda row: (row.due is None, row.due or row.opened_at, row.case),
     )
     return [Clocked(step, clock_view(step, cal, at())) for step in steps]
@@ -246,12 +246,12 @@ def _waiting(
 def _requests(conn: Connection, people: Directory, held: Sequence[Authority]) -> list[InboxRow]:
     """The requests for time these posts decide on."""
     duties = {one.duty for one in held}
-    return [
+    asked = [
         step
         for step in requests_for(conn, people, by().person, at())
         if deciding_duty(str(step.request), confidential=step.confidential) in duties
-        and (not step.confidential or may_see(read_case(conn, step.case), people, by(), at()))
     ]
+    return known_steps(conn, people, asked, {step.unit for step in asked})
 
 
 def _told_waiting(
@@ -382,25 +382,38 @@ def _dots(
 
 
 def _marks(group: Sequence[Clocked], named: Mapping[tuple[str, str], str]) -> Iterator[Mark]:
+    """One mark for all clocks that would cover each other, leading to the most pressing one."""
+    covered: dict[tuple[int, State], list[tuple[InboxRow, ClockView]]] = {}
     for one in group:
         if one.view is not None:
-            step, told = one.step, told_clock(one.view)
-            x = min(one.view.percent, EDGE) * LIMIT / 100 + 6
-            words = say("{verb}：{title}，{state}，{left}", verb=named[step.process, step.element],
-                        title=step.title, state=told.state, left=told.left)  # fmt: skip
-            address = url_for("tasks.page", case_id=step.case, task=step.task)
-            yield Mark(x, one.view.state, address, words)
+            place = min(one.view.percent, EDGE) // GRAIN, one.view.state
+            covered.setdefault(place, []).append((one.step, one.view))
+    for (first, view), *more in covered.values():
+        x = min(view.percent, EDGE) * LIMIT / 100 + 6
+        address = url_for("tasks.page", case_id=first.case, task=first.task)
+        yield Mark(x, view.state, address, _words(first, view, named, len(more)))
+
+
+def _words(step: InboxRow, view: ClockView, named: Mapping[tuple[str, str], str], more: int) -> str:
+    state, left = state_and_left(view)
+    words = say("{verb}：{title}，{state}，{left}", verb=named[step.process, step.element],
+                title=step.title, state=state, left=left)  # fmt: skip
+    return words + (say("；这里还有 {count} 只时钟", count=more) if more else "")
 
 
 def _mark_names(conn: Connection, found: Sequence[Clocked]) -> dict[tuple[str, str], str]:
     """What is to be done at each step in a word, as the newest definition has it."""
     asked = {(one.step.process, one.step.element) for one in found}
-    return {(process, element): _verb(conn, process, element) for process, element in asked}
+    drawn = {process: _drawn(conn, process) for process in {process for process, _ in asked}}
+    return {(process, element): _verb(drawn[process], element) for process, element in asked}
 
 
-def _verb(conn: Connection, process: str, element: str) -> str:
+def _drawn(conn: Connection, process: str) -> Definition | None:
     try:
-        drawn = latest(conn, process)
+        return latest(conn, process)
     except UnknownDefinition:
-        return element
-    return verb(drawn, element) if element in drawn.tasks else element
+        return None
+
+
+def _verb(drawn: Definition | None, element: str) -> str:
+    return verb(drawn, element) if drawn and element in drawn.tasks else element

@@ -11,7 +11,7 @@ from engine.definitions import Definition
 from engine.directory import Directory
 from engine.search import FoundCase
 from web.frame import moment
-from web.records import CaseFile, Cell, five_cells, names, read_file
+from web.records import CaseFile, Cell, five_cells, names, read_files
 from web.texts import either, language, say
 from web.wording import Names, category_words, element_name, level_words, party_name
 
@@ -34,8 +34,8 @@ class CaseRow:
 
 def case_rows(conn: Connection, found: Sequence[FoundCase], people: Directory) -> list[CaseRow]:
     """These cases as rows, in their order."""
-    called = names(people)
-    return [_row(case, read_file(conn, case.case), called) for case in found]
+    called, files = names(people), read_files(conn, [case.case for case in found])
+    return [_row(case, files[case.case], called) for case in found]
 
 
 def _row(case: FoundCase, file: CaseFile, called: Names) -> CaseRow:

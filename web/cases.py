@@ -15,7 +15,7 @@ from audit.reports.facts import CaseRecord
 from engine import disavowals, oversight, parties, site_codes, turns
 from engine.calendar_versions import calendar
 from engine.case_evidence import case_evidence
-from engine.casework import Done, read_case
+from engine.casework import Done, read_cases
 from engine.definition_sets import UnknownDefinition, latest, load, version_of
 from engine.definitions import OPENING_FORM
 from engine.disavowals import deniable
@@ -36,7 +36,7 @@ from web.drawn import fill_in
 from web.event_axis import event_axis
 from web.moments import read_day, read_moment
 from web.quantities import ZONE, when
-from web.records import CaseFile, five_cells, names, read_file
+from web.records import CaseFile, five_cells, names, read_file, read_files
 from web.related import family, groups, is_first, linked_case, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
@@ -400,8 +400,6 @@ def _alike(conn: Connection, file: CaseFile) -> Sequence[CaseRecord]:
     """Cases suggested as similar when this one was opened, as far as this person may see them."""
     people = directory(conn)
     suggested = file.record.timeline[0].data.get("similar", ())
-    return [
-        read_file(conn, other).record
-        for other in suggested
-        if may_see(read_case(conn, other), people, by(), at())
-    ]
+    states = read_cases(conn, suggested)
+    seen = [other for other in suggested if may_see(states[other], people, by(), at())]
+    return [file.record for file in read_files(conn, seen).values()]

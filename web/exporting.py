@@ -27,7 +27,7 @@ from audit.sequence import SequencedElsewhere, TreeDiffers
 from audit.timestamp import read_stamp
 from engine.anchoring import Anchors, anchor
 from engine.case_evidence import case_evidence
-from engine.casework import UnknownCase, read_case
+from engine.casework import UnknownCase
 from engine.database import reading
 from engine.definition_sets import load
 from engine.directory import Directory
@@ -191,7 +191,7 @@ def _read(conn: Connection, case_id: str, by: By | None, at: datetime, keys: Key
     people, record = directory(conn), _record(conn, entries)
     called = with_cases(
         conn, names(people), record, people,
-        sees=lambda case: by is None or may_see(read_case(conn, case), people, by, at),
+        sees=lambda case: by is None or may_see(case, people, by, at),
     )  # fmt: skip
     tree = _anchored(conn, evidence, keys.policy)
     return _Told(record, evidence, tree, called, people)

@@ -7,19 +7,21 @@ the one that runs, as the log stood when it began. The same as a table and as da
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from io import StringIO
-from typing import Final
+from threading import Lock
+from typing import Any, Final
 
 import orjson
 from flask import Blueprint, Response, render_template
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from audit import log
 from audit.encoding import timestamp
 from audit.hazard_publication import FULL, Fate, Published, Row, fate, hazards, whistles
 from audit.publication import Cell
+from engine.database import reading
 from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import OPENING_FORM
 from engine.directory import Directory
@@ -33,6 +35,9 @@ pages = Blueprint("hazard_publication", __name__)
 
 HAZARD, WHISTLE = "hazard", "whistle"
 MONTHS: Final = 12
+# So long after midnight all that was recorded before it is there.
+SETTLED: Final = timedelta(hours=1)
+AT_ONCE: Final = 200
 HEADS: Final = {
     "reported": later("上报"),
     "confirmed": later("是隐患"),
@@ -118,10 +123,33 @@ def data() -> Response:
 # --- from the log ---------------------------------------------------------------------------------
 
 
+# What was last told, by the database, the month and the units it was told for.
+_told: dict[tuple[Any, ...], Figures] = {}
+_working = Lock()
+
+
 def figures(conn: Connection, now: datetime) -> Figures:
-    """What is published now."""
-    people = directory(conn)
+    """What is published now; worked out once a month, while others wait for it."""
     until = now.astimezone(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    heads = sorted(log.register_heads(conn).items())
+    place = conn.engine.url, log.origin(conn), until, *heads, _digest(conn)
+    with _working:
+        found = _told.get(place) or _figures(conn, until)
+        # An act from before midnight may still be on its way to the log when the month begins.
+        if now - until >= SETTLED:
+            _told.clear()
+            _told[place] = found
+    return found
+
+
+def work_out(engine: Engine, now: datetime) -> None:
+    """Have the month's figures ready before somebody asks for them."""
+    with reading(engine).begin() as conn:
+        figures(conn, now)
+
+
+def _figures(conn: Connection, until: datetime) -> Figures:
+    people = directory(conn)
     since = until.replace(year=until.year - 1)
     known = [one for one in _folded(conn, until) if one.fate.opened >= since]
     ends = sorted(f"{one.stream} {one.records} {one.hash}\n" for one in known)
@@ -153,29 +181,21 @@ class _Folded:
     fate: Fate
 
 
-# Cases folded before: what a record of a log says does not change.
-_MOST_KEPT: Final = 20_000
-_kept: dict[tuple[str, str, int, datetime], _Folded] = {}
-
-
 def _folded(conn: Connection, until: datetime) -> Iterator[_Folded]:
-    for stream in log.streams(conn):
-        if stream.startswith((f"{HAZARD}-", f"{WHISTLE}-")):
-            found = _one(conn, stream, until)
-            if found is not None:
-                yield found
+    streams = [*log.lengths(conn, f"{HAZARD}-"), *log.lengths(conn, f"{WHISTLE}-")]
+    for start in range(0, len(streams), AT_ONCE):
+        for stream, told in log.read_each(conn, streams[start : start + AT_ONCE]).items():
+            entries = [entry for entry in told if entry.at < until]
+            if entries:
+                yield _Folded(stream, len(entries), entries[-1].hash.hex(), fate(entries))
 
 
-def _one(conn: Connection, stream: str, until: datetime) -> _Folded | None:
-    place = log.origin(conn), stream, log.peek(conn, stream) or 0, until
-    if place not in _kept:
-        entries = [entry for entry in log.read(conn, stream) if entry.at < until]
-        if not entries:
-            return None
-        if len(_kept) >= _MOST_KEPT:
-            _kept.clear()
-        _kept[place] = _Folded(stream, len(entries), entries[-1].hash.hex(), fate(entries))
-    return _kept[place]
+def _digest(conn: Connection) -> str:
+    """The definition whose words are told; "" for none."""
+    try:
+        return latest(conn, HAZARD).digest
+    except UnknownDefinition:
+        return ""
 
 
 def _community(people: Directory, unit: str) -> str:

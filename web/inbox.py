@@ -1,6 +1,6 @@
 """The inbox: what waits for whom, most pressing first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from audit.encoding import timestamp
 from engine.calendar_versions import calendar
-from engine.casework import read_case
+from engine.casework import read_cases
 from engine.directory import Directory
 from engine.inbox import InboxRow, claimable_by, held_by, overdue_steps, requests_for
 from engine.oversight import OpenOrder, orders_for
@@ -27,7 +27,7 @@ from web.offline import keep
 from web.order_rows import order_rows
 from web.posts import boarded
 from web.quantities import duration
-from web.records import names, read_file
+from web.records import names, read_files
 from web.rows import TaskRow, task_rows
 from web.saved_filters import kept_filters
 from web.sentences import markup, timeline_sentence
@@ -112,12 +112,13 @@ def orders() -> str:
     """督办: the orders under way that this person gave or has to answer."""
     with reads() as conn:
         people, lists = lists_of(conn)
-        rows = order_rows(conn, lists.orders, people, calendar(conn), at())
+        rows = order_rows(conn, lists.orders, people, calendar(conn), at(), SHOWN)
     return render_template(
         "inbox_orders.html",
         rows=rows,
         tabs=_tabs(lists, "inbox.orders"),
         heading=_heading("inbox.orders", len(lists.orders)),
+        shown=len(rows) if len(rows) < len(lists.orders) else 0,
     )
 
 
@@ -138,7 +139,8 @@ def done() -> str:
     with reads() as conn:
         people, lists = lists_of(conn)
         page = done_by(conn, by().person, after=request.args.get("after"))
-        records = [read_file(conn, found.case).record for found in page.cases]
+        files = read_files(conn, [found.case for found in page.cases])
+        records = [file.record for file in files.values()]
         return _cases(conn, people, lists, page, "inbox.done", duty_record(records, by().person))
 
 
@@ -146,29 +148,35 @@ def lists_of(conn: Connection) -> tuple[Directory, Lists]:
     """What waits for this person, and how much they began and did."""
     people, who = directory(conn), by()
     places = places_seen(people, who, at())
-    late = [
-        step
-        for step in overdue_steps(conn, timestamp(at()))
-        if (step.unit in places or step.holder == who.person) and _may_know(conn, people, step)
-    ]
+    late = overdue_steps(conn, timestamp(at()), places, who.person)
     return people, Lists(
         mine=tuple(_held(conn, people, who)),
         claimable=tuple(claimable_by(conn, people, who.person, at())),
-        overdue=tuple(late),
-        requests=tuple(
-            step
-            for step in requests_for(conn, people, who.person, at())
-            if _may_know(conn, people, step)
-        ),
+        overdue=tuple(_may_know(conn, people, late)),
+        requests=tuple(_may_know(conn, people, requests_for(conn, people, who.person, at()))),
         orders=tuple(orders_for(conn, by=who, at=at())),
         started=count_reported_by(conn, who.person),
         done=count_done_by(conn, who.person),
     )
 
 
-def _may_know(conn: Connection, people: Directory, step: InboxRow) -> bool:
-    """Whether a step may be listed: of a confidential case only for those who may see it."""
-    return not step.confidential or may_see(read_case(conn, step.case), people, by(), at())
+def _may_know(conn: Connection, people: Directory, steps: Sequence[InboxRow]) -> list[InboxRow]:
+    """The steps that may be listed: those of guarded cases only for those who may see them."""
+    return known_steps(conn, people, steps, {step.unit for step in steps})
+
+
+def known_steps(
+    conn: Connection, people: Directory, steps: Sequence[InboxRow], places: Collection[str]
+) -> list[InboxRow]:
+    """The steps of cases this person may see.
+
+    places: whose cases are theirs to see by a post (engine.rights.places_seen), or by what was
+    asked; what lies elsewhere or is guarded is looked at case by case.
+    """
+    asked = {step.case for step in steps if step.guarded or step.unit not in places}
+    states = read_cases(conn, asked)
+    hidden = {case for case in asked if not may_see(states[case], people, by(), at())}
+    return [step for step in steps if step.case not in hidden]
 
 
 def _held(conn: Connection, people: Directory, who: By) -> Sequence[InboxRow]:
@@ -179,7 +187,7 @@ def _held(conn: Connection, people: Directory, who: By) -> Sequence[InboxRow]:
         duties = {lent.duty for lent in people.capacities(who.person, at())
                   if lent.on_behalf_of == absent}  # fmt: skip
         held += [step for step in held_by(conn, absent) if step.duty in duties]
-    held = [step for step in held if _may_know(conn, people, step)]
+    held = _may_know(conn, people, held)
     return sorted(held, key=lambda step: (step.due is None, step.due or step.opened_at, step.case))
 
 

@@ -14,7 +14,7 @@ from engine.oversight import OpenOrder
 from web.case_rows import standing
 from web.clock import clock_view
 from web.frame import moment
-from web.records import CaseFile, five_cells, names, read_file
+from web.records import CaseFile, five_cells, names, read_files
 from web.rows import TaskRow, kind_of, told_clock
 from web.texts import language, say
 from web.wording import Names, party_name
@@ -26,8 +26,9 @@ def order_rows(
     people: Directory,
     cal: Calendar,
     at: datetime,
+    most: int,
 ) -> list[TaskRow]:
-    """These orders as rows: those whose case has to be done first stand first."""
+    """So many of these orders as rows: those whose case has to be done first stand first."""
     steps: dict[str, InboxRow] = {}
     for step in open_steps(conn, {order.case for order in orders}):
         steps.setdefault(step.case, step)  # the most pressing of each case comes first
@@ -37,11 +38,10 @@ def order_rows(
         key=lambda one: (
             pressing.index(one.case) if one.case in steps else len(pressing), one.case, one.order
         ),
-    )  # fmt: skip
-    called = names(people)
+    )[:most]  # fmt: skip
+    called, files = names(people), read_files(conn, {order.case for order in told})
     return [
-        _row(order, read_file(conn, order.case), steps.get(order.case), called, cal, at)
-        for order in told
+        _row(order, files[order.case], steps.get(order.case), called, cal, at) for order in told
     ]
 
 

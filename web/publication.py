@@ -5,7 +5,7 @@ before the month that still runs is used. The same can be written to files (`sha
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -122,7 +122,8 @@ def figures(conn: Connection, now: datetime) -> Figures:
     """What is published now."""
     people = directory(conn)
     until = now.astimezone(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    folded = [_folded(conn, stream, until) for stream in _complaints(conn)]
+    origin, complaints = log.origin(conn), log.lengths(conn, f"{PROCESS}-")
+    folded = [_folded(conn, (origin, name, length, until)) for name, length in complaints.items()]
     known = [one for one in folded if one.records]
     lines = sorted(f"{one.stream} {one.records} {one.hash}\n" for one in known)
     return Figures(
@@ -148,18 +149,14 @@ class _Folded:
     changes: tuple[Change, ...]
 
 
-def _complaints(conn: Connection) -> Iterator[str]:
-    return (stream for stream in log.streams(conn) if stream.startswith(f"{PROCESS}-"))
-
-
 # Complaints folded before: what a record of a log says does not change.
 _MOST_KEPT: Final = 10_000
 _kept: dict[tuple[str, str, int, datetime], _Folded] = {}
 
 
-def _folded(conn: Connection, stream: str, until: datetime) -> _Folded:
-    place = log.origin(conn), stream, log.peek(conn, stream) or 0, until
+def _folded(conn: Connection, place: tuple[str, str, int, datetime]) -> _Folded:
     if place not in _kept:
+        _, stream, _, until = place
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
         entries = [entry for entry in log.read(conn, stream) if entry.at < until]

@@ -1,18 +1,22 @@
 """A case read for a page: its record, its definition, and the names behind the pseudonyms."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from markupsafe import Markup
 from sqlalchemy import Connection
 
 from audit import log
+from audit.entries import Entry
 from audit.reports.case import case_record
 from audit.reports.facts import CaseRecord, Responsibility, TimelineRow
-from engine.casework import UnknownCase, read_case
+from engine.casework import UnknownCase, read_cases
 from engine.definition_sets import load
 from engine.definitions import Definition
 from engine.directory import Directory
 from engine.exports import element_facts
+from engine.state import CaseState
 from web import moments
 from web.quantities import ZONE
 from web.texts import either, language, say, say_html
@@ -40,21 +44,67 @@ class Cell:
 
 
 def read_file(conn: Connection, case_id: str, *, up_to: int | None = None) -> CaseFile:
-    """The record of a case as of its last event, or of its first `up_to`; raises UnknownCase."""
+    """The record of a case as of its last event, or of its first `up_to`, read from its bytes now.
+
+    Raises UnknownCase.
+    """
+    if up_to is None:
+        told = _read_files(conn, [case_id] if not case_id.startswith("@") else [])
+        if case_id not in told:
+            raise UnknownCase(case_id)
+        return told[case_id]
     entries = log.read(conn, case_id)[:up_to]
     # Registers (@people, @accounts, …) are streams too, but no cases.
     if not entries or case_id.startswith("@"):
         raise UnknownCase(case_id)
+    return _folded(conn, entries)
+
+
+# Records lately read, by the hash of their last event: immutable, and true wherever that hash is
+# the head. A list of an inbox is opened again and again, and mostly nothing of it has moved; the
+# page of a case reads what is stored.
+MOST_KEPT: Final = 400
+_kept: dict[bytes, CaseFile] = {}
+
+
+def read_files(conn: Connection, cases: Collection[str]) -> dict[str, CaseFile]:
+    """The records of these cases as of their last events, in as many questions as for one.
+
+    Raises UnknownCase.
+    """
+    heads = log.heads(conn, [case for case in cases if not case.startswith("@")])
+    for case in cases:
+        if case not in heads:
+            raise UnknownCase(case)
+    found = {case: _kept[hash_] for case, hash_ in heads.items() if hash_ in _kept}
+    fresh = _read_files(conn, [case for case in heads if case not in found])
+    _keep({heads[case]: file for case, file in fresh.items()})
+    told = found | fresh
+    return {case: told[case] for case in cases}
+
+
+def _read_files(conn: Connection, cases: Sequence[str]) -> dict[str, CaseFile]:
+    told = log.read_each(conn, cases)
+    files = {case: _folded(conn, entries) for case, entries in told.items()}
+    waiting = read_cases(conn, [case for case, file in files.items() if file.record.waiting])
+    still = {case: _still_waiting(files[case].record, state) for case, state in waiting.items()}
+    return files | {case: replace(files[case], record=record) for case, record in still.items()}
+
+
+def _folded(conn: Connection, entries: Sequence[Entry]) -> CaseFile:
     definition = load(conn, entries[0].data["definition"]["sha256"])
-    record = case_record(entries, element_facts(definition))
-    return CaseFile(record if up_to else _still_waiting(conn, record), definition)
+    return CaseFile(case_record(entries, element_facts(definition)), definition)
 
 
-def _still_waiting(conn: Connection, record: CaseRecord) -> CaseRecord:
+def _keep(files: Mapping[bytes, CaseFile]) -> None:
+    _kept.update(files)
+    for old in list(_kept)[: len(_kept) - MOST_KEPT] if len(_kept) > MOST_KEPT else ():
+        _kept.pop(old, None)
+
+
+def _still_waiting(record: CaseRecord, state: CaseState) -> CaseRecord:
     """The record without timers drawn on what is over: no entry says that they are gone."""
-    if not record.waiting:
-        return record
-    live = read_case(conn, record.case).timers
+    live = state.timers
     return replace(record, waiting=tuple(rest for rest in record.waiting if rest.timer in live))
 
 

@@ -12,12 +12,13 @@ from audit import log
 from audit.reports.facts import CaseRecord
 from engine import outbox
 from engine.calendar_versions import calendar
-from engine.casework import Desk, UnknownCase, read_case
+from engine.casework import Desk, UnknownCase, read_case, read_cases
 from engine.directory import Directory
 from engine.inbox import open_steps
 from engine.people import directory
 from engine.register import register_table
 from engine.rights import may_see
+from engine.state import CaseState
 from web.case_rows import standing
 from web.clock import clock_view
 from web.frame import moment
@@ -235,32 +236,64 @@ def with_cases(
     record: CaseRecord,
     people: Directory,
     *,
-    sees: Callable[[str], bool] | None = None,
+    sees: Callable[[CaseState], bool] | None = None,
 ) -> Names:
     """The names, and those of the cases this record speaks of, as far as the reader may see them.
 
     A case they may not see is named by nothing. sees: whether they may; by default, whoever asks.
     """
-    sees = sees or partial(_visible, conn, people=people)
-    sent = dict(_addressed(conn, record))
-    spoken = {*sent.values(), *_spoken_of(record)}
-    cases = {one: read_case(conn, one).number if sees(one) else "" for one in sorted(spoken)}
-    return replace(called, cases=cases, sent=sent)
+    sees = sees or partial(_sees, people)
+    (told,) = with_cases_each(conn, called, [record], sees)
+    return told
 
 
-def _addressed(conn: Connection, record: CaseRecord) -> Iterator[tuple[int, str]]:
-    """Number of a message.sent, and the case it is for."""
-    sent = [row for row in record.timeline if row.type == "message.sent"]
-    if not sent:
-        return
-    children = {seq: child for _, seq, child in outbox.children_of(conn, [record.case])}
-    above = outbox.parent_of(conn, record.case)
-    for row in sent:
-        kind, _, which = row.data["to"].partition(":")
+def with_cases_each(
+    conn: Connection,
+    called: Names,
+    records: Sequence[CaseRecord],
+    sees: Callable[[CaseState], bool],
+) -> list[Names]:
+    """The same for each of these records, in as many questions as for one."""
+    sent = _addressed(conn, records)
+    spoken = [{*sent[one.case].values(), *_spoken_of(one)} for one in records]
+    states = read_cases(conn, {case for cases in spoken for case in cases})
+    numbers = {case: state.number if sees(state) else "" for case, state in states.items()}
+    return [
+        replace(called, cases={case: numbers.get(case, "") for case in sorted(cases)},
+                sent=sent[record.case])
+        for record, cases in zip(records, spoken, strict=True)
+    ]  # fmt: skip
+
+
+def _sees(people: Directory, state: CaseState) -> bool:
+    return may_see(state, people, by(), at())
+
+
+def _addressed(conn: Connection, records: Sequence[CaseRecord]) -> dict[str, dict[int, str]]:
+    """By case: numbers of its message.sent, and the cases they are for."""
+    sending = {one.case for one in records
+               if any(row.type == "message.sent" for row in one.timeline)}  # fmt: skip
+    if not sending:
+        return {one.case: {} for one in records}
+    children: dict[str, dict[int, str]] = {}
+    for parent, seq, child in outbox.children_of(conn, sending):
+        children.setdefault(parent, {})[seq] = child
+    above = outbox.parents_of(conn, sending)
+    return {
+        one.case: dict(_addresses(one, children.get(one.case, {}), above.get(one.case)))
+        for one in records
+    }
+
+
+def _addresses(
+    record: CaseRecord, children: Mapping[int, str], above: str | None
+) -> Iterator[tuple[int, str]]:
+    for row in record.timeline:
+        kind, _, which = row.data["to"].partition(":") if row.type == "message.sent" else ("",) * 3
         found = {
             "opens": children.get(row.seq),
             "child": children.get(int(which)) if which.isdecimal() else None,
-            "parent": above[0] if above else None,
+            "parent": above,
             "case": which,
         }.get(kind)
         if found:

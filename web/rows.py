@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from flask import url_for
 from markupsafe import Markup
@@ -16,9 +17,9 @@ from web.clock import ClockView, clock_view
 from web.frame import moment
 from web.moments import span
 from web.quantities import limit
-from web.records import CaseFile, Cell, five_cells, handed_over, names, read_file
-from web.texts import either, language, say
-from web.wording import party_name
+from web.records import CaseFile, Cell, five_cells, handed_over, names, read_files
+from web.texts import either, language, later, say
+from web.wording import Names, party_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,16 @@ def task_rows(
     conn: Connection, steps: Sequence[InboxRow], people: Directory, cal: Calendar, at: datetime
 ) -> list[TaskRow]:
     """These steps as rows, in their order."""
-    files: dict[str, CaseFile] = {}
-    for step in steps:
-        if step.case not in files:
-            files[step.case] = read_file(conn, step.case)
-    return [task_row(step, files[step.case], people, clock_view(step, cal, at)) for step in steps]
+    files, called = read_files(conn, {step.case for step in steps}), names(people)
+    return [
+        task_row(step, files[step.case], people, called, clock_view(step, cal, at))
+        for step in steps
+    ]
 
 
-def task_row(step: InboxRow, file: CaseFile, people: Directory, view: ClockView | None) -> TaskRow:
+def task_row(
+    step: InboxRow, file: CaseFile, people: Directory, called: Names, view: ClockView | None
+) -> TaskRow:
     """One step as a row."""
     return TaskRow(
         address=url_for("tasks.page", case_id=step.case, task=step.task),
@@ -68,9 +71,9 @@ def task_row(step: InboxRow, file: CaseFile, people: Directory, view: ClockView 
         title=step.title,
         place=step.address or people.unit(step.unit).name,
         number=step.number,
-        handed=handed_over(file.record, step.task, names(people)),
+        handed=handed_over(file.record, step.task, called),
         kind=kind_of(file),
-        party=party_name(file.record.timeline[0].data.get("party"), names(people)),
+        party=party_name(file.record.timeline[0].data.get("party"), called),
         notes=tuple(_notes(step)),
         cells=five_cells(file.record, view.state if view else ""),
         clock=told_clock(view) if view else None,
@@ -90,20 +93,26 @@ def verb(definition: Definition, element: str) -> str:
     return either(task.verb, task.verb_en or task.name_en)
 
 
+STATES: Final = {
+    "ok": later("在时限内"),
+    "near": later("快到时限"),
+    "late": later("已逾期"),
+    "paused": later("已暂停"),
+}
+
+
+def state_and_left(view: ClockView) -> tuple[str, str]:
+    """How a clock stands and what is left of it, in the words of the page's language."""
+    return say(STATES[view.state]), _left(view)
+
+
 def told_clock(view: ClockView) -> ToldClock:
     """A clock in the words of the page's language."""
-    states = {
-        "ok": say("在时限内"),
-        "near": say("快到时限"),
-        "late": say("已逾期"),
-        "paused": say("已暂停"),
-    }
+    state, left = state_and_left(view)
     allowed = _limit(view)
     used = say("已用 {used}，时限 {allowed}", used=_span(view, view.used), allowed=allowed)
     due = say("{moment} 到时", moment=moment(view.due))
-    return ToldClock(
-        view, states[view.state], _left(view), used, "" if view.state == "paused" else due
-    )
+    return ToldClock(view, state, left, used, "" if view.state == "paused" else due)
 
 
 def _left(view: ClockView) -> str:

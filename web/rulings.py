@@ -15,7 +15,7 @@ from engine.directory import Directory
 from engine.inbox import InboxRow
 from engine.turns import rulings
 from web.clock import clock_view
-from web.records import CaseFile, names, read_file
+from web.records import CaseFile, names, read_files
 from web.rows import TaskRow, task_row
 from web.sentences import markup, timeline_sentence
 from web.texts import language
@@ -50,10 +50,10 @@ def ruling_rows(
     conn: Connection, steps: Sequence[InboxRow], people: Directory, cal: Calendar, at: datetime
 ) -> list[Ruling]:
     """These steps with what was said, in their order."""
-    files = {case: read_file(conn, case) for case in {step.case for step in steps}}
+    files, called = read_files(conn, {step.case for step in steps}), names(people)
     return [
         Ruling(
-            task_row(step, files[step.case], people, clock_view(step, cal, at)),
+            task_row(step, files[step.case], people, called, clock_view(step, cal, at)),
             _said(step, files[step.case], people),
         )
         for step in steps

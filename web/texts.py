@@ -14,6 +14,7 @@ from engine.errors import Refusal
 Language = Literal["zh", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
+_KNOWN: Final = "shaoji.language"
 CATALOG: Final = Path(__file__).with_name("english.toml")
 
 
@@ -24,6 +25,14 @@ def language() -> Language:
     """
     if not has_request_context():
         return "zh"
+    # Asked for every word of a page, and found out once.
+    known: Language | None = request.environ.get(_KNOWN)
+    if known is None:
+        known = request.environ[_KNOWN] = _language()
+    return known
+
+
+def _language() -> Language:
     told = chosen("language")
     if told in LANGUAGES:
         return "en" if told == "en" else "zh"

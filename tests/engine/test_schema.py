@@ -236,7 +236,9 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
         later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
-        conn.execute(text("ALTER TABLE case_register DROP COLUMN confidential"))
+        conn.execute(text("DROP INDEX case_register_ordered"))
+        for column in ("confidential", "orders", "kept_out"):
+            conn.execute(text(f"ALTER TABLE case_register DROP COLUMN {column}"))
         for column in ("confirmed_at", "link"):
             conn.execute(text(f"ALTER TABLE session DROP COLUMN {column}"))
         conn.execute(text("UPDATE case_register SET state = :s"), {"s": b"of the first release"})

@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from tests.conftest import Street
 from tests.web.conftest import Visitor
 from tests.web.paths import closed, reported
+from web.hazard_publication import work_out
+from web.quantities import ZONE
 
 
 @pytest.fixture
@@ -68,3 +72,29 @@ def test_it_is_told_in_english_too(told: Street, visitor: Visitor) -> None:
 def test_both_public_pages_lead_to_each_other(told: Street, visitor: Visitor, app: Flask) -> None:
     assert "/public/hazards" in visitor.text("/public")
     assert 'href="/public"' in visitor.text("/public/hazards")
+
+
+def test_the_figures_of_a_month_are_worked_out_once(told: Street, visitor: Visitor) -> None:
+    database = visitor.client.application.extensions["shaoji"].database
+    work_out(database, told.at)
+    asked: list[str] = []
+
+    def note(conn: object, cursor: object, statement: str, *rest: object) -> None:
+        asked.append(statement)
+
+    event.listen(database, "before_cursor_execute", note)
+    page = visitor.text("/public/hazards")
+    event.remove(database, "before_cursor_execute", note)
+    assert "上报隐患 6 件" in page
+    assert not [statement for statement in asked if "FROM event" in statement]
+
+
+def test_in_the_first_hour_of_a_month_nothing_is_kept(told: Street, visitor: Visitor) -> None:
+    # What was recorded before midnight may be on its way to the log still.
+    midnight = datetime(2026, 5, 1, tzinfo=ZONE)
+    told.at = midnight + timedelta(minutes=1)
+    assert "上报隐患 7 件" in visitor.text("/public/hazards")
+    told.at = midnight - timedelta(seconds=1)
+    reported(told)
+    told.at = midnight + timedelta(minutes=2)
+    assert "上报隐患 8 件" in visitor.text("/public/hazards")

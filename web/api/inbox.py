@@ -6,9 +6,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from audit.encoding import timestamp
+from engine.calendar import Calendar
 from engine.calendar_versions import calendar
-from engine.casework import read_case
+from engine.casework import read_cases
 from engine.definition_sets import load
+from engine.definitions import Definition
 from engine.directory import Directory
 from engine.inbox import InboxRow
 from engine.people import directory
@@ -145,17 +147,17 @@ def _steps(
     behind = sorted((s for s in steps if query.after is None or _key(s) > query.after), key=_key)
     shown = behind[: query.limit]
     after = _key(shown[-1]) if len(behind) > len(shown) else None
-    return StepPage(
-        items=[_row(conn, people, step) for step in shown], next=telling.next_href(after)
-    )
+    states, cal = read_cases(conn, {step.case for step in shown}), calendar(conn)
+    rows = [_row(step, load(conn, states[step.case].definition), people, cal) for step in shown]
+    return StepPage(items=rows, next=telling.next_href(after))
 
 
 def _key(step: InboxRow) -> str:
     return f"{timestamp(step.due) if step.due else NO_LIMIT} {step.case} {step.task}"
 
 
-def _row(conn: Connection, people: Directory, step: InboxRow) -> StepRow:
-    drawn = load(conn, read_case(conn, step.case).definition).tasks[step.element]
+def _row(step: InboxRow, definition: Definition, people: Directory, cal: Calendar) -> StepRow:
+    drawn = definition.tasks[step.element]
     return StepRow(
         case=step.case,
         task=step.task,
@@ -172,7 +174,7 @@ def _row(conn: Connection, people: Directory, step: InboxRow) -> StepRow:
         holder=telling.person(people, step.holder) if step.holder else None,
         opened_at=step.opened_at,
         due=step.due,
-        clock=telling.clock(step, calendar(conn)),
+        clock=telling.clock(step, cal),
         request=step.request,
         standing=step.standing,
     )
