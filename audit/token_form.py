@@ -105,6 +105,10 @@ def _check_certificates(
 
 
 def _is_issued(der: bytes, issuers: Sequence[x509.Certificate]) -> bool:
+    signature = _parts(_parts(der)[0].content)[2]
+    if signature.content[:1] != b"\x00":
+        # A BIT STRING says how many bits at its end are unused. Readers pass over that number.
+        raise LooseForm("the signature of a certificate is not whole bytes")
     certificate = x509.load_der_x509_certificate(der)
     for issuer in issuers:
         try:

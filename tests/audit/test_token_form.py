@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,22 @@ def test_no_bit_of_a_token_can_be_changed(authority: Authority, token: bytes) ->
         changed[at] ^= 1 << at % 8
         with pytest.raises(NotStamped):
             check_stamp(bytes(changed), DATA, [authority.root])
+
+
+def test_the_count_of_unused_bits_of_a_signature_cannot_be_changed(tmp_path: Path) -> None:
+    """Where the last bit is 0 it could be called unused: every other signature ends like that."""
+    for number in count():
+        authority = make_authority(tmp_path / str(number))
+        token = stamped(authority)
+        root = authority.root.public_bytes(serialization.Encoding.DER)
+        assert root in token
+        if root[-1] % 2 == 0:
+            break
+    at = token.index(root) + len(root) - len(authority.root.signature) - 1
+    assert token[at] == 0
+    told = token[:at] + b"\x01" + token[at + 1 :]
+    with pytest.raises(NotStamped):
+        check_stamp(told, DATA, [authority.root])
 
 
 def changed(token: bytes, change: Callable[[Any], None]) -> bytes:

@@ -292,7 +292,7 @@ def test_a_step_after_one_that_died_is_decided_on_what_is_stored_not_on_what_was
     street: Street,
 ) -> None:
     case = street.report()
-    for writes in range(1, 8):
+    for writes in range(1, 60):
         work = lambda: street.complete(case, "prepare#1", "head", PREPARED)  # noqa: E731
         if not died(street, writes, work):
             break
