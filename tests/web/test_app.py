@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -11,6 +12,7 @@ from audit.log import ClockBehind, ForkRefused
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
 from tests.conftest import Street
 from tests.web.conftest import PASSWORD, Visitor
+from web.frame import context
 from web.headers import POLICY
 from web.visit import local_path
 
@@ -181,3 +183,16 @@ def test_files_kept_for_a_year_are_asked_for_by_their_content(visitor: Visitor) 
 
 def test_the_page_on_checking_names_the_log(visitor: Visitor) -> None:
     assert "log.tinglan.example" in visitor.text("/checking")
+
+
+def test_no_template_hides_what_every_template_knows(app: Flask) -> None:
+    """A macro at the top of a page is a variable of the page around it, too."""
+    with app.test_request_context("/sign-in"):
+        known = {*context(), *app.jinja_env.globals}
+    hidden = {
+        (path.name, name)
+        for path in (Path(app.root_path) / "templates").glob("**/*.html")
+        for name in re.findall(r"{%-? *(?:macro|set) +(\w+)", path.read_text(encoding="utf-8"))
+        if name in known
+    }
+    assert hidden == set()
