@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from engine.casework import Desk
 from engine.definitions import UserTask
-from engine.directory import ABOVE_COMMUNITIES, Authority, Directory, Substitution, valid
+from engine.directory import ABOVE_COMMUNITIES, Authority, each_once
 from engine.exclusion import is_excluded
 from engine.fitness import kept_apart
 from engine.load import NO_LOAD, NO_PAST, Load, Past
@@ -120,11 +120,8 @@ def nameable(desk: Desk, step: UserTask) -> list[Authority]:
     A substitution ends; what somebody holds by name does not.
     """
     duty = desk.context.definition.lanes[step.lane].duty
-    found: dict[str, Authority] = {}
-    for held in desk.directory.holders(duty, desk.directory.units, desk.at):
-        if held.on_behalf_of is None and _may_do(desk, step, held.person):
-            found.setdefault(held.person, held)
-    return list(found.values())
+    held = each_once(desk.directory.holders(duty, desk.directory.units, desk.at))
+    return [one for one in held if one.on_behalf_of is None and _may_do(desk, step, one.person)]
 
 
 def _may_do(desk: Desk, step: UserTask, person: str) -> bool:
@@ -136,20 +133,18 @@ def suggested_persons(
     desk: Desk, candidates: Iterable[Authority], known: Known
 ) -> list[Suggestion]:
     """These candidates with their reasons, best first; each person once."""
-    people, at = desk.directory, desk.at
-    absences = _absences(people, at)
     told = {
         held.person: Suggestion(
             held.person,
             (
                 *_whose(desk, held.unit, known),
-                *_presence(held, absences),
+                *_presence(desk, held),
                 *_facts(held.person, known),
             ),
         )
         for held in reversed([*candidates])
     }
-    return _ordered(told.values(), people.name)
+    return _ordered(told.values(), desk.directory.name)
 
 
 def suggested_units(desk: Desk, candidates: Sequence[str], known: Known) -> list[Suggestion]:
@@ -172,25 +167,14 @@ def _whose(desk: Desk, unit: str, known: Known) -> Iterable[Reason]:
         yield WorkedHere(known.here[unit])
 
 
-def _presence(held: Authority, absences: Mapping[str, Sequence[Substitution]]) -> Iterable[Reason]:
-    absent = held.on_behalf_of or held.person
-    for sub in absences.get(absent, ()):
-        if sub.posts is not None and held.post not in sub.posts:
-            continue
+def _presence(desk: Desk, held: Authority) -> Iterable[Reason]:
+    for sub in desk.directory.absences(held.post, desk.at):
         if held.on_behalf_of is None:
             yield Away(sub.substitute, sub.until)
             return
         if sub.substitute == held.person:
-            yield StandsIn(absent, sub.until)
+            yield StandsIn(held.on_behalf_of, sub.until)
             return
-
-
-def _absences(people: Directory, at: datetime) -> Mapping[str, Sequence[Substitution]]:
-    found: dict[str, list[Substitution]] = {}
-    for sub in people.substitutions:
-        if valid(sub, at):
-            found.setdefault(sub.absent, []).append(sub)
-    return found
 
 
 def _facts(who: str, known: Known) -> Iterable[Reason]:

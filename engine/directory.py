@@ -268,10 +268,15 @@ class Directory:
         lent = [
             Authority(sub.substitute, post.id, post.unit, post.title, duty, post.person)
             for post in posts
-            for sub in self._by_absent.get(post.person, ())
-            if valid(sub, at) and _covers(sub, post)
+            for sub in self.absences(post.id, at)
         ]
         return (*own, *lent)
+
+    def absences(self, post: str, at: datetime) -> tuple[Substitution, ...]:
+        """The substitutions by which somebody acts for the holder of this post now."""
+        held = self.posts[post]
+        subs = self._by_absent.get(held.person, ())
+        return tuple(sub for sub in subs if valid(sub, at) and _covers(sub, held))
 
     def who_held(
         self,
@@ -331,6 +336,14 @@ def assemble(
         _grouped((sub.absent, sub) for sub in substitutions),
         _grouped((unit.parent, unit.id) for unit in units if unit.parent),
     )
+
+
+def each_once(held: Iterable[Authority]) -> list[Authority]:
+    """Each person once, by what stands first."""
+    found: dict[str, Authority] = {}
+    for one in held:
+        found.setdefault(one.person, one)
+    return list(found.values())
 
 
 def _grouped(pairs: Iterable[tuple[str, Any]]) -> dict[str, tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from audit.entries import Draft
 from engine.cases import NotYourTask, may_do, open_task, separated
 from engine.casework import Desk, Done, change
-from engine.directory import Authority
+from engine.directory import Authority, each_once
 from engine.errors import Conflict, NotAllowed
 from engine.exclusion import answering_units, check_not_excluded, is_excluded
 from engine.fitness import kept_apart
@@ -157,10 +157,8 @@ def _holder(desk: Desk, task: OpenTask, by: By) -> Authority:
 def fit_for(desk: Desk, task: OpenTask) -> list[Authority]:
     """Who an open step may be handed to now, each once: holders of its duty, then substitutes."""
     units = answering_units(desk.case, desk.directory, task, desk.at)
-    held: dict[str, Authority] = {}
-    for one in desk.directory.holders(task.duty, units, desk.at):
-        held.setdefault(one.person, one)
-    return [one for one in held.values() if why_unfit(desk, task, one.person) is None]
+    held = each_once(desk.directory.holders(task.duty, units, desk.at))
+    return [one for one in held if why_unfit(desk, task, one.person) is None]
 
 
 def _check_fit(desk: Desk, task: OpenTask, to: str) -> None:

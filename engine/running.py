@@ -27,11 +27,16 @@ def spent(row: InboxRow, cal: Calendar, at: datetime) -> int:
 
 def state_of(row: InboxRow, cal: Calendar, at: datetime) -> State | None:
     """How an open step's clock stands at an instant; None where it has none."""
+    return standing(row, spent(row, cal, at), at)
+
+
+def standing(row: InboxRow, taken: int, at: datetime) -> State | None:
+    """The same, where it was asked already how many minutes the step has taken."""
     if row.due is None or row.allowed is None or row.started is None:
         return None
     if row.paused_until is not None:
         return "paused"
     if at > row.due:
         return "late"
-    share = spent(row, cal, at) * 100 // row.allowed if row.allowed else 100
+    share = taken * 100 // row.allowed if row.allowed else 100
     return "near" if share >= NEAR else "ok"

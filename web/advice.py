@@ -43,6 +43,7 @@ from web.desk import UNIT_WIDGETS, persons_named, steps_named, unit_name, units_
 from web.duty_list import matters_of
 from web.forms import Advised, Advising
 from web.frame import moment
+from web.hands import away_words
 from web.texts import either, say
 from web.visit import reads
 
@@ -167,8 +168,7 @@ def _words(desk: Desk, reason: Reason) -> str:
         case StandsIn(absent, until):
             return say("代{name}到 {until}", name=people.name(absent), until=moment(until))
         case Away(substitute, until):
-            name = people.name(substitute)
-            return say("{until} 前不在岗，由{name}代", name=name, until=moment(until))
+            return away_words(people, substitute, until)
         case Holds(load):
             return load_words(load)
         case WorkedHere(cases):

@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.calendar import Calendar, used, working_minutes_per_day
 from engine.inbox import InboxRow
-from engine.running import State, clock_kind, spent, state_of
+from engine.running import State, clock_kind, spent, standing
 
 RULER: Final = 125
 TOOTH: Final = 2.2
@@ -45,10 +45,10 @@ class ClockView:
 
 def clock_view(row: InboxRow, cal: Calendar, at: datetime) -> ClockView | None:
     """The clock of an open step at an instant; None where the step has none."""
-    state = state_of(row, cal, at)
+    kind, taken = clock_kind(row), spent(row, cal, at)
+    state = standing(row, taken, at)
     if state is None or row.due is None or row.allowed is None:
         return None
-    kind, taken = clock_kind(row), spent(row, cal, at)
     late = max(1, taken - row.allowed) if state == "late" else 0
     left = max(0, row.allowed - taken) if state == "paused" else used(cal, kind, at, row.due)
     percent = taken * 100 // row.allowed if row.allowed else 100

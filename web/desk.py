@@ -12,7 +12,7 @@ from engine.cases import may_do, on_word_of, open_task
 from engine.casework import Desk, look
 from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import Definition, UserTask
-from engine.directory import ANY_POST, KINDS, Authority, Directory, valid
+from engine.directory import ANY_POST, KINDS, Authority, Directory, each_once, valid
 from engine.exclusion import SUPERIOR, is_excluded
 from engine.forms import Field
 from engine.inbox import InboxRow, open_steps
@@ -211,7 +211,8 @@ def _holding(people: Directory, duties: frozenset[str], now: datetime) -> list[A
     """Who holds a post with one of these duties; with any, if none is asked."""
     posts = (post for post in people.posts.values() if valid(post, now))
     fitting = (post for post in posts if not duties or post.duties & duties)
-    return _once(Authority(post.person, post.id, post.unit, post.title, "") for post in fitting)
+    told = (Authority(post.person, post.id, post.unit, post.title, "") for post in fitting)
+    return each_once(told)
 
 
 def units_named(desk: Desk, element: str, field: str) -> list[str]:
@@ -238,11 +239,3 @@ def lane_duties(definition: Definition, element: str, field: str) -> frozenset[s
         for lane in definition.lanes.values()
         if lane.unit is not None and (element, field) in lane.unit.paths
     )
-
-
-def _once(held: Iterable[Authority]) -> list[Authority]:
-    """Each person once, by their first post."""
-    found: dict[str, Authority] = {}
-    for one in held:
-        found.setdefault(one.person, one)
-    return list(found.values())

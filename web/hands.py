@@ -1,6 +1,6 @@
 """手上的事: what each person has in hand, for whoever has hands to place. Nobody is ranked."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, Final
@@ -9,7 +9,7 @@ from flask import url_for
 from sqlalchemy import Connection
 
 from engine.calendar import Calendar
-from engine.directory import KINDS, Directory, Post, Substitution, valid
+from engine.directory import KINDS, Directory, Post, valid
 from engine.inbox import InboxRow
 from engine.load import NOTHING_DONE, Done, Load, done_by_persons, load_of
 from web.desk import unit_name
@@ -127,14 +127,12 @@ def _hand(
 
 
 def _away(people: Directory, post: Post) -> str:
-    now = [sub for sub in people.substitutions if sub.absent == post.person and valid(sub, at())]
-    covering = [sub for sub in now if sub.posts is None or post.id in sub.posts]
-    return _away_words(people, covering)
+    now = people.absences(post.id, at())
+    last = max(now, key=lambda sub: sub.until, default=None)
+    return away_words(people, last.substitute, last.until) if last else ""
 
 
-def _away_words(people: Directory, covering: Sequence[Substitution]) -> str:
-    if not covering:
-        return ""
-    last = max(covering, key=lambda sub: sub.until)
-    name = people.name(last.substitute)
-    return say("{until} 前不在岗，由{name}代", until=moment(last.until), name=name)
+def away_words(people: Directory, substitute: str, until: datetime) -> str:
+    """That somebody is absent, until when, and who acts for them."""
+    name = people.name(substitute)
+    return say("{until} 前不在岗，由{name}代", until=moment(until), name=name)

@@ -131,8 +131,8 @@ _working = Lock()
 def figures(conn: Connection, now: datetime) -> Figures:
     """What is published now; worked out once a month, while others wait for it."""
     until = now.astimezone(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    heads = sorted(log.register_heads(conn).items())
-    place = conn.engine.url, log.origin(conn), until, *heads, _digest(conn)
+    units = log.register_heads(conn).get("@units", b"")
+    place = conn.engine.url, log.origin(conn), until, units, _digest(conn)
     with _working:
         found = _told.get(place) or _figures(conn, until)
         # An act from before midnight may still be on its way to the log when the month begins.

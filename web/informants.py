@@ -8,10 +8,10 @@ from flask import request, url_for
 from sqlalchemy import Connection
 
 from engine.cases import on_word_of
-from engine.casework import Desk, look
+from engine.casework import Desk, look_at
 from engine.definition_sets import load, sets_in_force
 from engine.definitions import OPENING_FORM, Definition
-from engine.directory import Authority, Directory
+from engine.directory import Authority, Directory, each_once
 from engine.errors import Refusal
 from engine.exclusion import answering_units
 from engine.forms import FieldError
@@ -69,15 +69,17 @@ def for_opening(definition: Definition, people: Directory) -> Groups:
         return []
     held = colleagues(people, by(), at())
     duty = definition.opened_by
-    return person_groups(people, _once(one for one in held if duty in (None, one.duty)))
+    return person_groups(people, each_once(one for one in held if duty in (None, one.duty)))
 
 
 def for_step(desk: Desk, task: OpenTask) -> Groups:
     """The colleagues for whom one may type this step."""
     if not desk.context.definition.tasks[task.element].proxy:
         return []
-    held = [one for one in _doers(desk, task) if _may_type(desk, task, one.person)]
-    return person_groups(desk.directory, _once(held))
+    own = (one for one in _doers(desk, task) if one.on_behalf_of is None)
+    return person_groups(
+        desk.directory, each_once(one for one in own if _may_type(desk, task, one.person))
+    )
 
 
 def errands(conn: Connection, people: Directory) -> list[Errand]:
@@ -85,8 +87,9 @@ def errands(conn: Connection, people: Directory) -> list[Errand]:
     near = list(colleagues(people, by(), at()))
     persons, units = {one.person for one in near}, {one.unit for one in near}
     rows = steps_in(conn, _typed(conn), units) if near else []
-    held = (row for row in rows if row.holder in persons)
-    return [errand for row in held for errand in _errand(conn, people, row)]
+    held = [row for row in rows if row.holder in persons]
+    desks = {desk.case.case: desk for desk in look_at(conn, {row.case for row in held}, at())}
+    return [errand for row in held for errand in _errand(desks[row.case], row)]
 
 
 def _typed(conn: Connection) -> list[str]:
@@ -95,8 +98,8 @@ def _typed(conn: Connection) -> list[str]:
     return [one.key for one in known if any(step.proxy for step in one.tasks.values())]
 
 
-def _errand(conn: Connection, people: Directory, row: InboxRow) -> Iterable[Errand]:
-    desk = look(conn, row.case, at())
+def _errand(desk: Desk, row: InboxRow) -> Iterable[Errand]:
+    people = desk.directory
     drawn = desk.context.definition.tasks[row.element]
     if not drawn.proxy or row.holder is None or not may_see(desk.case, people, by(), at()):
         return
@@ -122,11 +125,3 @@ def _may_type(desk: Desk, task: OpenTask, person: str) -> bool:
     except Refusal:
         return False
     return True
-
-
-def _once(held: Iterable[Authority]) -> list[Authority]:
-    found: dict[str, Authority] = {}
-    for one in held:
-        if one.on_behalf_of is None:
-            found.setdefault(one.person, one)
-    return list(found.values())

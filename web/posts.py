@@ -56,11 +56,11 @@ def post_boards(
 
     asked: what else narrows the board; it is kept.
     """
-    posts = {one.post: one for one in reversed(held)}
+    posts = dict.fromkeys(one.post for one in held)
     if len(posts) < 2:
         return []
-    order = [one for post, one in posts.items()][::-1]
-    told = [("", say("全部岗位")), *((one.post, post_words(people, one)) for one in order)]
+    first = [next(one for one in held if one.post == post) for post in posts]
+    told = [("", say("全部岗位")), *((one.post, post_words(people, one)) for one in first)]
     return [
         PostBoard(words, _address(asked, post), post == asked.get("post", ""))
         for post, words in told

@@ -76,7 +76,9 @@ def read_files(conn: Connection, cases: Collection[str]) -> dict[str, CaseFile]:
     for case in cases:
         if case not in heads:
             raise UnknownCase(case)
-    found = {case: _kept[hash_] for case, hash_ in heads.items() if hash_ in _kept}
+    # Asked once each: another request may drop a record between two questions.
+    looked = {case: _kept.get(hash_) for case, hash_ in heads.items()}
+    found = {case: file for case, file in looked.items() if file is not None}
     fresh = _read_files(conn, [case for case in heads if case not in found])
     _keep({heads[case]: file for case, file in fresh.items()})
     told = found | fresh

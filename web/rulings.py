@@ -19,6 +19,7 @@ from web.records import CaseFile, names, read_files
 from web.rows import TaskRow, task_row
 from web.sentences import markup, timeline_sentence
 from web.texts import language
+from web.wording import Names
 
 ASKING: Final = {"extension": "extension.requested", "pause": "pause.requested"}
 OBJECTING: Final = "objection.raised"
@@ -54,18 +55,18 @@ def ruling_rows(
     return [
         Ruling(
             task_row(step, files[step.case], people, called, clock_view(step, cal, at)),
-            _said(step, files[step.case], people),
+            _said(step, files[step.case], called),
         )
         for step in steps
     ]
 
 
-def _said(step: InboxRow, file: CaseFile, people: Directory) -> Markup | str:
+def _said(step: InboxRow, file: CaseFile, called: Names) -> Markup | str:
     """陈演示（澜安物业·工程主管）对签收提出异议：……"""
     row = _asked(step, file)
     if row is None:
         return ""
-    return markup(timeline_sentence(file.record, row, names(people), language()))
+    return markup(timeline_sentence(file.record, row, called, language()))
 
 
 def _asked(step: InboxRow, file: CaseFile) -> TimelineRow | None:

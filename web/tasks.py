@@ -26,7 +26,7 @@ from web.acts import Acts, acts_on
 from web.advice import advised_on_handing, advising
 from web.clock import clock_view
 from web.desk import choosing, desk_of, inbox_row, to_do
-from web.drafts import drop_sent, left, take_draft
+from web.drafts import Left, drop_sent, left, take_draft
 from web.drawn import fill_in
 from web.forms import Advised, not_advised, questions, read_answers, suggested_first
 from web.moments import read_moment
@@ -317,21 +317,10 @@ def _page(
         called = with_cases(conn, names(desk.directory), file.record, desk.directory)
         clock = _clock(conn, case_id, task)
         sealed = sealed_card(desk, open_, log.read(conn, case_id), by())
-    acts = acts_on(desk, open_, by())
-    advised = _advised(desk, open_, acts)
-    acts = replace(
-        acts,
-        delegation=suggested_first(acts.delegation, advised),
-        reassignment=suggested_first(acts.reassignment, advised),
-    )
+    acts, advised = _advised(desk, open_, acts_on(desk, open_, by()))
     drawn = desk.context.definition.tasks[open_.element]
     form = _form(desk, open_.element)
-    before = None
-    if _draftable(desk, form):
-        keep()
-    if _draftable(desk, form) and not acts.why_not:
-        with reads() as conn:
-            before = left(conn, _draft_of(case_id, task), asked_purposes(form))
+    before = _left(desk, task, form, is_theirs=not acts.why_not)
     posted = request.form if request.method == "POST" else prefilled(sealed)
     if before and before.values is not None:
         posted, received = before.values, before.received
@@ -375,13 +364,36 @@ def _page(
     )
 
 
-def _advised(desk: Desk, task: OpenTask, acts: Acts) -> Sequence[Advised]:
-    """Whom the step may be handed to, where this person may hand it on."""
+def _advised(desk: Desk, task: OpenTask, acts: Acts) -> tuple[Acts, Sequence[Advised]]:
+    """The same acts with those suggested before all others, and whom it is suggested to hand it to.
+
+    Nobody, where this person may not hand it on.
+    """
     if not (acts.delegation or acts.reassignment):
-        return ()
+        return acts, ()
     with reads() as conn:
         fit = holding.fit_for(desk, task)
-        return advised_on_handing(conn, desk, task, fit, before=bool(acts.reassignment))
+        advised = advised_on_handing(conn, desk, task, fit, before=bool(acts.reassignment))
+    first = replace(
+        acts,
+        delegation=suggested_first(acts.delegation, advised),
+        reassignment=suggested_first(acts.reassignment, advised),
+    )
+    return first, advised
+
+
+def _left(desk: Desk, task: str, form: Form, *, is_theirs: bool) -> Left | None:
+    """What was left half filled; the page may be kept in the browser, too, where nothing is secret.
+
+    is_theirs: whoever only types for a colleague has no draft of their own.
+    """
+    if not _draftable(desk, form):
+        return None
+    keep()
+    if not is_theirs:
+        return None
+    with reads() as conn:
+        return left(conn, _draft_of(desk.case.case, task), asked_purposes(form))
 
 
 def _clock(conn: Connection, case_id: str, task: str) -> Any:
