@@ -92,6 +92,9 @@ def create_app(
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=settings.cookie_secure,
         PERMANENT_SESSION_LIFETIME=COOKIE_LENGTH,
+        # The cookie is written where it changed, and only there: a script's question that was on
+        # its way while somebody chose large type, or signed in, would bring the old one back.
+        SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
         # A long form may lie open over lunch: its token lives as long as the session does.
         WTF_CSRF_TIME_LIMIT=None,

@@ -61,6 +61,18 @@ def test_a_session_is_told_to_its_owner_and_nobody_else(
     assert signed_in("grid").get("/waiting/session").get_json()["key"] == told["grid"]["key"]
 
 
+def test_an_answer_that_was_on_its_way_does_not_bring_an_older_cookie_back(
+    signed_in: Enter,
+) -> None:
+    grid = signed_in("grid")
+    grid.get("/inbox")
+    assert "Set-Cookie" not in grid.get("/waiting/session").headers
+    chosen = grid.post("/display", {"scale": "140", "next": "/me"})
+    assert "Set-Cookie" in chosen.headers
+    assert "Set-Cookie" not in grid.get("/waiting/session").headers
+    assert 'data-scale="140"' in grid.get("/me").text
+
+
 def test_a_form_with_an_old_token_is_marked_so_that_it_is_sent_again(signed_in: Enter) -> None:
     answer = signed_in("grid").client.post("/reports", data=REPORT | {"csrf_token": "old"})
     assert answer.status_code == 400
