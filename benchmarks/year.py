@@ -160,7 +160,7 @@ def _again(conn: Connection, one: Told) -> bool:
     outbox.keep(conn, entries)
     register.enter(conn, case, entries)
     inbox.project(conn, None, case, load(conn, case.definition))
-    acts.keep(conn, entries)
+    acts.keep(conn, case, entries)
     taking_part.project(conn, None, case)
     return True
 

@@ -15,14 +15,12 @@ from engine.acts import act_table
 from engine.casework import read_cases
 from engine.directory import Directory
 from engine.people import By
-from engine.register import register_table
 from engine.rights import may_see, places_seen
-from engine.search import takes_part
+from engine.search import cases_with
 
 PAGE: Final = 20
 
 _ACT = act_table.c
-_CASE = register_table.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,6 @@ def search_acts(
     condition = and_(within_sight(people, by, at), *_asked(query), *_beyond(after))
     asked = (
         select(_ACT.case, _ACT.seq, _ACT.at)
-        .join(register_table, _CASE.case == _ACT.case)
         .where(condition)
         .order_by(_ACT.at.desc(), _ACT.case.desc(), _ACT.seq.desc())
         .limit(limit + 1)
@@ -88,9 +85,9 @@ def search_acts(
 
 
 def within_sight(people: Directory, by: By, at: datetime) -> ColumnElement[bool]:
-    """What of the register is searched for somebody: their places, and what they have a part in."""
-    over = and_(_CASE.unit.in_(places_seen(people, by, at)), _CASE.confidential == 0)
-    return or_(over, takes_part(by.person))
+    """What acts are searched for somebody: in their places, and where they have a part."""
+    over = and_(_ACT.place.in_(places_seen(people, by, at)), _ACT.confidential == 0)
+    return or_(over, _ACT.case.in_(cases_with(by.person)))
 
 
 def _visible(
@@ -107,13 +104,13 @@ def _asked(query: ActQuery) -> Iterator[ColumnElement[bool]]:
     within = (
         (_ACT.post, query.posts),
         (_ACT.unit, query.units),
-        (_CASE.unit, query.within),
+        (_ACT.place, query.within),
         (_ACT.type, query.types),
         (_ACT.element, query.elements),
     )
     yield from (column.in_(wanted) for column, wanted in within if wanted is not None)
     if query.process:
-        yield _CASE.process == query.process
+        yield _ACT.process == query.process
     if query.late:
         yield _ACT.late > 0
     if query.in_time:

@@ -23,6 +23,7 @@ from audit.encoding import timestamp
 from audit.entries import Entry
 from audit.log import metadata
 from audit.statements import Statement
+from engine.state import CaseState
 
 # Steps done that had a limit, as it stands in the index of them, so that the index answers.
 MEASURED: Final = text("type = 'task.completed' AND allowed > 0")
@@ -32,6 +33,10 @@ act_table = Table(
     metadata,
     Column("case", Text, primary_key=True),
     Column("seq", Integer, primary_key=True),
+    # Of its case, as it was opened and never changes: counting acts then asks no other table.
+    Column("process", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("confidential", Integer, nullable=False),
     Column("at", Text, nullable=False),
     Column("type", Text, nullable=False),
     # What it was about: a step, a drawn message, or `report` for the opening itself.
@@ -56,7 +61,9 @@ act_table = Table(
         "unit",
         "used",
         "allowed",
-        "case",
+        "place",
+        "process",
+        "confidential",
         sqlite_where=MEASURED,
         postgresql_where=MEASURED,
     ),
@@ -69,9 +76,9 @@ _OF_CASE: Final = Statement(
 )
 
 
-def keep(conn: Connection, entries: Sequence[Entry]) -> None:
+def keep(conn: Connection, case: CaseState, entries: Sequence[Entry]) -> None:
     """Write the acts among entries just recorded; what followed from an act stands behind it."""
-    rows = list(rows_of(entries))
+    rows = list(rows_of(case, entries))
     if rows:
         _INSERT.run_all(conn, rows)
 
@@ -81,13 +88,18 @@ def kept(conn: Connection, case: str) -> list[dict[str, Any]]:
     return [dict(row) for row in _OF_CASE.run(conn, {"c": case}).mappings()]
 
 
-def rows_of(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+def rows_of(case: CaseState, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
     """What the projection holds of these entries of one case: one row an act of a person."""
     told = list(entries)
     measured = dict(_measured(told))
+    fixed = {
+        "process": case.process,
+        "place": case.place[0],
+        "confidential": int(case.confidential),
+    }
     for entry in told:
         if "person" in entry.actor:
-            yield _row(entry, measured.get((entry.seq, entry.data.get("task", "")), {}))
+            yield fixed | _row(entry, measured.get((entry.seq, entry.data.get("task", "")), {}))
 
 
 def _measured(entries: Sequence[Entry]) -> Iterator[tuple[tuple[int | None, str], dict[str, Any]]]:

@@ -3,7 +3,7 @@
 Every validity is half-open: from its first instant up to, not including, its last.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -156,6 +156,7 @@ class Directory:
     _by_substitute: Mapping[str, tuple[Substitution, ...]] = field(repr=False)
     _by_absent: Mapping[str, tuple[Substitution, ...]] = field(repr=False)
     _children: Mapping[str, tuple[str, ...]] = field(repr=False)
+    _departments: Mapping[str, tuple[str, ...]] = field(repr=False)
 
     def unit(self, unit: str) -> Unit:
         """The unit with this id; raises UnknownUnit."""
@@ -196,8 +197,14 @@ class Directory:
 
     def offices(self, units: Collection[str]) -> frozenset[str]:
         """These units with the departments directly below them: a street acts by its offices."""
-        below = (child for unit in units for child in self._children.get(unit, ()))
-        return frozenset(units).union(u for u in below if self.units[u].kind == "department")
+        return frozenset(units).union(*(self._departments.get(unit, ()) for unit in units))
+
+    def offices_over(self, place: Sequence[str]) -> frozenset[str]:
+        """Where those sit who oversee a place, told as the path up to its street: there or above.
+
+        With the departments directly below each of these units.
+        """
+        return self.offices((*place, *self.ancestors(place[-1])))
 
     def communities(self, street: str, at: datetime) -> tuple[str, ...]:
         """Ids of the street's communities existing at this instant, sorted."""
@@ -335,6 +342,9 @@ def assemble(
         _grouped((sub.substitute, sub) for sub in substitutions),
         _grouped((sub.absent, sub) for sub in substitutions),
         _grouped((unit.parent, unit.id) for unit in units if unit.parent),
+        _grouped(
+            (unit.parent, unit.id) for unit in units if unit.parent and unit.kind == "department"
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 """Who holds a step: claim, release, reassign, delegate. Each with its reason on the record."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -7,7 +8,7 @@ from sqlalchemy import Connection
 from audit.entries import Draft
 from engine.cases import NotYourTask, may_do, open_task, separated
 from engine.casework import Desk, Done, change
-from engine.directory import Authority, each_once
+from engine.directory import Authority, Directory, each_once
 from engine.errors import Conflict, NotAllowed
 from engine.exclusion import answering_units, check_not_excluded, is_excluded
 from engine.fitness import kept_apart
@@ -135,17 +136,23 @@ def post_over(desk: Desk, by: By, duties: tuple[str, ...]) -> Authority:
 
     Raises NotYourTask, KeptOut.
     """
-    people = desk.directory
-    check_not_excluded(desk.case, people, by.person, desk.at)
-    above = people.offices((*desk.case.place, *people.ancestors(desk.case.place[-1])))
-    for duty in duties:
-        found = people.authority(by.person, duty, above, desk.at, by.on_behalf_of)
-        if found:
-            return found
+    check_not_excluded(desk.case, desk.directory, by.person, desk.at)
+    found = oversees(desk.directory, by, duties, desk.case.place, desk.at)
+    if found:
+        return found
     raise NotYourTask(
         "只有本街道的指派岗位或督查岗位可以这样做。",
         "Only a dispatching or supervising post of this street may do this.",
     )
+
+
+def oversees(
+    people: Directory, by: By, duties: Sequence[str], place: Sequence[str], at: datetime
+) -> Authority | None:
+    """A post with one of the duties over a place, told as the path up to its street; or None."""
+    above = people.offices_over(place)
+    found = (people.authority(by.person, duty, above, at, by.on_behalf_of) for duty in duties)
+    return next((one for one in found if one), None)
 
 
 def _holder(desk: Desk, task: OpenTask, by: By) -> Authority:

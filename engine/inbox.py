@@ -191,8 +191,7 @@ def requests_for(
 
 
 def _decides(directory: Directory, row: InboxRow, person: str, at: datetime) -> bool:
-    path = directory.path(row.unit)
-    over = directory.offices((*path, *directory.ancestors(path[-1])))
+    over = directory.offices_over(directory.path(row.unit))
     duty = deciding_duty(str(row.request), confidential=row.confidential)
     return directory.authority(person, duty, over, at) is not None
 

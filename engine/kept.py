@@ -46,7 +46,7 @@ def check_register(conn: Connection, stream: str, entries: Sequence[Entry]) -> I
 def check_projection(conn: Connection, case: CaseState, entries: Sequence[Entry]) -> Problem | None:
     """Whether stored state, register, inbox, parts and acts show a case as its log leaves it."""
     what = _register_differs(conn, case) or _inbox_differs(conn, case)
-    what = what or _parts_differ(conn, case) or _acts_differ(conn, entries)
+    what = what or _parts_differ(conn, case, entries[0]) or _acts_differ(conn, case, entries)
     return Problem(case.case, case.seq, what) if what else None
 
 
@@ -69,13 +69,18 @@ def _inbox_differs(conn: Connection, case: CaseState) -> str | None:
     return None if shown == wanted else "the inbox shows other open steps than the log"
 
 
-def _parts_differ(conn: Connection, case: CaseState) -> str | None:
-    shown, wanted = taking_part.kept(conn, case.case), taking_part.rows_of(case)
-    return None if shown == wanted else "others are told to have a part in it than the log says"
+def _parts_differ(conn: Connection, case: CaseState, opening: Entry) -> str | None:
+    opened = {"opened_at": timestamp(opening.at)}
+    wanted = {person: row | opened for person, row in taking_part.rows_of(case).items()}
+    return (
+        None
+        if taking_part.kept(conn, case.case) == wanted
+        else "others are told to have a part in it than the log says"
+    )
 
 
-def _acts_differ(conn: Connection, entries: Sequence[Entry]) -> str | None:
-    shown, wanted = acts.kept(conn, entries[0].stream), list(acts.rows_of(entries))
+def _acts_differ(conn: Connection, case: CaseState, entries: Sequence[Entry]) -> str | None:
+    shown, wanted = acts.kept(conn, case.case), list(acts.rows_of(case, entries))
     return None if shown == wanted else "the search for acts shows others than the log"
 
 

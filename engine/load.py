@@ -168,7 +168,6 @@ def done_by_persons(
             func.count(case((_ACT.late == 0, 1))).label("in_time"),
             func.count(case((_ACT.late > 0, 1))).label("late"),
         )
-        .join(register_table, _CASE.case == _ACT.case)
         .where(or_(_ACT.person.in_(persons), _ACT.on_behalf_of.in_(persons)))
         .where(_ACT.late.is_not(None), _ACT.at >= timestamp(since))
         .where(within_sight(people, by, at))

@@ -29,7 +29,7 @@ def opener(desk: Desk, by: By) -> Authority:
         held = people.capacities(by.person, desk.at) if by.person in reporters else ()
         found = next(iter(held), None)
     else:
-        units = people.offices((*case.place, *people.ancestors(case.place[-1])))
+        units = people.offices_over(case.place)
         found = people.authority(by.person, duty, units, desk.at, by.on_behalf_of)
     if found is None:
         raise NotTheOpener

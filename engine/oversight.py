@@ -1,5 +1,6 @@
 """催办 and 督办: pressing a case, ordering it, and answering: an order stays until answered."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,16 +12,18 @@ from audit.entries import Draft
 from engine.cases import may_do, open_task
 from engine.casework import Desk, Done, change, look_at
 from engine.clocks import set_deadline
-from engine.directory import Authority
+from engine.directory import Authority, Directory
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound
-from engine.holding import overseer
+from engine.holding import overseer, oversees
 from engine.people import By, actor, directory
 from engine.reasons import reasoned
 from engine.rights import may_see, places_seen
-from engine.search import with_orders
+from engine.search import Ordered, with_orders
 from engine.state import OpenTask
 
 URGING = ("supervise", "dispatch", "approve")
+# Whoever holds no step of the case answers by one of these.
+ANSWERING = ("dispatch",)
 
 
 class UnknownClass(BadInput):
@@ -50,17 +53,28 @@ class OpenOrder:
 
 def orders_for(conn: Connection, *, by: By, at: datetime) -> list[OpenOrder]:
     """The orders under way that this person gave or may answer, of cases they may see."""
-    found = []
-    places = places_seen(directory(conn), by, at)
-    for desk in look_at(conn, with_orders(conn, places, by.person), at):
-        if not may_see(desk.case, desk.directory, by, at):
-            continue
-        answers = may_answer(desk, by)
-        for seq, person in desk.case.orders.items():
-            given = person == by.person
-            if given or answers:
-                found.append(OpenOrder(desk.case.case, int(seq), given, answers))
-    return found
+    people = directory(conn)
+    ordered = with_orders(conn, places_seen(people, by, at), by.person)
+    # The register tells of most cases who answers; the others have to be looked at themselves.
+    looked_at = {one.case for one in ordered if one.guarded or one.holds}
+    desks = {desk.case.case: desk for desk in look_at(conn, looked_at, at)}
+    return [
+        OpenOrder(one.case, int(seq), person == by.person, answers)
+        for one in ordered
+        for answers in _answers(one, desks.get(one.case), people, by, at)
+        for seq, person in one.orders.items()
+        if answers or person == by.person
+    ]
+
+
+def _answers(
+    one: Ordered, desk: Desk | None, people: Directory, by: By, at: datetime
+) -> Iterator[bool]:
+    """Whether somebody may answer the orders of a case; nothing for one they may not see."""
+    if desk is None:
+        yield oversees(people, by, ANSWERING, people.path(one.unit), at) is not None
+    elif may_see(desk.case, people, by, at):
+        yield may_answer(desk, by)
 
 
 def may_answer(desk: Desk, by: By) -> bool:
@@ -77,7 +91,7 @@ def _answering(desk: Desk, by: By) -> tuple[Authority, str]:
     held = [task for task in desk.case.tasks.values() if task.holder == by.person]
     if held:
         return may_do(desk, held[0], by), held[0].capacity
-    return overseer(desk, by, ("dispatch",)), "dispatch"
+    return overseer(desk, by, ANSWERING), "dispatch"
 
 
 def urge(

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, func, literal_column, select
 
 from audit.encoding import timestamp
 from engine.acts import MEASURED, act_table
-from engine.register import register_table
 
 FEWEST: Final = 5
 # Whole per cent of its limit that a step took; both are whole minutes.
@@ -33,17 +32,16 @@ def paces(
     conn: Connection, places: Collection[str], since: datetime, *, process: str = ""
 ) -> Mapping[str, Pace]:
     """By unit of whoever did it: steps done since, in these places; none of confidential cases."""
-    act, case = act_table.c, register_table.c
+    act = act_table.c
     query = (
         select(act.unit, _SHARE.label("share"), func.count().label("steps"))
-        .join(register_table, case.case == act.case)
         .where(MEASURED, act.at >= timestamp(since))
-        .where(case.unit.in_(places), case.confidential == 0)
+        .where(act.place.in_(places), act.confidential == 0)
         # The share first: by the unit, SQLite would go through the acts of all years in its order.
         .group_by(_SHARE, act.unit)
     )
     if process:
-        query = query.where(case.process == process)
+        query = query.where(act.process == process)
     shares: dict[str, list[int]] = {}
     for row in conn.execute(query):
         if row.unit is not None:

@@ -118,7 +118,7 @@ def _is_open(desk: Desk, group: str) -> bool:
 def _convener(desk: Desk, drawn: Send, by: By) -> Authority:
     people, case = desk.directory, desk.case
     check_not_excluded(case, people, by.person, desk.at)
-    units = people.offices((*case.place, *people.ancestors(case.place[-1])))
+    units = people.offices_over(case.place)
     duty = drawn.joinable or ""
     found = people.authority(by.person, duty, units, desk.at, by.on_behalf_of)
     if found is None:

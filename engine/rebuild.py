@@ -43,7 +43,7 @@ def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -
         case = replay(entries, books)
         register.enter(conn, case, entries)
         inbox.project(conn, None, case, load(conn, case.definition))
-        acts.keep(conn, entries)
+        acts.keep(conn, case, entries)
         taking_part.project(conn, None, case)
         _remember_import(conn, entries[0])
         sent |= {e.hash.hex(): e for e in entries if e.type == "message.sent"}

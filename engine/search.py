@@ -3,17 +3,20 @@
 There is no search by person here: that is an event of its own (engine.act_search).
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
+    Select,
     and_,
+    exists,
     func,
-    literal_column,
     or_,
     select,
     true,
@@ -22,7 +25,7 @@ from sqlalchemy import (
 
 from audit.encoding import instant, timestamp
 from engine.inbox import open_task_table
-from engine.register import register_table
+from engine.register import ORDERED, register_table
 from engine.taking_part import part_table
 
 PAGE: Final = 20
@@ -101,23 +104,46 @@ def reported_by(
     conn: Connection, person: str, *, after: str | None = None, limit: int = PAGE
 ) -> Page:
     """The cases this person reported, newest first; not those that one of their acts led to."""
-    return _page(conn, _reported(person), after, limit)
+    return _page_with(conn, person, _PART.reported == 1, after, limit)
 
 
 def done_by(conn: Connection, person: str, *, after: str | None = None, limit: int = PAGE) -> Page:
     """The cases in which this person did or reported something, newest first."""
-    return _page(conn, _did(person), after, limit)
+    return _page_with(conn, person, _PART.did == 1, after, limit)
 
 
-def with_orders(conn: Connection, places: Collection[str], person: str) -> list[str]:
-    """The cases with an order (督办) not answered yet: of these places, and with a part of theirs.
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A case with orders (督办) that wait for an answer.
+
+    orders: number of the event -> who gave it. guarded: the case is confidential or closed to
+    somebody. holds: whoever asks holds a step of it.
+    """
+
+    case: str
+    unit: str
+    orders: Mapping[str, str]
+    guarded: bool
+    holds: bool
+
+
+def with_orders(conn: Connection, places: Collection[str], person: str) -> list[Ordered]:
+    """The cases with an order not answered yet: of these places, and with a part of theirs.
 
     places: engine.rights.places_seen.
     """
-    # As it stands in the index, so that the index answers.
-    ordered = _CASE.orders > literal_column("0")
-    asked = select(_CASE.case).where(ordered, _CASE.unit.in_(places) | takes_part(person))
-    return list(conn.execute(asked.order_by(_CASE.case)).scalars())
+    task = open_task_table.c
+    held = exists().where(task.case == _CASE.case, task.holder == person)
+    guarded = or_(_CASE.confidential == 1, _CASE.kept_out > 0)
+    query = (
+        select(_CASE.case, _CASE.unit, _CASE.orders, guarded.label("guarded"), held.label("holds"))
+        .where(ORDERED, _CASE.unit.in_(places) | takes_part(person))
+        .order_by(_CASE.case)
+    )
+    return [
+        Ordered(row.case, row.unit, orjson.loads(row.orders), bool(row.guarded), bool(row.holds))
+        for row in conn.execute(query)
+    ]
 
 
 def case_of_receipt(conn: Connection, receipt: str) -> str | None:
@@ -132,20 +158,13 @@ def case_named(conn: Connection, number: str) -> str:
 
 
 def takes_part(person: str) -> ColumnElement[bool]:
-    """Whether somebody has a part in a case: as reporter, doer, holder, or for whom one did it."""
-    return _with_part(_PART.person == person)
+    """Whether somebody has a part in a case of the register."""
+    return _CASE.case.in_(cases_with(person))
 
 
-def _reported(person: str) -> ColumnElement[bool]:
-    return and_(_with_part(_PART.person == person, _PART.reported == 1), _CASE.source != "case")
-
-
-def _did(person: str) -> ColumnElement[bool]:
-    return _with_part(_PART.person == person, _PART.did == 1)
-
-
-def _with_part(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return _CASE.case.in_(select(_PART.case).where(*conditions))
+def cases_with(person: str) -> Select[tuple[str]]:
+    """The cases somebody has a part in: as reporter, doer, holder, or for whom one did it."""
+    return select(_PART.case).where(_PART.person == person)
 
 
 def _asked(query: Query, below: Collection[str], at: datetime) -> ColumnElement[bool]:
@@ -182,16 +201,34 @@ def _status(status: str, at: datetime) -> ColumnElement[bool]:
 
 
 def _page(conn: Connection, condition: ColumnElement[bool], after: str | None, limit: int) -> Page:
+    query = select(*_COLUMNS).where(condition)
+    return _told(conn, query, (_CASE.opened_at, _CASE.case), after, limit)
+
+
+def _page_with(
+    conn: Connection, person: str, part: ColumnElement[bool], after: str | None, limit: int
+) -> Page:
+    """Of the cases somebody has this part in: found in the order of the index of parts."""
+    query = (
+        select(*_COLUMNS)
+        .join(part_table, _PART.case == _CASE.case)
+        .where(_PART.person == person, part)
+    )
+    return _told(conn, query, (_PART.opened_at, _PART.case), after, limit)
+
+
+def _told(
+    conn: Connection,
+    query: Select[Any],
+    order: tuple[Column[str], Column[str]],
+    after: str | None,
+    limit: int,
+) -> Page:
     # By key, not by offset: a case reported meanwhile shifts nothing.
     opened_at, _, case = (after or "").partition("~")
     if case:
-        condition = and_(condition, tuple_(_CASE.opened_at, _CASE.case) < (opened_at, case))
-    query = (
-        select(*(_CASE[name] for name in _COLUMNS))
-        .where(condition)
-        .order_by(_CASE.opened_at.desc(), _CASE.case.desc())
-        .limit(limit + 1)
-    )
+        query = query.where(tuple_(*order) < (opened_at, case))
+    query = query.order_by(*(column.desc() for column in order)).limit(limit + 1)
     rows = [_found(row) for row in conn.execute(query)]
     more = rows[limit - 1] if len(rows) > limit else None
     return Page(tuple(rows[:limit]), f"{timestamp(more.opened_at)}~{more.case}" if more else None)
@@ -199,33 +236,20 @@ def _page(conn: Connection, condition: ColumnElement[bool], after: str | None, l
 
 def count_reported_by(conn: Connection, person: str) -> int:
     """How many cases this person reported."""
-    return _count(conn, _reported(person))
+    return _count(conn, person, _PART.reported == 1)
 
 
 def count_done_by(conn: Connection, person: str) -> int:
     """In how many cases this person did or reported something."""
-    return _count(conn, _did(person))
+    return _count(conn, person, _PART.did == 1)
 
 
-def _count(conn: Connection, condition: ColumnElement[bool]) -> int:
-    query = select(func.count()).select_from(register_table).where(condition)
+def _count(conn: Connection, person: str, part: ColumnElement[bool]) -> int:
+    query = select(func.count()).select_from(part_table).where(_PART.person == person, part)
     return int(conn.execute(query).scalar_one())
 
 
-_COLUMNS: Final = (
-    "case",
-    "process",
-    "number",
-    "title",
-    "category",
-    "level",
-    "unit",
-    "community",
-    "address",
-    "status",
-    "opened_at",
-    "ended_at",
-)
+_COLUMNS: Final = tuple(_CASE[one.name] for one in fields(FoundCase))
 
 
 def _found(row: Any) -> FoundCase:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from audit.log import metadata
 from audit.statements import Statement
 from engine.acts import REPORT
+from engine.register import register_table
 from engine.rights import participants
 from engine.state import CaseState
 
@@ -29,15 +30,27 @@ part_table = Table(
     metadata,
     Column("case", Text, primary_key=True),
     Column("person", Text, primary_key=True),
-    # 1: reported it; completed a step or turned it. Both 0: holds a step, or it was done for them.
+    # Of the case, so that somebody's cases are told newest first from the index alone.
+    Column("opened_at", Text, nullable=False),
+    # 1: reported it, where no act of theirs in another case led to it; completed a step or turned
+    # it. Both 0: holds a step, or it was done for them.
     Column("reported", Integer, nullable=False),
     Column("did", Integer, nullable=False),
-    Index("part_by_person", "person", "case"),
+    Index("part_by_person", "person", "opened_at", "case", "reported", "did"),
 )
 
 Rows = dict[str, dict[str, Any]]
 
-_INSERT: Final = Statement(insert(part_table))
+_OPENED: Final = select(
+    bindparam("c", type_=Text),
+    bindparam("p", type_=Text),
+    register_table.c.opened_at,
+    bindparam("r", type_=Integer),
+    bindparam("d", type_=Integer),
+).where(register_table.c.case == bindparam("c"))
+_INSERT: Final = Statement(
+    insert(part_table).from_select(["case", "person", "opened_at", "reported", "did"], _OPENED)
+)
 _DELETE: Final = Statement(
     delete(part_table).where(
         part_table.c.case == bindparam("c"), part_table.c.person == bindparam("p")
@@ -47,10 +60,17 @@ _OF_CASE: Final = Statement(select(part_table).where(part_table.c.case == bindpa
 
 
 def project(conn: Connection, before: CaseState | None, after: CaseState) -> None:
-    """Bring a case's rows up to date; a command that gives nobody a part writes nothing."""
+    """Bring a case's rows up to date; a command that gives nobody a part writes nothing.
+
+    The case stands in the register: when it was opened is read from there.
+    """
     old, new = rows_of(before) if before else {}, rows_of(after)
     gone = [{"c": after.case, "p": person} for person in old if old[person] != new.get(person)]
-    come = [row for person, row in new.items() if row != old.get(person)]
+    come = [
+        {"c": after.case, "p": person, "r": row["reported"], "d": row["did"]}
+        for person, row in new.items()
+        if row != old.get(person)
+    ]
     if gone:
         _DELETE.run_all(conn, gone)
     if come:
@@ -63,8 +83,9 @@ def kept(conn: Connection, case: str) -> Rows:
 
 
 def rows_of(case: CaseState) -> Rows:
-    """Who has a part in this case, by person."""
-    reporters = {doer.person for doer in case.doers.get(REPORT, ())}
+    """Who has a part in this case, by person; when it was opened is not among it."""
+    told = case.opened["source"] != "case"
+    reporters = {doer.person for doer in case.doers.get(REPORT, ()) if told}
     done = {doer.person for group in case.doers.values() for doer in group}
     turned = {values.get("by") for values in case.variables.values()}
     return {

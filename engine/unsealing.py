@@ -338,6 +338,6 @@ def unsealing_requests(
 def keeps(conn: Connection, people: Directory, case_id: str, by: By, at: datetime) -> bool:
     """Whether this person keeps the identities of this case, and is not one it is about."""
     case = read_case(conn, case_id)
-    above = people.offices((*case.place, *people.ancestors(case.place[-1])))
+    above = people.offices_over(case.place)
     keeper = people.authority(by.person, CUSTODY, above, at, by.on_behalf_of)
     return keeper is not None and not is_excluded(case, people, by.person, at)

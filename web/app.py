@@ -53,6 +53,7 @@ from web import (
     sign_ins,
     signin,
     tasks,
+    texts,
     tokens,
     verifying,
     whistles,
@@ -109,6 +110,7 @@ def create_app(
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
+    texts.init_app(app)
     forgery = CSRFProtect(app)
     for subject in (complaints, mailboxes, residents, followed):
         forgery.exempt(subject.pages)  # nobody is recognised there: see web.anonymous

@@ -1,6 +1,6 @@
 """看板: the open steps of one's posts, each clock a mark on one ruler; what waits; without rank."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -10,22 +10,20 @@ from flask_login import login_required
 from sqlalchemy import Connection
 
 from engine.calendar_versions import calendar
-from engine.definition_sets import UnknownDefinition, latest
-from engine.definitions import Definition
 from engine.directory import Authority, Directory
 from engine.errors import NotAllowed
 from engine.inbox import InboxRow, requests_for, steps_for, steps_in, steps_of, steps_within
 from engine.oversight import URGING
-from engine.pace import Pace, paces
+from engine.pace import paces
 from engine.people import directory
 from engine.rights import OVERSEEING, deciding_duty, places_overlooked, places_seen
-from engine.running import State
 from web.act_kinds import processes
-from web.clock import ClockView, clock_view, tally
+from web.clock import clock_standing, tally
 from web.desk import unit_groups, unit_name
 from web.hands import LOOKED_BACK as DAYS_DONE
 from web.hands import Hands, hands, in_directory_order
 from web.inbox import known_steps, tallied_words
+from web.lanes import Clocked, Lane, Telling, dots, lanes, tell_clocks
 from web.posts import (
     ANSWERING,
     COMMAND,
@@ -37,7 +35,7 @@ from web.posts import (
     post_boards,
     post_words,
 )
-from web.rows import TaskRow, state_and_left, task_rows, verb
+from web.rows import TaskRow, task_rows
 from web.rulings import objected, ruling_rows
 from web.saved_filters import kept_filters
 from web.texts import say
@@ -47,13 +45,7 @@ pages = Blueprint("board", __name__)
 
 # The processes a command desk watches over, wherever in its street they are done.
 COMMANDED: Final = frozenset({"whistle", "response", "consultation", "opinion"})
-# The ruler: 200 units are the limit; what lies beyond 145 per cent stands at its edge.
-LIMIT: Final = 200
-EDGE: Final = 145
-# A mark is about so many per cent wide: clocks that lie closer cannot be told apart.
-GRAIN: Final = 3
 LISTED: Final = 40
-STATES: Final[tuple[State, ...]] = ("ok", "near", "late")
 FILTERS: Final = ("process", "place", "state", "holder")
 # Of what waits so much is listed; the inbox has all of it.
 WAITING: Final = 20
@@ -72,35 +64,6 @@ class NoBoard(NotAllowed):
             "The board is for posts that work, confirm, assign, accept, close, command, supervise "
             "or lead; you hold none such now.",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Running clocks at one place of the ruler: where it is, how they stand, where it leads."""
-
-    x: float
-    state: State
-    address: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A unit, or a person: how many steps are open, their clocks, and what was done before."""
-
-    name: str
-    open: int
-    marks: tuple[Mark, ...]
-    counts: tuple[tuple[State, int], ...]
-    pace: Pace | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Clocked:
-    """An open step with its clock, if it has one."""
-
-    step: InboxRow
-    view: ClockView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +90,7 @@ def page() -> str:
         watched = places_overlooked(people, [one for one in held if one.duty in OVERSEEING])
         cal, everything = calendar(conn), _clocked(conn, people, held)
         found = _asked_for(people, everything, asked)
-        named = _mark_names(conn, everything)
+        telling = tell_clocks(conn, [one.step for one in everything], cal, at())
         waiting = _waiting(people, everything, held)
         ruled = objected(conn, waiting)
         requests = _requests(conn, people, held)
@@ -143,12 +106,12 @@ def page() -> str:
             holder=people.name(asked["holder"]) if asked["holder"] else "",
             processes=processes(conn),
             places=_places(people, watched),
-            tallied=tallied_words(tally([one.view for one in found])),
+            tallied=tallied_words(tally([one.clock for one in found])),
             count=len(found),
-            units=_unit_lanes(conn, people, found, named, watched, asked["process"]),
+            units=_unit_lanes(conn, people, found, telling, watched, asked["process"]),
             watching=bool(watched),
             looked_back=LOOKED_BACK,
-            dots=_dots(everything, named),
+            dots=dots(everything, telling),
             days_done=DAYS_DONE,
             hands=_hands(conn, people, held, everything, kept),
             rulings=ruling_rows(conn, [*ruled, *requests][:WAITING], people, cal, at()),
@@ -184,7 +147,8 @@ def _clocked(conn: Connection, people: Directory, held: Sequence[Authority]) -> 
         known_steps(conn, people, list(found.values()), places_seen(people, by(), at())),
         key=lambda row: (row.due is None, row.due or row.opened_at, row.case),
     )
-    return [Clocked(step, clock_view(step, cal, at())) for step in steps]
+    now = at()
+    return [Clocked(step, clock_standing(step, cal, now)) for step in steps]
 
 
 def _own_units(people: Directory, held: Sequence[Authority]) -> frozenset[str]:
@@ -209,7 +173,7 @@ def _asked_for(
 def _is_so(one: Clocked, state: str) -> bool:
     if state == "asking":
         return one.step.request is not None
-    return one.view is not None and one.view.state == state
+    return one.clock is not None and one.clock.state == state
 
 
 def _listed(conn: Connection, people: Directory, found: Sequence[Clocked]) -> list[Listed]:
@@ -222,8 +186,7 @@ def _listed(conn: Connection, people: Directory, found: Sequence[Clocked]) -> li
 
 def _may_urge(people: Directory, step: InboxRow) -> bool:
     """Offered where the command would not refuse it (engine.holding.overseer)."""
-    path = people.path(step.unit)
-    over = people.offices((*path, *people.ancestors(path[-1])))
+    over = people.offices_over(people.path(step.unit))
     return any(people.authority(by().person, duty, over, at()) for duty in URGING)
 
 
@@ -317,103 +280,17 @@ def _places(people: Directory, watched: frozenset[str]) -> list[Any]:
     return list(unit_groups(people, seen))
 
 
-# --- lanes --------------------------------------------------------------------------------------
-
-
 def _unit_lanes(
     conn: Connection,
     people: Directory,
     found: Sequence[Clocked],
-    named: Mapping[tuple[str, str], str],
+    telling: Telling,
     watched: frozenset[str],
     process: str,
 ) -> list[Lane]:
     """One lane for each unit, in the order of the directory."""
     before = paces(conn, watched, at() - timedelta(LOOKED_BACK), process=process) if watched else {}
-    return _lanes(
-        found, lambda step: step.units[0], named, lambda unit: unit_name(people, unit),
+    return lanes(
+        found, lambda step: step.units[0], telling, lambda unit: unit_name(people, unit),
         place=in_directory_order(people), before=before,
     )  # fmt: skip
-
-
-def _lanes(
-    found: Sequence[Clocked],
-    of: Callable[[InboxRow], str],
-    named: Mapping[tuple[str, str], str],
-    naming: Callable[[str], str],
-    *,
-    place: Callable[[str], Any] | None = None,
-    before: Mapping[str, Pace] | None = None,
-) -> list[Lane]:
-    """One lane for each unit or person that has open steps; by name, unless told otherwise."""
-    grouped: dict[str, list[Clocked]] = {}
-    for one in found:
-        grouped.setdefault(of(one.step), []).append(one)
-    return [
-        _lane(naming(key), grouped[key], named, (before or {}).get(key))
-        for key in sorted(grouped, key=place or naming)
-    ]
-
-
-def _lane(
-    name: str,
-    group: Sequence[Clocked],
-    named: Mapping[tuple[str, str], str],
-    pace: Pace | None,
-) -> Lane:
-    marks = sorted(_marks(group, named), key=lambda mark: mark.x)
-    counted = tally([one.view for one in group])
-    counts = tuple((state, counted.get(state, 0)) for state in STATES)
-    return Lane(name, len(group), tuple(marks), counts, pace)
-
-
-def _dots(
-    found: Sequence[Clocked], named: Mapping[tuple[str, str], str]
-) -> Mapping[str, Sequence[Mark]]:
-    """By person: the clocks of what they hold."""
-    held: dict[str, list[Clocked]] = {}
-    for one in found:
-        if one.step.holder:
-            held.setdefault(one.step.holder, []).append(one)
-    return {
-        person: sorted(_marks(group, named), key=lambda mark: mark.x)
-        for person, group in held.items()
-    }
-
-
-def _marks(group: Sequence[Clocked], named: Mapping[tuple[str, str], str]) -> Iterator[Mark]:
-    """One mark for all clocks that would cover each other, leading to the most pressing one."""
-    covered: dict[tuple[int, State], list[tuple[InboxRow, ClockView]]] = {}
-    for one in group:
-        if one.view is not None:
-            place = min(one.view.percent, EDGE) // GRAIN, one.view.state
-            covered.setdefault(place, []).append((one.step, one.view))
-    for (first, view), *more in covered.values():
-        x = min(view.percent, EDGE) * LIMIT / 100 + 6
-        address = url_for("tasks.page", case_id=first.case, task=first.task)
-        yield Mark(x, view.state, address, _words(first, view, named, len(more)))
-
-
-def _words(step: InboxRow, view: ClockView, named: Mapping[tuple[str, str], str], more: int) -> str:
-    state, left = state_and_left(view)
-    words = say("{verb}：{title}，{state}，{left}", verb=named[step.process, step.element],
-                title=step.title, state=state, left=left)  # fmt: skip
-    return words + (say("；这里还有 {count} 只时钟", count=more) if more else "")
-
-
-def _mark_names(conn: Connection, found: Sequence[Clocked]) -> dict[tuple[str, str], str]:
-    """What is to be done at each step in a word, as the newest definition has it."""
-    asked = {(one.step.process, one.step.element) for one in found}
-    drawn = {process: _drawn(conn, process) for process in {process for process, _ in asked}}
-    return {(process, element): _verb(drawn[process], element) for process, element in asked}
-
-
-def _drawn(conn: Connection, process: str) -> Definition | None:
-    try:
-        return latest(conn, process)
-    except UnknownDefinition:
-        return None
-
-
-def _verb(drawn: Definition | None, element: str) -> str:
-    return verb(drawn, element) if drawn and element in drawn.tasks else element

@@ -144,7 +144,7 @@ def _reassignable(desk: Desk) -> Iterator[tuple[str, str, Groups]]:
 
 def _reassigners(desk: Desk) -> tuple[str, ...]:
     people, place = desk.directory, desk.case.place
-    over = people.offices((*place, *people.ancestors(place[-1])))
+    over = people.offices_over(place)
     held = (one for duty in REASSIGNING for one in people.holders(duty, over, desk.at))
     return tuple(dict.fromkeys(people.name(one.person) for one in held))
 

@@ -4,6 +4,7 @@ The ruler is 125 units long, 100 of them the time allowed; ticks stand at 50, 80
 engine's own marks. Used time is rounded down to the minute, and so is what remains.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -43,6 +44,21 @@ class ClockView:
     paused_until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a clock stands, and how many per cent of the time allowed are used: what a mark needs."""
+
+    state: State
+    percent: int
+
+
+def clock_standing(row: InboxRow, cal: Calendar, at: datetime) -> Standing | None:
+    """How the clock of an open step stands at an instant; None where the step has none."""
+    taken = spent(row, cal, at)
+    state = standing(row, taken, at)
+    return None if state is None else Standing(state, _percent(taken, row.allowed))
+
+
 def clock_view(row: InboxRow, cal: Calendar, at: datetime) -> ClockView | None:
     """The clock of an open step at an instant; None where the step has none."""
     kind, taken = clock_kind(row), spent(row, cal, at)
@@ -51,7 +67,7 @@ def clock_view(row: InboxRow, cal: Calendar, at: datetime) -> ClockView | None:
         return None
     late = max(1, taken - row.allowed) if state == "late" else 0
     left = max(0, row.allowed - taken) if state == "paused" else used(cal, kind, at, row.due)
-    percent = taken * 100 // row.allowed if row.allowed else 100
+    percent = _percent(taken, row.allowed)
     return ClockView(
         state=state,
         percent=percent,
@@ -69,6 +85,10 @@ def clock_view(row: InboxRow, cal: Calendar, at: datetime) -> ClockView | None:
     )
 
 
+def _percent(taken: int, allowed: int | None) -> int:
+    return taken * 100 // allowed if allowed else 100
+
+
 def teeth(percent: int) -> tuple[float, ...]:
     """Where the teeth beyond the limit begin: as many as the time over, at least one.
 
@@ -81,7 +101,7 @@ def teeth(percent: int) -> tuple[float, ...]:
     return tuple(round(start, 1) for start in starts if start + TOOTH <= RULER)
 
 
-def tally(views: list[ClockView | None]) -> dict[State, int]:
+def tally(views: Sequence[ClockView | Standing | None]) -> dict[State, int]:
     """How many clocks stand how, most pressing first; states that do not occur are left out."""
     states = [view.state for view in views if view is not None]
     return {state: states.count(state) for state in PRESSING if state in states}

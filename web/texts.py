@@ -2,11 +2,12 @@
 
 import tomllib
 from collections.abc import Mapping
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from flask import has_request_context, request, session
+from flask import Flask, has_request_context, request, session
 from markupsafe import Markup
 
 from engine.errors import Refusal
@@ -14,7 +15,8 @@ from engine.errors import Refusal
 Language = Literal["zh", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
-_KNOWN: Final = "shaoji.language"
+# None outside a request, "" in one whose language nobody has asked for yet.
+_known: ContextVar[Language | Literal[""] | None] = ContextVar("language", default=None)
 CATALOG: Final = Path(__file__).with_name("english.toml")
 
 
@@ -23,13 +25,30 @@ def language() -> Language:
 
     A phone set to Japanese asks for neither: then Chinese, which everybody here reads.
     """
+    # Asked for every word of a page, and found out once: the request itself is slow to ask.
+    known = _known.get()
+    if known:
+        return known
     if not has_request_context():
         return "zh"
-    # Asked for every word of a page, and found out once.
-    known: Language | None = request.environ.get(_KNOWN)
-    if known is None:
-        known = request.environ[_KNOWN] = _language()
-    return known
+    found = _language()
+    if known is not None:
+        _known.set(found)
+    return found
+
+
+def init_app(app: Flask) -> None:
+    """Let each request of this application find out its language once."""
+    app.before_request(_begin)
+    app.teardown_request(_end)
+
+
+def _begin() -> None:
+    _known.set("")
+
+
+def _end(_failed: BaseException | None) -> None:
+    _known.set(None)
 
 
 def _language() -> Language:

@@ -9,6 +9,7 @@ from engine import holding, oversight
 from engine.act_search import ActQuery, ActsPage, search_acts
 from engine.acts import kept, rows_of
 from engine.cases import Place
+from engine.casework import read_case
 from engine.inquiries import (
     LASTS,
     SearchOver,
@@ -56,14 +57,17 @@ def test_every_act_of_a_person_is_a_row_and_nothing_a_machine_did(
     street: Street, acts: list[str]
 ) -> None:
     with street.database.begin() as conn:
-        rows = kept(conn, acts[2])
+        rows, case = kept(conn, acts[2]), read_case(conn, acts[2])
     assert [(row["type"], row["element"]) for row in rows] == [
         ("case.opened", "report"), ("task.claimed", "prepare"), ("task.completed", "prepare"),
     ]  # fmt: skip
     assert [row["late"] for row in rows[:2]] == [None, None]
     assert rows[2]["late"] == rows[2]["used"] - rows[2]["allowed"] > 0
     assert rows[2]["unit"] == "u-tingtao"
-    assert rows == list(rows_of(street.entries(acts[2])))
+    assert {(row["process"], row["place"], row["confidential"]) for row in rows} == {
+        ("workshop", "u-micro-1", 0)
+    }
+    assert rows == list(rows_of(case, street.entries(acts[2])))
     street.check()
 
 
