@@ -198,6 +198,13 @@ _TYPES: Final = (
         ("word.disavowed", "不认可代录",
          "A colleague denies having said what was typed as their word; `entry` = its number",
          "entry:seq reason:text"),
+        ("signal.confirmed", "线索属实",
+         ("A person finds that a signal holds: its `rule`, the `entry` it begins with, and which"
+          " file of rules (SHA-256) found it"),
+         "rule:element entry:seq rules:hash reason:text"),
+        ("signal.dismissed", "线索不成立",
+         "A person finds that it does not, and says why",
+         "rule:element entry:seq rules:hash reason:text"),
         ("code.shown", "出示现场码",
          "A code was shown on the spot; whoever comes proves by it that both were there",
          "commitment:hash"),

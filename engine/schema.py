@@ -43,6 +43,7 @@ from engine import (
     roster,
     saved_filters,
     second_factor,
+    signals,
     site_codes,
     taking_part,
     viewings,
@@ -89,6 +90,7 @@ TABLES = (
     sequence,
     site_codes,
     taking_part,
+    signals,
 )
 
 

@@ -38,6 +38,7 @@ KINDS: Final[tuple[tuple[str, str, frozenset[str]], ...]] = (
     ("supervised", later("督办"), frozenset({"case.supervised"})),
     ("answered", later("答复督办"), frozenset({"supervision.answered"})),
     ("reopened", later("重开"), frozenset({"case.reopened"})),
+    ("signals", later("核实线索"), frozenset({"signal.confirmed", "signal.dismissed"})),
     ("rated", later("评价结果"), frozenset({"result.rated"})),
     ("parties", later("加签、减签"), frozenset({"party.added", "party.removed"})),
     ("code", later("出示现场码"), frozenset({"code.shown"})),

@@ -24,12 +24,14 @@ from engine.keys import Places
 from engine.retention import destroy_due
 from engine.sealed_answers import sweep_unnamed
 from engine.sequencer import Pace, sequence_log
+from engine.signals import refresh
 from engine.vault import Vault
 from engine.worker import ring_due
 from web import hazard_publication
 from web.channels import Channels
 from web.config import BadSettings
 from web.notifying import send_waiting
+from web.signal_rules import signal_rules
 from web.visit import utc_now
 
 EVERY_SECONDS = 5.0
@@ -74,6 +76,7 @@ def run_worker(
             _forget_drafts(engine, looked)
             _retire(engine, chores, looked, tell)
             _work_out_month(engine, looked)
+            _look_for_signals(engine)
         try:
             recorded, refused = ring_due(engine, at=clock())
             delivered, stuck = deliver(engine, at=clock(), vault=chores.vault)
@@ -177,6 +180,14 @@ def _work_out_month(engine: Engine, at: datetime) -> None:
         hazard_publication.work_out(engine, at)
     except (SQLAlchemyError, LookupError):
         logger.exception("what is published cannot be worked out now; trying again in an hour")
+
+
+def _look_for_signals(engine: Engine) -> None:
+    """What the rules find by now, once an hour: nobody's clock waits for it."""
+    try:
+        refresh(engine, signal_rules(), lambda _: None)
+    except (SQLAlchemyError, ValueError):
+        logger.exception("signals cannot be looked for now; trying again in an hour")
 
 
 def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:

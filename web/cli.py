@@ -27,6 +27,7 @@ from web import (
     cli_keys,
     cli_notices,
     cli_sign_ins,
+    cli_signals,
     cli_witness,
     founding,
     listing,
@@ -401,6 +402,8 @@ user.add_command(cli_sign_ins.unlock)
 main.add_command(cli_evidence.checkpoint)
 main.add_command(cli_evidence.verify)
 main.add_command(cli_evidence.export)
+main.add_command(cli_signals.signals)
+main.add_command(cli_signals.scenario)
 main.add_command(cli_hotline.vault)
 main.add_command(cli_hotline.receivers)
 main.add_command(cli_hotline.public)

@@ -24,6 +24,8 @@ from engine.vault import close_vault
 from engine.vault_key import open_kept
 from web.config import Settings
 from web.demo import ACCOUNTS, BEGIN, ORIGIN, build_street, codes, door_codes
+from web.demo.chance import seeded
+from web.demo.town import SIZES, Size
 from web.quantities import ZONE
 
 # On its seal: whoever sees one of its reports knows that everything in it is invented.
@@ -52,17 +54,24 @@ def prepare(settings: Settings, *, size: str, progress: Progress) -> tuple[Setti
     make_keys(settings.keys, ORIGIN, ORGANISATION, at=BEGIN)
     if there:
         return demo, False
-    address = make_url(settings.database_url)
-    if address.get_backend_name() != "sqlite" or not address.database:
-        _build(settings.database_url, settings, size, progress)
-        return demo, True
-    final = Path(address.database)
-    building = final.with_name(f"{final.name}.building")
-    for leftover in (building, *final.parent.glob(f"{building.name}-*")):
-        leftover.unlink(missing_ok=True)
-    _build(f"sqlite:///{building}", settings, size, progress)
-    building.replace(final)
+    _build_whole(settings, SIZES[size], progress)
     return demo, True
+
+
+def live(settings: Settings, *, size: Size, seed: str, progress: Progress) -> Settings:
+    """Live a year drawn from this seed in the settings' database, which has to be empty.
+
+    Returns the settings to serve it with. Raises NotTheDemonstration where anything is there.
+    """
+    if _is_there(settings.database_url):
+        raise NotTheDemonstration(
+            "数据库里已经有一个街道；请指定一个空的数据库（SHAOJI_DATABASE_URL）。",
+            "There is a street in this database; name an empty one (SHAOJI_DATABASE_URL).",
+        )
+    make_keys(settings.keys, ORIGIN, ORGANISATION, at=BEGIN)
+    with seeded(seed):
+        _build_whole(settings, size, progress)
+    return replace(settings, origin=ORIGIN, demo=True, cookie_secure=False)
 
 
 def sentences(settings: Settings, built: bool, port: int) -> list[str]:
@@ -125,7 +134,20 @@ def _is_there(url: str) -> bool:
     return True
 
 
-def _build(url: str, settings: Settings, size: str, progress: Progress) -> None:
+def _build_whole(settings: Settings, size: Size, progress: Progress) -> None:
+    address = make_url(settings.database_url)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        _build(settings.database_url, settings, size, progress)
+        return
+    final = Path(address.database)
+    building = final.with_name(f"{final.name}.building")
+    for leftover in (building, *final.parent.glob(f"{building.name}-*")):
+        leftover.unlink(missing_ok=True)
+    _build(f"sqlite:///{building}", settings, size, progress)
+    building.replace(final)
+
+
+def _build(url: str, settings: Settings, size: Size, progress: Progress) -> None:
     # What an interrupted build left in the vault is forgotten as its numbers are given out again.
     engine, vault = open_database(url), open_kept(*settings.vault)
     try:

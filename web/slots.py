@@ -159,6 +159,9 @@ class Slots:
     def _entry(self) -> list[Segment]:
         return [Segment(f"#{self.row.data['entry']}", "num")]
 
+    def _rule(self) -> list[Segment]:
+        return [Segment(str(self.row.data["rule"]), "num")]
+
     def _ref(self) -> str:
         return str(self.row.data.get("request") or self.row.data.get("order"))
 

@@ -225,6 +225,7 @@ ADMINISTRATION = ("awaiting_file",)
 INTERFACE = ("api_token", "api_answer")
 OFFICER = ("viewing", "report_part")
 FILTERS = ("saved_filter",)
+SIGNALS = ("signal_trace", "signal")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -233,7 +234,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     case = street.report()
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
-        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS)
+        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("DROP INDEX case_register_ordered"))

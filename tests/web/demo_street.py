@@ -12,6 +12,7 @@ from engine.schema import create_schema
 from engine.vault import Vault, close_vault
 from engine.vault_key import open_kept
 from web.demo import ORIGIN, StreetBuilt, build_street
+from web.demo.town import SIZES
 
 
 @dataclass
@@ -33,7 +34,7 @@ def build(folder: Path, url: str = "") -> Built:
     told = build_street(
         database,
         folder / "evidence",
-        size="small",
+        size=SIZES["small"],
         origin=ORIGIN,
         progress=lambda done, total, what: progress.append((done, total, what)),
         vault=vault,

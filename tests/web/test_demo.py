@@ -71,11 +71,13 @@ from pathlib import Path
 from engine.database import open_database
 from engine.schema import create_schema
 from web.demo import ORIGIN, build_street
+from web.demo.town import SIZES
 
 folder = Path(sys.argv[1])
 database = open_database(f"sqlite:///{folder}/street.db")
 create_schema(database)
-build_street(database, folder / "evidence", size="small", origin=ORIGIN, progress=lambda *_: None)
+small = SIZES["small"]
+build_street(database, folder / "evidence", size=small, origin=ORIGIN, progress=lambda *_: None)
 """
 
 
@@ -329,7 +331,7 @@ def test_most_steps_were_in_time(conn: Connection) -> None:
 
 
 def told(conn: Connection, key: str) -> list[Entry]:
-    return log.read(conn, told_cases("small")[key])
+    return log.read(conn, told_cases(SIZES["small"])[key])
 
 
 def done(entries: list[Entry], task: str) -> Entry:
@@ -392,7 +394,7 @@ def test_the_storm_only_looks_like_it(conn: Connection) -> None:
 
 
 def test_what_was_planted_is_found_in_the_log(conn: Connection) -> None:
-    rows = planted(conn, "small")
+    rows = planted(conn, SIZES["small"])
     counts = Counter(row.behaviour for row in rows)
     assert set(counts) == {
         "B1", "B1 disguised", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11",
@@ -414,7 +416,7 @@ def test_the_product_never_reads_what_was_planted() -> None:
 @pytest.mark.parametrize("size", sorted(SIZES))
 def test_the_document_names_every_told_case_by_its_number(size: str) -> None:
     page = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
-    for key, case in told_cases(size).items():
+    for key, case in told_cases(SIZES[size]).items():
         if key.split("|")[0] in ("shed", "recycler", "partner", "wall", "honest"):
             assert f"`{number(case)}`" in page, (key, number(case))
 

@@ -36,11 +36,11 @@ from web.demo.town import (
     LEAVES,
     NAMED,
     PASSWORD,
-    SIZES,
     SUCCESSIONS,
     Account,
     Leave,
     Post,
+    Size,
     Succession,
     Town,
     town,
@@ -63,20 +63,20 @@ def build_street(
     engine: Engine,
     evidence_root: Path,
     *,
-    size: str,
+    size: Size,
     origin: str,
     progress: Progress,
     vault: Vault | None = None,
 ) -> StreetBuilt:
     """Build the street in an empty database with a schema; photos go below `evidence_root`.
 
-    size: `small` or `full`. origin: name of the log. vault: where complaints are sealed; without
+    origin: name of the log. vault: where complaints are sealed; without
     one their words are gone when this returns. progress: is told days lived, days in all, the day.
     Equal size and origin give the same log, byte for byte, with equal releases of the
     engine, the processes and the libraries that draw.
     """
-    street = town(SIZES[size])
-    stories = all_stories(street, SIZES[size])
+    street = town(size)
+    stories = all_stories(street, size)
     hashes = {account.account: accounts.hash_password(PASSWORD) for account in ACCOUNTS}
     with engine.begin() as conn:
         world = _found(conn, evidence_root, street, stories, origin, hashes)

@@ -1,7 +1,7 @@
 """The invented sub-district 听澜街道: its units, its posts and who holds them, its places."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -112,6 +112,15 @@ SIZES: Final = {
     "small": Size(grids=2, micros=2, firms=5, sites=6, hazards=300, closings=21, storm=12),
     "full": Size(grids=4, micros=3, firms=9, sites=12, hazards=900, closings=63, storm=24),
 }
+
+HAZARDS: Final = 6000
+
+
+def scaled(scale: int) -> Size:
+    """A year with so many times the hazards that a street of this size has."""
+    full = SIZES["full"]
+    return replace(full, hazards=HAZARDS * scale, storm=40)
+
 
 Block = tuple[str, str, tuple[str, ...]]
 

@@ -6,15 +6,17 @@ looks like the behaviour named.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
 from audit import log
 from audit.entries import Entry
 from web.demo.arcs import PARTNER, RECYCLER
+from web.demo.incidental import incidental
 from web.demo.plan import all_stories
 from web.demo.story import Story, case_ids
-from web.demo.town import SIZES, town
+from web.demo.town import Size, town
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +31,47 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """An event to be found in the log: its type, its step if it has one, and which of several."""
+    """An event to be found in the log: its type, its step if it has one, and which of several.
+
+    only_with: words of a later entry without which it has not come about yet.
+    """
 
     behaviour: str
     type: str
     task: str = ""
     nth: int = 0
+    only_with: str = ""
 
 
-def planted(conn: Connection, size: str) -> tuple[Planted, ...]:
+def planted(conn: Connection, size: Size) -> tuple[Planted, ...]:
     """What was planted in a street built with this size, in the order of the cases.
 
     A behaviour that never came about (a case that ended before its late step) is left out.
     """
-    stories = all_stories(town(SIZES[size]), SIZES[size])
+    stories = all_stories(town(size), size)
     ids = case_ids(stories)
     return tuple(row for story in stories for row in _found(conn, story, ids[story.key]))
 
 
-def told_cases(size: str) -> dict[str, str]:
+def truth(conn: Connection, size: Size) -> list[dict[str, Any]]:
+    """What detectors should find in a street built with this size: {rule, case, seq} each.
+
+    What was planted, and what came about beside it by the same rules: a street whose people have
+    too much to do is late also where nobody meant it. Read off the entries one by one, without any
+    of the code that the product finds it with.
+    """
+    told = {
+        (row.behaviour.removesuffix(" disguised"), row.case, row.seq)
+        for row in planted(conn, size)
+        if not row.behaviour.startswith("decoy")
+    }
+    told |= set(incidental(conn))
+    return [{"rule": rule, "case": case, "seq": seq} for rule, case, seq in sorted(told)]
+
+
+def told_cases(size: Size) -> dict[str, str]:
     """Key of each story told in docs/demo.md (`shed|1`, `monthend|3` …) -> id of its case."""
-    ids = case_ids(all_stories(town(SIZES[size]), SIZES[size]))
+    ids = case_ids(all_stories(town(size), size))
     return {key: case for key, case in ids.items() if not key.startswith(("ordinary|", "open|"))}
 
 
@@ -58,8 +80,18 @@ def _found(conn: Connection, story: Story, case: str) -> Iterator[Planted]:
     entries = log.read(conn, case) if marks else []
     for mark in marks:
         fitting = [entry for entry in entries if _fits(entry, mark)]
-        if len(fitting) > mark.nth:
+        if len(fitting) > mark.nth and _came_about(entries, mark, fitting[mark.nth].seq):
             yield Planted(mark.behaviour, story.key, case, fitting[mark.nth].seq)
+
+
+def _came_about(entries: list[Entry], mark: _Mark, seq: int) -> bool:
+    later = (entry for entry in entries if entry.seq > seq)
+    return not mark.only_with or any(_says(entry, mark.only_with) for entry in later)
+
+
+def _says(entry: Entry, words: str) -> bool:
+    form = entry.data.get("form", {})
+    return words in (entry.type, form.get("ruling"), form.get("result"))
 
 
 def _fits(entry: Entry, mark: _Mark) -> bool:
@@ -82,7 +114,7 @@ def _marks(story: Story) -> Iterator[_Mark]:
 
 def _marks_of_time(story: Story) -> Iterator[_Mark]:
     if story.objection == "rejected":
-        yield _Mark("B2", "objection.raised")
+        yield _Mark("B2", "objection.raised", only_with="rejected")
     if story.passed_on >= 3:
         yield _Mark("B2", "task.delegated", nth=2)
     if story.extension in ("granted", "twice"):
@@ -97,8 +129,10 @@ def _marks_of_time(story: Story) -> Iterator[_Mark]:
 
 def _marks_of_acceptance(story: Story) -> Iterator[_Mark]:
     kind = story.key.partition("|")[0]
-    if story.disputes_result == "fail" or story.reopened:
-        yield _Mark("B3", "task.completed", "close#1")
+    if story.disputes_result == "fail":
+        yield _Mark("B3", "task.completed", "close#1", only_with="fail")
+    if story.reopened:
+        yield _Mark("B3", "task.completed", "close#1", only_with="case.reopened")
     if story.acceptor in (f"engineer {PARTNER}", f"engineer {RECYCLER}"):
         yield _Mark("B4", "task.completed", "accept#1")
     if story.recycled:

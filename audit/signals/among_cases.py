@@ -1,0 +1,213 @@
+"""The rules that need more than one case: traces in, signals out, in the order of the cases. Pure.
+
+Each case that has a part in it gets a signal of its own, which names the others.
+"""
+
+from bisect import bisect_left
+from calendar import monthrange
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import permutations
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from audit.signals.facts import Acceptance, Deed, Photo, Signal, Trace
+from audit.signals.rules import Rule, Rules
+
+ZONE: Final = ZoneInfo("Asia/Shanghai")
+# A signal names so many entries of other cases; who looks at it sees what kind of thing it is.
+NAMED: Final = 20
+
+
+def signals(traces: Iterable[Trace], rules: Rules) -> list[Signal]:
+    """Everything the rules find in these cases, by case, number of the first entry, and rule."""
+    told = sorted(traces, key=lambda one: one.case)
+    found = [signal for one in told for signal in one.alone]
+    for name, rule in AMONG.items():
+        found += rule(told, rules[name])
+    return sorted(_each_once(found), key=lambda one: (one.case, one.events[0], one.rule))
+
+
+def _each_once(found: Iterable[Signal]) -> Iterator[Signal]:
+    """Of signals of one rule that rest on the same first entry the first."""
+    known: set[tuple[str, str, int]] = set()
+    for one in found:
+        key = one.rule, one.case, one.events[0]
+        if key not in known:
+            known.add(key)
+            yield one
+
+
+def confirmed_again(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+    """B3: closed, and soon after the same thing is confirmed to be a hazard in another case."""
+    for one, later in _alike(traces, rule["alike"]):
+        for closing, again in _soon_after(one.closed, later.confirmed, rule["again_days"]):
+            yield Signal("B3", one.case, (closing.seq,), ((later.case, again.seq),))
+
+
+def dismissed_before(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+    """B7: said to be no hazard, and the same thing is confirmed in another case later."""
+    for one, later in _alike(traces, rule["alike"]):
+        for said, again in _soon_after(one.dismissed, later.confirmed, rule["days"]):
+            yield Signal("B7", one.case, (said.seq,), ((later.case, again.seq),))
+
+
+def _alike(traces: Sequence[Trace], percent: int) -> Iterator[tuple[Trace, Trace]]:
+    """Pairs of cases about the same thing: place, kind, and what their titles say; both ways."""
+    things: dict[tuple[str, str, str], list[Trace]] = {}
+    for one in traces:
+        if one.thing[2]:
+            things.setdefault(one.thing, []).append(one)
+    for group in things.values():
+        for one, other in permutations(group, 2):
+            if likeness(one.title, other.title) >= percent:
+                yield one, other
+
+
+def likeness(one: str, other: str) -> int:
+    """How alike two titles are, in per cent: Dice's coefficient of their pairs of signs."""
+    pairs, others = _pairs(one), _pairs(other)
+    both = sum((pairs & others).values())
+    return 200 * both // max(1, pairs.total() + others.total())
+
+
+def _pairs(text: str) -> Counter[str]:
+    signs = "".join(text.split())
+    return Counter(signs[index : index + 2] for index in range(len(signs) - 1))
+
+
+def _soon_after(
+    first: Sequence[Deed], then: Sequence[Deed], days: int
+) -> Iterator[tuple[Deed, Deed]]:
+    for one in first:
+        for other in then:
+            if one.at < other.at <= one.at + timedelta(days=days):
+                yield one, other
+                break
+
+
+def each_other(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+    """B4: what one unit did another accepts, and the other way round, again and again."""
+    pairs = [(one.case, pair) for one in traces for pair in one.pairs]
+    units: dict[str, set[str]] = {}
+    for _, pair in pairs:
+        units.setdefault(pair.done.person, set()).add(pair.done.unit)
+    told: dict[tuple[str, str], list[tuple[str, Acceptance]]] = {}
+    for case, pair in pairs:
+        for unit in units.get(pair.accepted.person, ()):
+            if unit != pair.done.unit:
+                told.setdefault((pair.done.unit, unit), []).append((case, pair))
+    for (one, other), found in told.items():
+        back = told.get((other, one), [])
+        if min(len(found), len(back)) >= rule["times"]:
+            others = tuple((case, pair.seq) for case, pair in back[:NAMED])
+            yield from (Signal("B4", case, (pair.seq,), others) for case, pair in found)
+
+
+def used_again(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+    """B5: one file for different places, or by whoever did it and whoever accepted it."""
+    uses: dict[object, list[tuple[Trace, Photo]]] = {}
+    for one in traces:
+        for photo in one.photos:
+            for mark in {photo.sha256, photo.taken} - {None}:
+                uses.setdefault(mark, []).append((one, photo))
+    found: dict[str, dict[int, list[tuple[str, int]]]] = {}
+    for shared in uses.values():
+        places = {one.thing[2] for one, _ in shared}
+        for one, photo in shared:
+            both = {other.role for case, other in shared if case is one} == {"rectify", "accept"}
+            if len(places) > 1 or both:
+                elsewhere = found.setdefault(one.case, {}).setdefault(photo.seq, [])
+                elsewhere += [(o.case, p.seq) for o, p in shared[:NAMED] if o is not one]
+    for case, by_act in found.items():
+        others = tuple(sorted({one for told in by_act.values() for one in told})[:NAMED])
+        yield Signal("B5", case, tuple(sorted(by_act)), others)
+
+
+def merged_into_closed(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+    """B11: called a duplicate of a case that was closed at that time."""
+    by_number = {one.number: one for one in traces}
+    for one in traces:
+        master = by_number.get(one.merge.of) if one.merge else None
+        if one.merge and master and _is_closed(master, one.merge.at):
+            closing = [deed for deed in master.closed if deed.at <= one.merge.at][-1]
+            yield Signal("B11", one.case, (one.merge.seq,), ((master.case, closing.seq),))
+
+
+def _is_closed(one: Trace, at: datetime) -> bool:
+    closings = [deed.at for deed in one.closed if deed.at <= at]
+    return bool(closings) and not any(closings[-1] < when <= at for _, when in one.refuted)
+
+
+def stamped(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+    """B16: many confirmed, or many accepted, by one person within minutes."""
+    span = timedelta(minutes=rule["minutes"])
+    for of in (lambda one: one.confirmed, lambda one: one.accepted):
+        yield from _runs("B16", traces, of, span, rule["times"])
+
+
+def closed_in_bulk(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+    """B17: many closed by one person within an hour, in the last days of a month."""
+
+    def at_the_end(one: Trace) -> Sequence[Deed]:
+        return [deed for deed in one.closed if _days_left(deed.at) < rule["days"]]
+
+    yield from _runs("B17", traces, at_the_end, timedelta(hours=1), rule["times"])
+
+
+def _days_left(at: datetime) -> int:
+    day = at.astimezone(ZONE)
+    return monthrange(day.year, day.month)[1] - day.day
+
+
+def _runs(
+    rule: str,
+    traces: Sequence[Trace],
+    of: Callable[[Trace], Sequence[Deed]],
+    span: timedelta,
+    times: int,
+) -> Iterator[Signal]:
+    """A signal for each deed that lies in some span with so many of one person."""
+    by_person: dict[str, list[tuple[datetime, str, int]]] = {}
+    for one in traces:
+        for deed in of(one):
+            by_person.setdefault(deed.person, []).append((deed.at, one.case, deed.seq))
+    for deeds in by_person.values():
+        ordered = sorted(deeds)
+        for start, end in _dense(ordered, span, times):
+            run = ordered[start:end]
+            for at, case, seq in run:
+                near = [(c, s) for a, c, s in run if (c, s) != (case, seq) and abs(a - at) <= span]
+                yield Signal(rule, case, (seq,), tuple(near[:NAMED]))
+
+
+def _dense(
+    ordered: Sequence[tuple[datetime, str, int]], span: timedelta, times: int
+) -> Iterator[tuple[int, int]]:
+    """The longest stretches in which every deed lies in a span with so many of them."""
+    instants = [at for at, _, _ in ordered]
+    start = end = 0
+    for index, at in enumerate(instants):
+        until = bisect_left(instants, at + span, lo=index)
+        if until - index < times:
+            continue
+        if index >= end and end > start:
+            yield start, end
+            start = index
+        elif end == start:
+            start = index
+        end = max(end, until)
+    if end > start:
+        yield start, end
+
+
+AMONG: Final[Mapping[str, Callable[[Sequence[Trace], Rule], Iterator[Signal]]]] = {
+    "B3": confirmed_again,
+    "B4": each_other,
+    "B5": used_again,
+    "B7": dismissed_before,
+    "B11": merged_into_closed,
+    "B16": stamped,
+    "B17": closed_in_bulk,
+}

@@ -1,0 +1,90 @@
+"""What a rule has found, and what one case tells the rules that look at many cases."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A rule met by entries of a case. events: their numbers, the telling one first.
+
+    others: entries of other cases that belong to it, as (case, number).
+    """
+
+    rule: str
+    case: str
+    events: tuple[int, ...]
+    others: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One act among many: its number, when, by whom, for which unit."""
+
+    seq: int
+    at: datetime
+    person: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A file named by an act. role: what was done with it; taken: device and second, if it says."""
+
+    sha256: str
+    seq: int
+    role: str
+    taken: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """An accepted rectification: who had done it, and who accepted."""
+
+    seq: int
+    done: Deed
+    accepted: Deed
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The act that called a case a duplicate, and the number of the case it was said to repeat."""
+
+    seq: int
+    at: datetime
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a person found of a signal: `confirmed` or `dismissed`; entry: its first."""
+
+    rule: str
+    entry: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is left of one case for the rules among cases; changes only when the case does.
+
+    thing: unit, category and address: where it is and of what kind. title: what it is, as whoever
+    reported it wrote. alone: signals of the case by itself.
+    refuted: numbers and instants of what showed that a closing did not hold.
+    """
+
+    case: str
+    number: str
+    process: str
+    thing: tuple[str, str, str]
+    title: str
+    alone: tuple[Signal, ...]
+    confirmed: tuple[Deed, ...]
+    dismissed: tuple[Deed, ...]
+    accepted: tuple[Deed, ...]
+    closed: tuple[Deed, ...]
+    refuted: tuple[tuple[int, datetime], ...]
+    pairs: tuple[Acceptance, ...]
+    photos: tuple[Photo, ...]
+    merge: Merge | None
+    judged: tuple[Judged, ...]

@@ -1,0 +1,60 @@
+"""A trace as JSON, for whoever keeps it: equal traces give equal bytes."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from audit.signals.facts import Acceptance, Deed, Judged, Merge, Photo, Signal, Trace
+
+
+def to_json(trace: Trace) -> bytes:
+    """Write a trace."""
+    return orjson.dumps(trace, option=orjson.OPT_SORT_KEYS)
+
+
+def from_json(data: bytes) -> Trace:
+    """Read what `to_json` wrote."""
+    told = orjson.loads(data)
+    return Trace(
+        case=told["case"],
+        number=told["number"],
+        process=told["process"],
+        thing=tuple(told["thing"]),
+        title=told["title"],
+        alone=tuple(_signal(one) for one in told["alone"]),
+        confirmed=_deeds(told["confirmed"]),
+        dismissed=_deeds(told["dismissed"]),
+        accepted=_deeds(told["accepted"]),
+        closed=_deeds(told["closed"]),
+        refuted=tuple((seq, _at(at)) for seq, at in told["refuted"]),
+        pairs=tuple(
+            Acceptance(one["seq"], _deed(one["done"]), _deed(one["accepted"]))
+            for one in told["pairs"]
+        ),
+        photos=tuple(_photo(one) for one in told["photos"]),
+        merge=told["merge"] and Merge(**told["merge"] | {"at": _at(told["merge"]["at"])}),
+        judged=tuple(Judged(**one) for one in told["judged"]),
+    )
+
+
+def _signal(told: dict[str, Any]) -> Signal:
+    others = tuple((case, seq) for case, seq in told["others"])
+    return Signal(told["rule"], told["case"], tuple(told["events"]), others)
+
+
+def _deeds(told: list[dict[str, Any]]) -> tuple[Deed, ...]:
+    return tuple(map(_deed, told))
+
+
+def _deed(told: dict[str, Any]) -> Deed:
+    return Deed(told["seq"], _at(told["at"]), told["person"], told["unit"])
+
+
+def _photo(told: dict[str, Any]) -> Photo:
+    taken = told["taken"]
+    return Photo(told["sha256"], told["seq"], told["role"], taken and (taken[0], taken[1]))
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,101 @@
+"""The rules as they are written down: names, words, numbers, and which steps they mean.
+
+One versioned file (workflows/signals/rules.toml); its hash stands beside everything found by it.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+# Of each rule: what it must say of itself; everything else is a number.
+_WORDS: Final = ("name", "name_en", "says", "says_en")
+
+
+class BadRules(ValueError):
+    """The file of rules cannot be read, or lacks something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: `B1` …; `says` with its numbers filled in; numbers: whole, by name."""
+
+    id: str
+    name: str
+    name_en: str
+    says: str
+    says_en: str
+    numbers: Mapping[str, int]
+
+    def __getitem__(self, name: str) -> int:
+        return self.numbers[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Which elements of one process play which role: `confirm`, `rectify`, `accept` …
+
+    claims: fields of forms in which somebody says when something happened -> by how many minutes
+    that may precede the record.
+    """
+
+    roles: Mapping[str, frozenset[str]]
+    claims: Mapping[str, int]
+
+    def plays(self, element: str, role: str) -> bool:
+        """Whether an element has this role."""
+        return element in self.roles.get(role, frozenset())
+
+
+NO_STEPS: Final = Steps({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules of one version, by id; steps by process. sha256: of the file, hex."""
+
+    version: int
+    sha256: str
+    rules: Mapping[str, Rule]
+    steps: Mapping[str, Steps]
+
+    def __getitem__(self, rule: str) -> Rule:
+        return self.rules[rule]
+
+    def of(self, process: str) -> Steps:
+        """The steps of a process; none for one the rules do not know."""
+        return self.steps.get(process, NO_STEPS)
+
+
+def read_rules(toml: bytes) -> Rules:
+    """Read a file of rules (workflows/signals/rules.toml shows the format). Raises BadRules."""
+    try:
+        told = tomllib.loads(toml.decode())
+        return Rules(
+            _whole(told, "version"),
+            hashlib.sha256(toml).hexdigest(),
+            {name: _rule(name, one) for name, one in told["rules"].items()},
+            {process: _steps(one) for process, one in told["steps"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRules(f"the file of rules is wrong: {error}") from None
+
+
+def _rule(name: str, told: Mapping[str, Any]) -> Rule:
+    numbers = {key: _whole(told, key) for key in told if key not in _WORDS}
+    title, title_en, says, says_en = (str(told[word]) for word in _WORDS)
+    return Rule(name, title, title_en, says.format(**numbers), says_en.format(**numbers), numbers)
+
+
+def _steps(told: Mapping[str, Any]) -> Steps:
+    claims = told.get("claims", {})
+    roles = {role: frozenset(ids) for role, ids in told.items() if role != "claims"}
+    return Steps(roles, {field: _whole(claims, field) for field in claims})
+
+
+def _whole(told: Mapping[str, Any], name: str) -> int:
+    value = told[name]
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} is no whole number")
+    return value

@@ -1,0 +1,303 @@
+"""线索: what the rules find in the log as it stands, kept up to date, and what people found of it.
+
+Two projections. A case's trace changes only when the case does; what is found is found anew from
+all traces, so that keeping up and starting over come to the same. Neither is what anything rests
+on: the log is, and what a person says of a signal is an entry of its case.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from audit import log
+from audit.entries import Draft
+from audit.log import metadata
+from audit.signals.among_cases import signals
+from audit.signals.facts import Signal, Trace
+from audit.signals.kept import from_json, to_json
+from audit.signals.rules import Rules
+from audit.signals.trace import JUDGEMENTS, trace
+from engine.casework import Desk, Done, change, read_cases
+from engine.directory import Directory
+from engine.errors import Conflict, NotAllowed, NotFound
+from engine.holding import overseer
+from engine.people import By, actor
+from engine.reasons import reasoned
+from engine.register import register_table
+from engine.rights import DISCIPLINE, SUPERVISION, may_see, places_seen
+
+trace_table = Table(
+    "signal_trace",
+    metadata,
+    Column("case", Text, primary_key=True),
+    # The case's last entry and the file of rules it was folded with.
+    Column("seq", Integer, nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("trace", LargeBinary, nullable=False),
+)
+signal_table = Table(
+    "signal",
+    metadata,
+    Column("case", Text, primary_key=True),
+    Column("entry", Integer, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    # Numbers of entries here, and [case, number] of others, as JSON.
+    Column("events", Text, nullable=False),
+    Column("others", Text, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+JUDGING: Final = (SUPERVISION, DISCIPLINE)
+OPEN: Final = "open"
+BATCH: Final = 200
+
+
+class NoSuchSignal(NotFound):
+    """No rule finds that in the case."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "这件案子里没有这条线索，可能刚刚变了。请刷新后再看。",
+            "There is no such signal in this case, or not any more. Look again.",
+        )
+
+
+class AlreadyJudged(Conflict):
+    """Somebody has said already how it stands."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "这条线索已经有人核实过，结论记录在案。要补充的，请写进案件。",
+            "Somebody has looked into this signal; what they found is on the record.",
+        )
+
+
+class OwnSignal(NotAllowed):
+    """Whoever did what a signal is about does not judge it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "这条线索说的就是您本人做的事，要由别人核实。",
+            "This signal is about what you did yourself; somebody else has to look into it.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A signal and how it stands: open, confirmed or dismissed."""
+
+    signal: Signal
+    state: str
+
+
+def refresh(engine: Engine, rules: Rules, seen: Callable[[int], None]) -> int:
+    """Bring traces and signals up to date; how many cases had changed. seen: so many more done.
+
+    Some cases a transaction: a street's first time takes minutes, and the desks go on working.
+    """
+    with engine.connect() as conn:
+        waiting = changed(conn, rules)
+    for start in range(0, len(waiting), BATCH):
+        part = waiting[start : start + BATCH]
+        with engine.connect() as conn:
+            traces = [(trace(log.read(conn, case), rules), seq) for case, seq in part]
+        with engine.begin() as conn:
+            for one, seq in traces:
+                _keep(conn, one, seq, rules)
+        seen(len(part))
+    if waiting:
+        # In one transaction with what it reads: nobody's judgement falls in between.
+        with engine.begin() as conn:
+            _find(conn, rules)
+    return len(waiting)
+
+
+def changed(conn: Connection, rules: Rules) -> Sequence[tuple[str, int]]:
+    """The cases that have changed since they were folded, or were folded by other rules."""
+    head, kept = log.head_table.c, trace_table.c
+    query = (
+        select(head.stream, head.seq)
+        .outerjoin(trace_table, kept.case == head.stream)
+        .where(~head.stream.startswith("@"))
+        .where(or_(kept.seq.is_(None), kept.seq != head.seq, kept.rules != rules.sha256))
+        .order_by(head.stream)
+    )
+    return [(row.stream, row.seq) for row in conn.execute(query)]
+
+
+def _keep(conn: Connection, one: Trace, seq: int, rules: Rules) -> None:
+    row = {"case": one.case, "seq": seq, "rules": rules.sha256, "trace": to_json(one)}
+    conn.execute(delete(trace_table).where(trace_table.c.case == one.case))
+    conn.execute(insert(trace_table), row)
+
+
+def _find(conn: Connection, rules: Rules) -> None:
+    """Find everything anew, and write what is found now and was not, and the other way round."""
+    traces = [from_json(bytes(row.trace)) for row in conn.execute(select(trace_table.c.trace))]
+    found = {_key(row): row for row in map(_row, _standing(traces, rules))}
+    kept = {_key(row): dict(row) for row in conn.execute(select(signal_table)).mappings()}
+    for key in kept.keys() - found.keys() | {k for k in kept if found.get(k) != kept[k]}:
+        case, entry, rule = key
+        table = signal_table.c
+        conn.execute(
+            delete(signal_table).where(table.case == case, table.entry == entry, table.rule == rule)
+        )
+    new = [row for key, row in found.items() if kept.get(key) != row]
+    if new:
+        conn.execute(insert(signal_table), new)
+
+
+def _standing(traces: Iterable[Trace], rules: Rules) -> list[Found]:
+    """What is found in these traces, and how each stands; the last word counts."""
+    told = list(traces)
+    judged = {(one.case, said.entry, said.rule): said.state for one in told for said in one.judged}
+    return [
+        Found(one, judged.get((one.case, one.events[0], one.rule), OPEN))
+        for one in signals(told, rules)
+    ]
+
+
+def _row(found: Found) -> dict[str, Any]:
+    one = found.signal
+    return {
+        "case": one.case,
+        "entry": one.events[0],
+        "rule": one.rule,
+        "events": orjson.dumps(one.events).decode(),
+        "others": orjson.dumps(one.others).decode(),
+        "state": found.state,
+    }
+
+
+def _key(row: Any) -> tuple[str, int, str]:
+    return row["case"], row["entry"], row["rule"]
+
+
+def all_signals(conn: Connection) -> list[Found]:
+    """Everything found as of the last refresh, by case; for whoever operates the server."""
+    table = signal_table.c
+    query = select(signal_table).order_by(table.case, table.entry, table.rule)
+    return [_found(row) for row in conn.execute(query)]
+
+
+def signals_for(conn: Connection, people: Directory, by: By, at: datetime) -> list[Found]:
+    """What is found in the cases this person may see by a supervising or disciplinary post."""
+    table, case = signal_table.c, register_table.c
+    query = (
+        select(signal_table)
+        .join(register_table, case.case == table.case)
+        .where(case.unit.in_(places_seen(people, by, at)))
+        .order_by(table.case.desc(), table.entry, table.rule)
+    )
+    rows = conn.execute(query).all() if _judges(people, by, at) else []
+    states = read_cases(conn, {row.case for row in rows})
+    sight = {name for name, state in states.items() if may_see(state, people, by, at)}
+    return [_found(row) for row in rows if row.case in sight]
+
+
+def _judges(people: Directory, by: By, at: datetime) -> bool:
+    return any(held.duty in JUDGING for held in people.capacities(by.person, at))
+
+
+def _found(row: Row[Any]) -> Found:
+    others = tuple((case, seq) for case, seq in orjson.loads(row.others))
+    return Found(Signal(row.rule, row.case, tuple(orjson.loads(row.events)), others), row.state)
+
+
+def confirm(
+    conn: Connection,
+    case_id: str,
+    rule: str,
+    entry: int,
+    reason: str,
+    *,
+    rules: Rules,
+    by: By,
+    at: datetime,
+    key: str | None = None,
+) -> Done:
+    """Say that a signal holds; entry: the first it rests on.
+
+    Raises NotYourTask, NotYoursToSee, NoSuchSignal, AlreadyJudged, OwnSignal, NoReason.
+    """
+    return _judge(conn, "signal.confirmed", case_id, rule, entry, reason, rules, by, at, key)
+
+
+def dismiss(
+    conn: Connection,
+    case_id: str,
+    rule: str,
+    entry: int,
+    reason: str,
+    *,
+    rules: Rules,
+    by: By,
+    at: datetime,
+    key: str | None = None,
+) -> Done:
+    """Say that a signal does not hold; raises what `confirm` raises."""
+    return _judge(conn, "signal.dismissed", case_id, rule, entry, reason, rules, by, at, key)
+
+
+def _judge(
+    conn: Connection,
+    said: str,
+    case_id: str,
+    rule: str,
+    entry: int,
+    reason: str,
+    rules: Rules,
+    by: By,
+    at: datetime,
+    key: str | None,
+) -> Done:
+    def decide(desk: Desk) -> list[Draft]:
+        authority = overseer(desk, by, JUDGING)
+        entries = log.read(conn, case_id)
+        found = _kept_signal(conn, case_id, rule, entry)
+        if any(one.type in JUDGEMENTS and one.data["rule"] == rule and one.data["entry"] == entry
+               for one in entries):  # fmt: skip
+            raise AlreadyJudged
+        mine = {one.seq for one in entries if one.actor.get("person") == by.person}
+        if mine & set(found.events):
+            raise OwnSignal
+        data = {"rule": rule, "entry": entry, "rules": rules.sha256, "reason": reasoned(reason)}
+        return [Draft(said, data, actor(authority, authority.duty, channel=by.channel), at)]
+
+    done = change(conn, case_id, decide, at=at, key=key)
+    entries = log.read(conn, case_id)
+    _keep(conn, trace(entries, rules), entries[-1].seq, rules)
+    table = signal_table.c
+    conn.execute(
+        update(signal_table)
+        .where(table.case == case_id, table.entry == entry, table.rule == rule)
+        .values(state=JUDGEMENTS[said])
+    )
+    return done
+
+
+def _kept_signal(conn: Connection, case: str, rule: str, entry: int) -> Signal:
+    table = signal_table.c
+    query = select(signal_table).where(table.case == case, table.rule == rule, table.entry == entry)
+    row = conn.execute(query).first()
+    if row is None:
+        raise NoSuchSignal
+    return _found(row).signal

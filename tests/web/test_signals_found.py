@@ -1,0 +1,125 @@
+"""What the rules find in a lived year against what was planted in it, and the command for both."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from audit import log
+from audit.signals.among_cases import signals
+from audit.signals.rules import BadRules, read_rules
+from audit.signals.trace import trace
+from tests.web.demo_street import Built
+from web.cli import main
+from web.demo.town import SIZES
+from web.demo.truth import planted, truth
+from web.signal_rules import signal_rules
+
+RECALL, PRECISION = 0.98, 0.95
+
+
+def judged(found: list[dict], planted: list[dict]) -> dict[str, tuple[float, float]]:
+    """Recall and precision by rule."""
+    told, wanted = defaultdict(list), defaultdict(set)
+    for one in found:
+        told[one["rule"]].append((one["case"], set(one["events"])))
+    for one in planted:
+        wanted[one["rule"]].add((one["case"], one["seq"]))
+    scores = {}
+    for rule in told.keys() | wanted.keys():
+        hit = {(c, s) for c, s in wanted[rule] if any(c == d and s in e for d, e in told[rule])}
+        right = [1 for c, e in told[rule] if any((c, s) in wanted[rule] for s in e)]
+        scores[rule] = (
+            len(hit) / len(wanted[rule]) if wanted[rule] else 1.0,
+            len(right) / len(told[rule]) if told[rule] else 1.0,
+        )
+    return scores
+
+
+def test_what_was_planted_is_found_and_hardly_anything_else(built: Built) -> None:
+    rules = signal_rules()
+    with built.database.connect() as conn:
+        cases = [name for name in log.streams(conn) if not name.startswith("@")]
+        found = signals([trace(log.read(conn, name), rules) for name in cases], rules)
+        wanted = truth(conn, SIZES["small"])
+    told = [{"rule": one.rule, "case": one.case, "events": one.events} for one in found]
+    scores = judged(told, wanted)
+    assert {rule: score for rule, score in scores.items()
+            if score[0] < RECALL or score[1] < PRECISION} == {}  # fmt: skip
+    assert scores.keys() >= {"B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11",
+                             "B16", "B17"}  # fmt: skip
+
+
+def test_what_only_looks_like_it_is_not_found(built: Built) -> None:
+    rules = signal_rules()
+    with built.database.connect() as conn:
+        cases = [name for name in log.streams(conn) if not name.startswith("@")]
+        found = signals([trace(log.read(conn, name), rules) for name in cases], rules)
+        decoys = {
+            (row.behaviour.removeprefix("decoy "), row.case)
+            for row in planted(conn, SIZES["small"])
+            if row.behaviour.startswith("decoy ")
+        }
+    assert len(decoys) == SIZES["small"].storm + 2
+    assert decoys & {(one.rule, one.case) for one in found} == set()
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, list(arguments))
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    return invoke
+
+
+def test_a_year_from_another_seed_is_lived_and_its_truth_found(run, tmp_path: Path) -> None:
+    run("scenario", "--seed", "another year", "--small", "--truth", "truth.json")
+    wanted = json.loads((tmp_path / "truth.json").read_text("utf-8"))
+    assert all(one.keys() == {"rule", "case", "seq"} for one in wanted)
+    found = json.loads(run("signals", "--json").stdout)
+    assert all(one.keys() >= {"rule", "case", "events", "state"} for one in found)
+    assert {one["state"] for one in found} == {"open"}
+    scores = judged(found, wanted)
+    assert {rule: score for rule, score in scores.items()
+            if score[0] < RECALL or score[1] < PRECISION} == {}  # fmt: skip
+    assert "条线索，规则第 1 版" in run("signals").stdout
+    assert run("verify", "--without", "all", "--json").exit_code == 0
+    again = run("scenario", "--seed", "another year", "--small", code=1)
+    assert "SHAOJI_DATABASE_URL" in again.output
+
+
+def test_a_file_that_is_there_is_not_written_over(run, tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text("mine")
+    told = run("scenario", "--seed", "x", "--small", "--truth", "truth.json", code=2)
+    assert "请换一个文件名" in told.output
+    assert (tmp_path / "truth.json").read_text() == "mine"
+    assert not list(tmp_path.glob("**/*.db"))
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        b"\xff",
+        b"version = 1",
+        b"version = 'one'\n[rules]\n[steps]",
+        b"version = 1\n[steps]\n[rules.B1]\nname = 'x'",
+        b"version = 1\n[steps]\n[rules.B1]\nname='x'\nname_en='x'\nsays='{n}'\nsays_en='x'",
+        b"version = 1\n[steps]\n[rules.B1]\nname='x'\nname_en='x'\nsays='x'\nsays_en='x'\nn=-1",
+    ],
+)
+def test_a_file_of_rules_that_lacks_something_is_refused(toml: bytes) -> None:
+    with pytest.raises(BadRules, match="the file of rules is wrong"):
+        read_rules(toml)
+
+
+def test_every_rule_says_its_numbers_in_both_languages() -> None:
+    for rule in signal_rules().rules.values():
+        for number in rule.numbers.values():
+            assert str(number) in rule.says, rule.id
+            assert str(number) in rule.says_en, rule.id

@@ -1,0 +1,93 @@
+"""What came about in the demonstration year beside what was planted, by the same rules.
+
+For the truth that detectors are measured against: a plain reading of the entries, on purpose
+without the code that the product finds things with.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from audit import log
+from audit.entries import Entry
+from web.demo.arcs import PARTNER, RECYCLER
+from web.demo.town import MUTUAL
+
+Row = tuple[str, str, int]
+AGAIN = timedelta(days=45)
+
+
+def incidental(conn: Connection) -> Iterator[Row]:
+    """(rule, case, number of the entry) for everything late, escalated, refuted or merged."""
+    cases = {name: log.read(conn, name) for name in log.streams(conn) if not name.startswith("@")}
+    for case, entries in cases.items():
+        yield from ((rule, case, seq) for rule, seq in _alone(entries))
+    yield from _merged(cases)
+
+
+def _alone(entries: Sequence[Entry]) -> Iterator[tuple[str, int]]:
+    steps = {one["task"] for entry in entries for one in entry.data.get("opened", ())}
+    for entry in entries:
+        task = str(entry.data.get("task", ""))
+        if entry.type == "overdue.opened" and task in steps:
+            yield "B1", entry.seq
+        if entry.type == "deadline.escalated" and task.startswith("sign_in"):
+            yield "B2", entry.seq
+    yield from (("B4", seq) for seq in _for_each_other(entries))
+    yield from (("B3", seq) for seq in _refuted(entries))
+
+
+def _for_each_other(entries: Sequence[Entry]) -> Iterator[int]:
+    """What one of the two firms did, accepted in the group in which each lends the other posts."""
+    did = ""
+    for entry in entries:
+        task = str(entry.data.get("task", ""))
+        if entry.type == "task.completed" and task.startswith("rectify#"):
+            did = entry.actor["unit"]
+        passed = "accept#" in task and _form(entry).get("result") == "pass"
+        if passed and did in (PARTNER, RECYCLER) and entry.actor["unit"] == MUTUAL:
+            yield entry.seq
+
+
+def _refuted(entries: Sequence[Entry]) -> Iterator[int]:
+    """The last closing before each entry that shows within weeks that it did not hold."""
+    closing: Entry | None = None
+    for entry in entries:
+        task, form = str(entry.data.get("task", "")), entry.data.get("form", {})
+        if entry.type == "task.completed" and task.startswith("close#"):
+            closing = entry
+        failed = task.startswith("re_accept#") and form.get("result") == "fail"
+        there = task.startswith("reinspect#") and form.get("result") == "present"
+        if closing and (failed or there or entry.type == "case.reopened"):
+            if entry.at - closing.at <= AGAIN:
+                yield closing.seq
+            closing = None
+
+
+def _merged(cases: Mapping[str, Sequence[Entry]]) -> Iterator[Row]:
+    """Called a duplicate of a case that was closed, and stayed so, when that was said."""
+    numbers = {entries[0].data["number"]: case for case, entries in cases.items()}
+    for case, entries in cases.items():
+        for entry in entries:
+            of = numbers.get(_form(entry).get("duplicate_of", ""))
+            if of and entry.type == "task.completed" and _is_closed(cases[of], entry.at):
+                yield "B11", case, entry.seq
+
+
+def _is_closed(entries: Sequence[Entry], at: datetime) -> bool:
+    shut = False
+    for entry in entries:
+        if entry.at <= at:
+            shut = shut or (
+                str(entry.data.get("task", "")).startswith("close#")
+                and (entry.type == "task.completed")
+            )
+            shut = shut and entry.type != "case.reopened"
+    return shut
+
+
+def _form(entry: Entry) -> dict[str, Any]:
+    form = entry.data.get("form")
+    return form if isinstance(form, dict) else {}
