@@ -2,7 +2,7 @@
 
 What is kept long enough is looked for once an hour: it may take long, and an hour is soon enough.
 Whoever is asked outside the house is asked in a loop of its own, so that no clock waits for them:
-witnesses and authorities in one, each channel of notices in another.
+witnesses and authorities in one, each channel of notices in another; signals in one, too.
 """
 
 import logging
@@ -76,7 +76,6 @@ def run_worker(
             _forget_drafts(engine, looked)
             _retire(engine, chores, looked, tell)
             _work_out_month(engine, looked)
-            _look_for_signals(engine)
         try:
             recorded, refused = ring_due(engine, at=clock())
             delivered, stuck = deliver(engine, at=clock(), vault=chores.vault)
@@ -128,6 +127,16 @@ def run_notices(
         except SQLAlchemyError:
             logger.exception("notices cannot be worked out now; trying again")
         stop.wait(EVERY_SECONDS)
+
+
+def run_signals(engine: Engine, stop: Event) -> None:
+    """Look for signals once an hour, until `stop` is set: a large street's first time is long."""
+    while not stop.is_set():
+        try:
+            refresh(engine, signal_rules(), lambda _: None)
+        except (SQLAlchemyError, ValueError):
+            logger.exception("signals cannot be looked for now; trying again in an hour")
+        stop.wait(RETENTION_EVERY.total_seconds())
 
 
 def run_channel(
@@ -182,14 +191,6 @@ def _work_out_month(engine: Engine, at: datetime) -> None:
         logger.exception("what is published cannot be worked out now; trying again in an hour")
 
 
-def _look_for_signals(engine: Engine) -> None:
-    """What the rules find by now, once an hour: nobody's clock waits for it."""
-    try:
-        refresh(engine, signal_rules(), lambda _: None)
-    except (SQLAlchemyError, ValueError):
-        logger.exception("signals cannot be looked for now; trying again in an hour")
-
-
 def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:
     if chores.vault is None or chores.retention is None:
         return
@@ -211,6 +212,7 @@ def start_worker(engine: Engine, clock: Callable[[], datetime], chores: Chores) 
     _start(run_worker, (engine, stop), told, "shaoji-worker")
     start_anchors(engine, stop, chores)
     start_notices(engine, stop, clock, chores.channels)
+    start_signals(engine, stop)
     return stop
 
 
@@ -223,6 +225,11 @@ def start_notices(
     for channel in channels.senders:
         own = told | {"channel": channel}
         _start(run_channel, (engine, stop), own, f"shaoji-{channel}")
+
+
+def start_signals(engine: Engine, stop: Event) -> None:
+    """Look for signals in a thread of its own, until `stop` is set."""
+    _start(run_signals, (engine, stop), {}, "shaoji-signals")
 
 
 def start_anchors(engine: Engine, stop: Event, chores: Chores) -> None:

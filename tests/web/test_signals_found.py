@@ -1,8 +1,12 @@
 """What the rules find in a lived year against what was planted in it, and the command for both."""
 
 import json
+import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
+from time import sleep
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,7 +15,10 @@ from audit import log
 from audit.signals.among_cases import signals
 from audit.signals.rules import BadRules, read_rules
 from audit.signals.trace import trace
+from engine.database import open_database
+from engine.signals import all_signals
 from tests.web.demo_street import Built
+from web.background import run_signals
 from web.cli import main
 from web.demo.town import SIZES
 from web.demo.truth import planted, truth
@@ -123,3 +130,24 @@ def test_every_rule_says_its_numbers_in_both_languages() -> None:
         for number in rule.numbers.values():
             assert str(number) in rule.says, rule.id
             assert str(number) in rule.says_en, rule.id
+
+
+def test_the_worker_looks_for_signals_beside_its_clocks(built: Built, tmp_path: Path) -> None:
+    copy = tmp_path / "street.db"
+    with closing(sqlite3.connect(copy)) as target, built.database.connect() as conn:
+        conn.connection.driver_connection.backup(target)
+    database, stop = open_database(f"sqlite:///{copy}"), Event()
+    thread = Thread(target=run_signals, args=(database, stop))
+    thread.start()
+    try:
+        for _ in range(600):
+            with database.connect() as conn:
+                found = all_signals(conn)
+            if found:
+                break
+            sleep(0.1)
+    finally:
+        stop.set()
+        thread.join()
+    assert {one.state for one in found} == {"open"}
+    database.dispose()
