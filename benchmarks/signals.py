@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from audit import log
 from audit.signals.among_cases import signals
+from audit.signals.brief import brief
 from audit.signals.facts import Signal
-from audit.signals.trace import trace
 from benchmarks.year import settings_of
 from engine.database import open_database
 from web import demonstration
-from web.demo.scenario import size_of, write_truth
+from web.demo.scenario import size_of, truth_of
 from web.signal_rules import signal_rules
 
 
@@ -64,7 +64,7 @@ def main() -> None:
         told.folder.mkdir(parents=True, exist_ok=True)
         demonstration.live(settings, size=size, seed=told.seed, progress=_silently)
         engine = open_database(settings.database_url)
-        write_truth(engine, told.seed, size, truth)
+        truth.write_text(json.dumps(truth_of(engine, told.seed, size)), encoding="utf-8")
         engine.dispose()
     lived = time.perf_counter() - began
     found, costs = _find(settings.database_url)
@@ -85,13 +85,13 @@ def _find(url: str) -> tuple[list[Signal], dict[str, float]]:
     engine, rules = open_database(url), signal_rules()
     with engine.connect() as conn:
         names = [name for name in log.streams(conn) if not name.startswith("@")]
-        began, events, traces = time.perf_counter(), 0, []
+        began, events, briefs = time.perf_counter(), 0, []
         for name in names:
             entries = log.read(conn, name)
             events += len(entries)
-            traces.append(trace(entries, rules))
+            briefs.append(brief(entries, rules))
         folded = time.perf_counter()
-        found = signals(traces, rules)
+        found = signals(briefs, rules)
         ended = time.perf_counter()
     costs = {
         "cases": len(names), "events": events, "fold_s": round(folded - began, 1),

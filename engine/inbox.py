@@ -28,7 +28,7 @@ from audit.statements import Statement
 from engine.definitions import Definition
 from engine.directory import Directory
 from engine.exclusion import answering_units, is_excluded
-from engine.register import register_table
+from engine.register import GUARDED, register_table
 from engine.rights import deciding_duty
 from engine.state import CaseState, OpenTask, from_json
 
@@ -84,9 +84,6 @@ _UPDATE = Statement(
     .where(open_task_table.c.case == bindparam("c"), open_task_table.c.task == bindparam("k"))
     .values({name: bindparam(f"v_{name}") for name in _CHANGING})
 )
-
-
-_GUARDED = or_(register_table.c.confidential == 1, register_table.c.kept_out > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +164,7 @@ def claimable_by(
     for duty, units in duties.items():
         within = [task.units.contains(f"|{unit}|", autoescape=True) for unit in units]
         # Of a guarded case others may answer than its step names: asked of each below.
-        choices.append((task.duty == duty) & or_(*within, _GUARDED))
+        choices.append((task.duty == duty) & or_(*within, GUARDED))
     if not choices:
         return []
     free = _rows(conn, task.holder.is_(None) & or_(*choices), limit)
@@ -264,7 +261,7 @@ def _rows(conn: Connection, condition: Any, limit: int) -> list[InboxRow]:
         select(
             open_task_table, file.number, file.title, file.address, file.unit.label("place"),
             file.level, file.process, file.status, file.seq, file.confidential,
-            _GUARDED.label("guarded"),
+            GUARDED.label("guarded"),
         )
         .join(register_table, file.case == task.case)
         .where(condition)

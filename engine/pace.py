@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, func, literal_column, select
 
 from audit.encoding import timestamp
+from audit.ranks import nearest_rank
 from engine.acts import MEASURED, act_table
 
 FEWEST: Final = 5
@@ -52,8 +53,3 @@ def paces(
 def _pace(shares: Sequence[int]) -> Pace:
     ordered = sorted(shares)
     return Pace(len(ordered), nearest_rank(ordered, 50), nearest_rank(ordered, 90))
-
-
-def nearest_rank(ordered: Sequence[int], percent: int) -> int:
-    """The smallest value that so many per cent of these do not exceed; `ordered` rises."""
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     insert,
+    or_,
     select,
     text,
     update,
@@ -75,6 +76,9 @@ register_table = Table(
     Index("case_register_alike", "category", "unit", "opened_at"),
     Index("case_register_ordered", "case", sqlite_where=ORDERED, postgresql_where=ORDERED),
 )
+
+# Cases of which more has to be asked than where they are: who may see them.
+GUARDED: Final = or_(register_table.c.confidential == 1, register_table.c.kept_out > 0)
 
 _UPDATE = Statement(
     update(register_table)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from audit.encoding import instant, timestamp
 from engine.inbox import open_task_table
-from engine.register import ORDERED, register_table
+from engine.register import GUARDED, ORDERED, register_table
 from engine.taking_part import part_table
 
 PAGE: Final = 20
@@ -134,9 +134,8 @@ def with_orders(conn: Connection, places: Collection[str], person: str) -> list[
     """
     task = open_task_table.c
     held = exists().where(task.case == _CASE.case, task.holder == person)
-    guarded = or_(_CASE.confidential == 1, _CASE.kept_out > 0)
     query = (
-        select(_CASE.case, _CASE.unit, _CASE.orders, guarded.label("guarded"), held.label("holds"))
+        select(_CASE.case, _CASE.unit, _CASE.orders, GUARDED.label("guarded"), held.label("holds"))
         .where(ORDERED, _CASE.unit.in_(places) | takes_part(person))
         .order_by(_CASE.case)
     )

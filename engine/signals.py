@@ -1,7 +1,7 @@
 """线索: what the rules find in the log as it stands, kept up to date, and what people found of it.
 
-Two projections. A case's trace changes only when the case does; what is found is found anew from
-all traces, so that keeping up and starting over come to the same. Neither is what anything rests
+Two projections. A case's brief changes only when the case does; what is found is found anew from
+all briefs, so that keeping up and starting over come to the same. Neither is what anything rests
 on: the log is, and what a person says of a signal is an entry of its case.
 """
 
@@ -31,10 +31,10 @@ from audit import log
 from audit.entries import Draft
 from audit.log import metadata
 from audit.signals.among_cases import signals
-from audit.signals.facts import Signal, Trace
+from audit.signals.brief import JUDGEMENTS, brief
+from audit.signals.facts import Brief, Signal
 from audit.signals.kept import from_json, to_json
 from audit.signals.rules import Rules
-from audit.signals.trace import JUDGEMENTS, trace
 from engine.casework import Desk, Done, change, read_cases
 from engine.directory import Directory
 from engine.errors import Conflict, NotAllowed, NotFound
@@ -44,14 +44,14 @@ from engine.reasons import reasoned
 from engine.register import register_table
 from engine.rights import DISCIPLINE, SUPERVISION, may_see, places_seen
 
-trace_table = Table(
-    "signal_trace",
+brief_table = Table(
+    "signal_brief",
     metadata,
     Column("case", Text, primary_key=True),
     # The case's last entry and the file of rules it was folded with.
     Column("seq", Integer, nullable=False),
     Column("rules", Text, nullable=False),
-    Column("trace", LargeBinary, nullable=False),
+    Column("brief", LargeBinary, nullable=False),
 )
 signal_table = Table(
     "signal",
@@ -109,7 +109,7 @@ class Found:
 
 
 def refresh(engine: Engine, rules: Rules, seen: Callable[[int], None]) -> int:
-    """Bring traces and signals up to date; how many cases had changed. seen: so many more done.
+    """Bring briefs and signals up to date; how many cases had changed. seen: so many more done.
 
     Some cases a transaction: a street's first time takes minutes, and the desks go on working.
     """
@@ -118,9 +118,9 @@ def refresh(engine: Engine, rules: Rules, seen: Callable[[int], None]) -> int:
     for start in range(0, len(waiting), BATCH):
         part = waiting[start : start + BATCH]
         with engine.connect() as conn:
-            traces = [(trace(log.read(conn, case), rules), seq) for case, seq in part]
+            briefs = [(brief(log.read(conn, case), rules), seq) for case, seq in part]
         with engine.begin() as conn:
-            for one, seq in traces:
+            for one, seq in briefs:
                 _keep(conn, one, seq, rules)
         seen(len(part))
     if waiting:
@@ -132,10 +132,10 @@ def refresh(engine: Engine, rules: Rules, seen: Callable[[int], None]) -> int:
 
 def changed(conn: Connection, rules: Rules) -> Sequence[tuple[str, int]]:
     """The cases that have changed since they were folded, or were folded by other rules."""
-    head, kept = log.head_table.c, trace_table.c
+    head, kept = log.head_table.c, brief_table.c
     query = (
         select(head.stream, head.seq)
-        .outerjoin(trace_table, kept.case == head.stream)
+        .outerjoin(brief_table, kept.case == head.stream)
         .where(~head.stream.startswith("@"))
         .where(or_(kept.seq.is_(None), kept.seq != head.seq, kept.rules != rules.sha256))
         .order_by(head.stream)
@@ -143,20 +143,19 @@ def changed(conn: Connection, rules: Rules) -> Sequence[tuple[str, int]]:
     return [(row.stream, row.seq) for row in conn.execute(query)]
 
 
-def _keep(conn: Connection, one: Trace, seq: int, rules: Rules) -> None:
-    row = {"case": one.case, "seq": seq, "rules": rules.sha256, "trace": to_json(one)}
-    conn.execute(delete(trace_table).where(trace_table.c.case == one.case))
-    conn.execute(insert(trace_table), row)
+def _keep(conn: Connection, one: Brief, seq: int, rules: Rules) -> None:
+    row = {"case": one.case, "seq": seq, "rules": rules.sha256, "brief": to_json(one)}
+    conn.execute(delete(brief_table).where(brief_table.c.case == one.case))
+    conn.execute(insert(brief_table), row)
 
 
 def _find(conn: Connection, rules: Rules) -> None:
     """Find everything anew, and write what is found now and was not, and the other way round."""
-    traces = [from_json(bytes(row.trace)) for row in conn.execute(select(trace_table.c.trace))]
-    found = {_key(row): row for row in map(_row, _standing(traces, rules))}
+    briefs = [from_json(bytes(row.brief)) for row in conn.execute(select(brief_table.c.brief))]
+    found = {_key(row): row for row in map(_row, _standing(briefs, rules))}
     kept = {_key(row): dict(row) for row in conn.execute(select(signal_table)).mappings()}
-    for key in kept.keys() - found.keys() | {k for k in kept if found.get(k) != kept[k]}:
-        case, entry, rule = key
-        table = signal_table.c
+    table = signal_table.c
+    for case, entry, rule in [key for key, row in kept.items() if found.get(key) != row]:
         conn.execute(
             delete(signal_table).where(table.case == case, table.entry == entry, table.rule == rule)
         )
@@ -165,9 +164,9 @@ def _find(conn: Connection, rules: Rules) -> None:
         conn.execute(insert(signal_table), new)
 
 
-def _standing(traces: Iterable[Trace], rules: Rules) -> list[Found]:
-    """What is found in these traces, and how each stands; the last word counts."""
-    told = list(traces)
+def _standing(briefs: Iterable[Brief], rules: Rules) -> list[Found]:
+    """What is found in these briefs, and how each stands; the last word counts."""
+    told = list(briefs)
     judged = {(one.case, said.entry, said.rule): said.state for one in told for said in one.judged}
     return [
         Found(one, judged.get((one.case, one.events[0], one.rule), OPEN))
@@ -284,7 +283,7 @@ def _judge(
 
     done = change(conn, case_id, decide, at=at, key=key)
     entries = log.read(conn, case_id)
-    _keep(conn, trace(entries, rules), entries[-1].seq, rules)
+    _keep(conn, brief(entries, rules), entries[-1].seq, rules)
     table = signal_table.c
     conn.execute(
         update(signal_table)

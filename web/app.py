@@ -86,21 +86,7 @@ def create_app(
     device_clock: the clock telephones go by, where that is another one: in the demonstration.
     """
     app = document.application("web")
-    app.config.update(
-        SECRET_KEY=settings.secret_key,
-        SESSION_COOKIE_NAME="shaoji",
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SECURE=settings.cookie_secure,
-        PERMANENT_SESSION_LIFETIME=COOKIE_LENGTH,
-        # The cookie is written where it changed, and only there: a script's question that was on
-        # its way while somebody chose large type, or signed in, would bring the old one back.
-        SESSION_REFRESH_EACH_REQUEST=False,
-        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
-        # A long form may lie open over lunch: its token lives as long as the session does.
-        WTF_CSRF_TIME_LIMIT=None,
-        SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
-    )
+    _configure(app, settings)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     database = open_database(settings.database_url)
     app.extensions[EXTENSION] = House(
@@ -130,3 +116,22 @@ def create_app(
     headers.init_app(app, settings)
     frame.init_app(app)
     return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    """The cookie, the largest request, how long what never changes may be kept."""
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="shaoji",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=settings.cookie_secure,
+        PERMANENT_SESSION_LIFETIME=COOKIE_LENGTH,
+        # The cookie is written where it changed, and only there: a script's question that was on
+        # its way while somebody chose large type, or signed in, would bring the old one back.
+        SESSION_REFRESH_EACH_REQUEST=False,
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        # A long form may lie open over lunch: its token lives as long as the session does.
+        WTF_CSRF_TIME_LIMIT=None,
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
+    )

@@ -1,7 +1,6 @@
 """The command line of process mining: cases as XES or OCEL, and what their events tell."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -14,22 +13,14 @@ from audit.mining.events import Trace
 from audit.mining.ocel import write_ocel
 from audit.mining.views import ENOUGH, Spread, bottlenecks, handovers, variants
 from audit.mining.xes import write_xes
-from engine.errors import BadInput, Conflict
+from engine.errors import BadInput
 from engine.mining import Conformance, conformance, open_cases, traces
 from web.quantities import ZONE
-from web.shell import Shell, json_option, print_json
+from web.shell import Shell, json_option, new_file, print_json
 
 Writer = Callable[[Iterable[Trace], IO[str]], tuple[int, int]]
 Row = TypeVar("Row")
 _TOO_FEW: Final = f"样本不足 / fewer than {ENOUGH}"
-
-
-class FileTaken(BadInput):
-    """There is a file of this name."""
-
-
-class NotWritten(Conflict):
-    """The disk did not take the file."""
 
 
 @click.group()
@@ -104,29 +95,6 @@ def _export(shell: Shell, output: Path, chosen: Chosen, write: Writer, as_json: 
         print_json({"file": str(output), "cases": cases, "events": events})
     else:
         click.echo(f"{output}：{cases} 件案子，{events} 个事件 / cases and events")
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[IO[str]]:
-    """A text file that takes its name when all of it is on disk; raises FileTaken, NotWritten."""
-    if path.exists():
-        raise FileTaken(
-            f"{path} 已存在，没有导出。请换一个文件名。",
-            f"{path} exists; nothing was exported. Name another file.",
-        )
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="\n") as out:
-            yield out
-        partial.replace(path)
-    except OSError as error:
-        raise NotWritten(
-            f"写不进 {path}（{error.strerror}），没有导出。请检查磁盘空间和目录。",
-            f"{path} could not be written ({error.strerror}); nothing was exported. "
-            "Look at the disk and the folder.",
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @mining.command("variants")

@@ -1,13 +1,27 @@
 """The command line of signals: what the rules find in the log; a year to try them on."""
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import orjson
+from sqlalchemy import Connection
 
-from engine.signals import Found, all_signals, refresh
-from web import cli_evidence
-from web.shell import Shell, json_option, print_json, progress_bar
+from engine.casework import Done
+from engine.people import directory
+from engine.signals import (
+    Found,
+    all_signals,
+    changed,
+    confirm,
+    dismiss,
+    refresh,
+    signals_for,
+)
+from web import cli_evidence, listing
+from web.shell import Shell, json_option, new_file, print_json, progress_bar
 from web.signal_rules import signal_rules
 
 STATES = {
@@ -17,16 +31,24 @@ STATES = {
 }
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.option("--by", "account", help="只列这个账号可以核实的 / what this account may look into")
 @json_option
-@click.pass_obj
-def signals(shell: Shell, as_json: bool) -> None:
+@click.pass_context
+def signals(context: click.Context, account: str | None, as_json: bool) -> None:
     """线索：规则找到的，待人核实 / what the rules find, for people to look into."""
+    if context.invoked_subcommand is None:
+        _list(context.obj, account, as_json)
+
+
+def _list(shell: Shell, account: str | None, as_json: bool) -> None:
     rules = signal_rules()
-    with progress_bar("线索 / signals")(_waiting(shell)) as step:
+    with shell.reader.begin() as conn:
+        waiting = len(changed(conn, rules))
+    with progress_bar("线索 / signals")(max(1, waiting)) as step:
         refresh(shell.engine, rules, step)
     with shell.reader.begin() as conn:
-        found = all_signals(conn)
+        found = _found(conn, account, shell.now())
     if as_json:
         print_json([_told(one) for one in found])
         return
@@ -39,11 +61,10 @@ def signals(shell: Shell, as_json: bool) -> None:
     )
 
 
-def _waiting(shell: Shell) -> int:
-    from engine.signals import changed
-
-    with shell.reader.begin() as conn:
-        return max(1, len(changed(conn, signal_rules())))
+def _found(conn: Connection, account: str | None, at: datetime) -> list[Found]:
+    if account is None:
+        return all_signals(conn)
+    return signals_for(conn, directory(conn), listing.acting(conn, account), at)
 
 
 def _told(found: Found) -> dict[str, Any]:
@@ -56,6 +77,40 @@ def _told(found: Found) -> dict[str, Any]:
         "others": others,
         "state": found.state,
     }
+
+
+def _judging(command: Callable[..., None]) -> Callable[..., None]:
+    """Which signal, who judges it, and why."""
+    reason = click.option("--reason", required=True, help="为什么，写进记录 / why; it is recorded")
+    by = click.option("--by", "account", required=True, help="督查或纪检的账号 / who judges")
+    entry = click.argument("entry", type=int)
+    return click.argument("case")(click.argument("rule")(entry(by(reason(command)))))
+
+
+@signals.command("confirm")
+@_judging
+@click.pass_obj
+def confirm_(shell: Shell, case: str, rule: str, entry: int, account: str, reason: str) -> None:
+    """核实为属实：案件、规则、第一条记录号 / it holds: case, rule, number of its first entry."""
+    _judge(shell, confirm, case, rule, entry, account, reason)
+
+
+@signals.command("dismiss")
+@_judging
+@click.pass_obj
+def dismiss_(shell: Shell, case: str, rule: str, entry: int, account: str, reason: str) -> None:
+    """核实为不成立 / it does not hold."""
+    _judge(shell, dismiss, case, rule, entry, account, reason)
+
+
+def _judge(
+    shell: Shell, say: Callable[..., Done], case: str, rule: str, entry: int, account: str,
+    reason: str,
+) -> None:  # fmt: skip
+    with shell.engine.begin() as conn:
+        by = listing.acting(conn, account)
+        done = say(conn, case, rule, entry, reason, rules=signal_rules(), by=by, at=shell.now())
+    click.echo(f"已记录，{case} #{done.entries[-1].seq} / recorded")
 
 
 @click.command()
@@ -77,10 +132,14 @@ def _told(found: Found) -> dict[str, Any]:
 def scenario(shell: Shell, seed: str, scale: int, small: bool, truth: Path | None) -> None:
     """在空数据库里活一年 / live a year in an empty database, drawn from a seed."""
     from web import demonstration
-    from web.demo.scenario import size_of, write_truth
+    from web.demo.scenario import size_of, truth_of
 
-    if truth is not None and truth.exists():
-        raise click.UsageError(f"{truth} 已经有了，请换一个文件名 / is there; name another")
+    # Asked before a whole year is lived, not after it.
+    if truth is not None and (truth.exists() or not truth.parent.is_dir()):
+        raise click.UsageError(
+            f"{truth} 已经有了，或者没有这个目录；请换一个文件名"
+            " / is there, or its folder is not; name another"
+        )
     size = size_of(scale, small=small)
     settings = demonstration.live(
         shell.settings, seed=seed, size=size, progress=progress_bar("一年 / a year")
@@ -88,6 +147,8 @@ def scenario(shell: Shell, seed: str, scale: int, small: bool, truth: Path | Non
     lived = Shell(settings)
     cli_evidence.sign_and_anchor(lived)
     if truth is not None:
-        count = write_truth(lived.engine, seed, size, truth)
-        click.echo(f"{count} 处埋下的行为写在 {truth} / what was planted")
+        told = truth_of(lived.engine, seed, size)
+        with new_file(truth) as out:
+            out.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        click.echo(f"{len(told)} 处埋下的行为写在 {truth} / what was planted")
     click.echo(settings.database_url)

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import click
 import orjson
 from sqlalchemy import Engine
 
 from engine.database import open_database, reading
+from engine.errors import BadInput, Conflict
 from engine.schema import check_schema
 from engine.vault import Vault
 from engine.vault_key import open_kept
@@ -19,6 +21,14 @@ from web.config import Settings
 from web.demonstration import clock_of
 
 json_option = click.option("--json", "as_json", is_flag=True, help="机器可读 / machine-readable")
+
+
+class FileTaken(BadInput):
+    """There is a file of this name."""
+
+
+class NotWritten(Conflict):
+    """The disk did not take the file."""
 
 
 @dataclass(slots=True)
@@ -83,3 +93,26 @@ def progress_bar(label: str) -> Callable[[int], Any]:
             yield shown.update
 
     return bar
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[str]]:
+    """A text file that takes its name when all of it is on disk; raises FileTaken, NotWritten."""
+    if path.exists():
+        raise FileTaken(
+            f"{path} 已存在，没有写。请换一个文件名。",
+            f"{path} exists; nothing was written. Name another file.",
+        )
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as out:
+            yield out
+        partial.replace(path)
+    except OSError as error:
+        raise NotWritten(
+            f"写不进 {path}（{error.strerror}），没有写。请检查磁盘空间和目录。",
+            f"{path} could not be written ({error.strerror}); nothing was written. "
+            "Look at the disk and the folder.",
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)

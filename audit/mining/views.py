@@ -3,7 +3,6 @@
 Nobody is ranked: hand-overs are counted between units, and within a unit between posts.
 """
 
-import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from audit.mining.events import MiningEvent, Trace
+from audit.ranks import nearest_rank
 
 # Fewer say more about single cases than about the step.
 ENOUGH: Final = 10
@@ -19,7 +19,7 @@ ENOUGH: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Of n durations in whole minutes: median and P90 (nearest rank), None under ENOUGH of them."""
+    """Of n durations in whole minutes: median, P90 by nearest rank; None under ENOUGH of them."""
 
     n: int
     median: int | None
@@ -76,8 +76,7 @@ def spread(minutes: Sequence[int]) -> Spread:
     if len(minutes) < ENOUGH:
         return Spread(len(minutes), None, None)
     ordered = sorted(minutes)
-    p90 = ordered[math.ceil(len(ordered) * 9 / 10) - 1]
-    return Spread(len(ordered), round(statistics.median(ordered)), p90)
+    return Spread(len(ordered), round(statistics.median(ordered)), nearest_rank(ordered, 90))
 
 
 def variants(traces: Iterable[Trace]) -> list[Variant]:

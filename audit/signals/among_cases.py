@@ -1,4 +1,4 @@
-"""The rules that need more than one case: traces in, signals out, in the order of the cases. Pure.
+"""The rules that need more than one case: briefs in, signals out, in the order of the cases. Pure.
 
 Each case that has a part in it gets a signal of its own, which names the others.
 """
@@ -12,7 +12,7 @@ from itertools import permutations
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from audit.signals.facts import Acceptance, Deed, Photo, Signal, Trace
+from audit.signals.facts import Acceptance, Brief, Deed, Photo, Signal
 from audit.signals.rules import Rule, Rules
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -20,9 +20,9 @@ ZONE: Final = ZoneInfo("Asia/Shanghai")
 NAMED: Final = 20
 
 
-def signals(traces: Iterable[Trace], rules: Rules) -> list[Signal]:
+def signals(briefs: Iterable[Brief], rules: Rules) -> list[Signal]:
     """Everything the rules find in these cases, by case, number of the first entry, and rule."""
-    told = sorted(traces, key=lambda one: one.case)
+    told = sorted(briefs, key=lambda one: one.case)
     found = [signal for one in told for signal in one.alone]
     for name, rule in AMONG.items():
         found += rule(told, rules[name])
@@ -39,24 +39,24 @@ def _each_once(found: Iterable[Signal]) -> Iterator[Signal]:
             yield one
 
 
-def confirmed_again(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+def confirmed_again(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
     """B3: closed, and soon after the same thing is confirmed to be a hazard in another case."""
-    for one, later in _alike(traces, rule["alike"]):
+    for one, later in _alike(briefs, rule["alike"]):
         for closing, again in _soon_after(one.closed, later.confirmed, rule["again_days"]):
             yield Signal("B3", one.case, (closing.seq,), ((later.case, again.seq),))
 
 
-def dismissed_before(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+def dismissed_before(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
     """B7: said to be no hazard, and the same thing is confirmed in another case later."""
-    for one, later in _alike(traces, rule["alike"]):
+    for one, later in _alike(briefs, rule["alike"]):
         for said, again in _soon_after(one.dismissed, later.confirmed, rule["days"]):
             yield Signal("B7", one.case, (said.seq,), ((later.case, again.seq),))
 
 
-def _alike(traces: Sequence[Trace], percent: int) -> Iterator[tuple[Trace, Trace]]:
+def _alike(briefs: Sequence[Brief], percent: int) -> Iterator[tuple[Brief, Brief]]:
     """Pairs of cases about the same thing: place, kind, and what their titles say; both ways."""
-    things: dict[tuple[str, str, str], list[Trace]] = {}
-    for one in traces:
+    things: dict[tuple[str, str, str], list[Brief]] = {}
+    for one in briefs:
         if one.thing[2]:
             things.setdefault(one.thing, []).append(one)
     for group in things.values():
@@ -87,9 +87,9 @@ def _soon_after(
                 break
 
 
-def each_other(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+def each_other(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
     """B4: what one unit did another accepts, and the other way round, again and again."""
-    pairs = [(one.case, pair) for one in traces for pair in one.pairs]
+    pairs = [(one.case, pair) for one in briefs for pair in one.pairs]
     units: dict[str, set[str]] = {}
     for _, pair in pairs:
         units.setdefault(pair.done.person, set()).add(pair.done.unit)
@@ -105,19 +105,21 @@ def each_other(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
             yield from (Signal("B4", case, (pair.seq,), others) for case, pair in found)
 
 
-def used_again(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+def used_again(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
     """B5: one file for different places, or by whoever did it and whoever accepted it."""
-    uses: dict[object, list[tuple[Trace, Photo]]] = {}
-    for one in traces:
+    uses: dict[object, list[tuple[Brief, Photo]]] = {}
+    for one in briefs:
         for photo in one.photos:
             for mark in {photo.sha256, photo.taken} - {None}:
                 uses.setdefault(mark, []).append((one, photo))
     found: dict[str, dict[int, list[tuple[str, int]]]] = {}
     for shared in uses.values():
         places = {one.thing[2] for one, _ in shared}
+        roles: dict[str, set[str]] = {}
         for one, photo in shared:
-            both = {other.role for case, other in shared if case is one} == {"rectify", "accept"}
-            if len(places) > 1 or both:
+            roles.setdefault(one.case, set()).add(photo.role)
+        for one, photo in shared:
+            if len(places) > 1 or roles[one.case] == {"rectify", "accept"}:
                 elsewhere = found.setdefault(one.case, {}).setdefault(photo.seq, [])
                 elsewhere += [(o.case, p.seq) for o, p in shared[:NAMED] if o is not one]
     for case, by_act in found.items():
@@ -125,35 +127,35 @@ def used_again(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
         yield Signal("B5", case, tuple(sorted(by_act)), others)
 
 
-def merged_into_closed(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+def merged_into_closed(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
     """B11: called a duplicate of a case that was closed at that time."""
-    by_number = {one.number: one for one in traces}
-    for one in traces:
+    by_number = {one.number: one for one in briefs}
+    for one in briefs:
         master = by_number.get(one.merge.of) if one.merge else None
         if one.merge and master and _is_closed(master, one.merge.at):
             closing = [deed for deed in master.closed if deed.at <= one.merge.at][-1]
             yield Signal("B11", one.case, (one.merge.seq,), ((master.case, closing.seq),))
 
 
-def _is_closed(one: Trace, at: datetime) -> bool:
+def _is_closed(one: Brief, at: datetime) -> bool:
     closings = [deed.at for deed in one.closed if deed.at <= at]
     return bool(closings) and not any(closings[-1] < when <= at for _, when in one.refuted)
 
 
-def stamped(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+def stamped(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
     """B16: many confirmed, or many accepted, by one person within minutes."""
     span = timedelta(minutes=rule["minutes"])
     for of in (lambda one: one.confirmed, lambda one: one.accepted):
-        yield from _runs("B16", traces, of, span, rule["times"])
+        yield from _runs("B16", briefs, of, span, rule["times"])
 
 
-def closed_in_bulk(traces: Sequence[Trace], rule: Rule) -> Iterator[Signal]:
+def closed_in_bulk(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
     """B17: many closed by one person within an hour, in the last days of a month."""
 
-    def at_the_end(one: Trace) -> Sequence[Deed]:
+    def at_the_end(one: Brief) -> Sequence[Deed]:
         return [deed for deed in one.closed if _days_left(deed.at) < rule["days"]]
 
-    yield from _runs("B17", traces, at_the_end, timedelta(hours=1), rule["times"])
+    yield from _runs("B17", briefs, at_the_end, timedelta(hours=1), rule["times"])
 
 
 def _days_left(at: datetime) -> int:
@@ -163,14 +165,14 @@ def _days_left(at: datetime) -> int:
 
 def _runs(
     rule: str,
-    traces: Sequence[Trace],
-    of: Callable[[Trace], Sequence[Deed]],
+    briefs: Sequence[Brief],
+    of: Callable[[Brief], Sequence[Deed]],
     span: timedelta,
     times: int,
 ) -> Iterator[Signal]:
     """A signal for each deed that lies in some span with so many of one person."""
     by_person: dict[str, list[tuple[datetime, str, int]]] = {}
-    for one in traces:
+    for one in briefs:
         for deed in of(one):
             by_person.setdefault(deed.person, []).append((deed.at, one.case, deed.seq))
     for deeds in by_person.values():
@@ -202,7 +204,7 @@ def _dense(
         yield start, end
 
 
-AMONG: Final[Mapping[str, Callable[[Sequence[Trace], Rule], Iterator[Signal]]]] = {
+AMONG: Final[Mapping[str, Callable[[Sequence[Brief], Rule], Iterator[Signal]]]] = {
     "B3": confirmed_again,
     "B4": each_other,
     "B5": used_again,

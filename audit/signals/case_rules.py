@@ -3,12 +3,20 @@
 Every instant is the recorded one; what somebody claims is only compared with it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise, zip_longest
-from typing import Final
+from typing import Final, TypeVar
 
-from audit.reports.facts import CaseRecord, ClockHistory, Hand, Responsibility
+from audit.reports.facts import (
+    CaseRecord,
+    ClockHistory,
+    Decided,
+    Extension,
+    Hand,
+    Pause,
+    Responsibility,
+)
 from audit.signals.rules import Rule, Steps
 
 Found = Iterator[tuple[int, ...]]
@@ -22,24 +30,21 @@ def late(record: CaseRecord, steps: Steps, rule: Rule) -> Found:
         clock = clocks.get(line.task)
         if clock is None:
             continue
-        granted = _granted(clock)
-        by_leave = granted and not _stood(clock) and _ended(line, record) > clock.settings[0].due
-        if line.was_late or by_leave:
+        granted = [one.seq for _, one in _granted(clock.extensions)]
+        stood = any(_granted(clock.pauses))
+        ended = line.closed or record.last
+        if line.was_late or (granted and not stood and ended > clock.settings[0].due):
             yield _numbers(*clock.overdue, *granted, line.seq)
 
 
-def _granted(clock: ClockHistory) -> list[int]:
-    """Numbers of the entries that gave a step more time."""
-    decided = (one.decided for one in clock.extensions)
-    return [one.seq for one in decided if one and one.outcome == "granted"]
+Asked = TypeVar("Asked", Extension, Pause)
 
 
-def _stood(clock: ClockHistory) -> bool:
-    return any(pause.decided and pause.decided.outcome == "granted" for pause in clock.pauses)
-
-
-def _ended(line: Responsibility, record: CaseRecord) -> datetime:
-    return line.closed or record.last
+def _granted(asked: Iterable[Asked]) -> Iterator[tuple[Asked, Decided]]:
+    """The requests that were granted, each with the decision."""
+    for one in asked:
+        if one.decided and one.decided.outcome == "granted":
+            yield one, one.decided
 
 
 def dodged(record: CaseRecord, steps: Steps, rule: Rule) -> Found:
@@ -111,7 +116,7 @@ def accepted_own(record: CaseRecord, steps: Steps, rule: Rule) -> Found:
 
 
 def backdated(record: CaseRecord, steps: Steps, rule: Rule) -> Found:
-    """B6: said to have happened long before it was recorded, or before it could be begun."""
+    """B6: said to have happened long before it was recorded."""
     for line in record.responsibility:
         if line.seq is None or line.closed is None or line.how != "completed":
             continue
@@ -153,13 +158,10 @@ def downgraded(record: CaseRecord, steps: Steps, rule: Rule) -> Found:
 def deadline_moved(record: CaseRecord, steps: Steps, rule: Rule) -> Found:
     """B9: given more time too often, asked for when it was late, or given by one's own unit."""
     for clock in record.clocks:
-        granted = [one for one in clock.extensions
-                   if one.decided and one.decided.outcome == "granted"]  # fmt: skip
-        for count, one in enumerate(granted, 1):
-            assert one.decided  # noqa: S101 - only decided ones are listed
-            own = one.decided.who.unit is not None and one.decided.who.unit == one.who.unit
+        for count, (one, decided) in enumerate(_granted(clock.extensions), 1):
+            own = decided.who.unit is not None and decided.who.unit == one.who.unit
             if count > rule["times"] or own or one.at > _due_at(clock, one.at):
-                yield one.decided.seq, one.seq
+                yield decided.seq, one.seq
 
 
 def _due_at(clock: ClockHistory, at: datetime) -> datetime:
@@ -170,12 +172,10 @@ def _due_at(clock: ClockHistory, at: datetime) -> datetime:
 def paused_falsely(record: CaseRecord, steps: Steps, rule: Rule) -> Found:
     """B10: a clock stopped and set going by the same person, or stopped on nobody's evidence."""
     for clock in record.clocks:
-        for pause in clock.pauses:
-            if pause.decided is None or pause.decided.outcome != "granted":
-                continue
+        for pause, decided in _granted(clock.pauses):
             same = pause.resumed_by is not None and pause.resumed_by.person == pause.who.person
             if same or not pause.evidence:
-                yield _numbers(pause.resumed_seq, pause.seq, pause.decided.seq)
+                yield _numbers(pause.resumed_seq, pause.seq, decided.seq)
 
 
 def _done(line: Responsibility, steps: Steps, role: str) -> bool:

@@ -65,7 +65,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Brief:
     """What is left of one case for the rules among cases; changes only when the case does.
 
     thing: unit, category and address: where it is and of what kind. title: what it is, as whoever

@@ -1,22 +1,22 @@
-"""A trace as JSON, for whoever keeps it: equal traces give equal bytes."""
+"""A brief as JSON, for whoever keeps it: equal briefs give equal bytes."""
 
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from audit.signals.facts import Acceptance, Deed, Judged, Merge, Photo, Signal, Trace
+from audit.signals.facts import Acceptance, Brief, Deed, Judged, Merge, Photo, Signal
 
 
-def to_json(trace: Trace) -> bytes:
-    """Write a trace."""
-    return orjson.dumps(trace, option=orjson.OPT_SORT_KEYS)
+def to_json(brief: Brief) -> bytes:
+    """Write a brief."""
+    return orjson.dumps(brief, option=orjson.OPT_SORT_KEYS)
 
 
-def from_json(data: bytes) -> Trace:
+def from_json(data: bytes) -> Brief:
     """Read what `to_json` wrote."""
     told = orjson.loads(data)
-    return Trace(
+    return Brief(
         case=told["case"],
         number=told["number"],
         process=told["process"],

@@ -225,7 +225,7 @@ ADMINISTRATION = ("awaiting_file",)
 INTERFACE = ("api_token", "api_answer")
 OFFICER = ("viewing", "report_part")
 FILTERS = ("saved_filter",)
-SIGNALS = ("signal_trace", "signal")
+SIGNALS = ("signal_brief", "signal")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(

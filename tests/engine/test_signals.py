@@ -7,10 +7,10 @@ import pytest
 
 from audit import log
 from audit.signals.among_cases import signals
+from audit.signals.brief import brief
 from audit.signals.facts import Signal
 from audit.signals.kept import from_json, to_json
 from audit.signals.rules import Rules, read_rules
-from audit.signals.trace import trace
 from engine.cases import NotYourTask, Place
 from engine.holding import delegate_task
 from engine.people import directory
@@ -51,7 +51,7 @@ def from_scratch(street: Street, rules: Rules = RULES) -> list[Signal]:
     """What the rules find in the entries alone, all at once."""
     with street.database.begin() as conn:
         cases = [name for name in log.streams(conn) if not name.startswith("@")]
-        return signals([trace(log.read(conn, name), rules) for name in cases], rules)
+        return signals([brief(log.read(conn, name), rules) for name in cases], rules)
 
 
 def kept_up(street: Street) -> list[Found]:
@@ -346,8 +346,8 @@ def test_other_rules_fold_everything_again_and_what_is_found_no_more_is_gone(h: 
         assert [one.signal.rule for one in all_signals(conn)] == []
 
 
-def test_a_kept_trace_is_what_was_folded(h: Hazard) -> None:
+def test_a_kept_brief_is_what_was_folded(h: Hazard) -> None:
     h.closed()
     h.act(reopen, "督查看过，隐患仍在", by="inspector")
-    one = trace(h.entries, RULES)
+    one = brief(h.entries, RULES)
     assert from_json(to_json(one)) == one

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from audit.ranks import nearest_rank
 from engine.cases import Place
-from engine.pace import nearest_rank
 from engine.people import grant_post
 from tests.conftest import Street
 from tests.engine.whistle_street import Whistle

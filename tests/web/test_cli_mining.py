@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import Refusal
 from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji, told
-from web.cli_mining import NotWritten, new_file
+from web.shell import NotWritten, new_file
 
 __all__ = ["founded", "shaoji"]  # fixtures
 VIEWS = ("variants", "handovers", "bottlenecks", "conformance")

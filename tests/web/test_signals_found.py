@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
@@ -13,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from audit import log
 from audit.signals.among_cases import signals
+from audit.signals.brief import brief
 from audit.signals.rules import BadRules, read_rules
-from audit.signals.trace import trace
 from engine.database import open_database
 from engine.signals import all_signals
 from tests.web.demo_street import Built
@@ -24,6 +25,7 @@ from web.demo.town import SIZES
 from web.demo.truth import planted, truth
 from web.signal_rules import signal_rules
 
+Shaoji = Callable[..., Result]
 RECALL, PRECISION = 0.98, 0.95
 
 
@@ -49,7 +51,7 @@ def test_what_was_planted_is_found_and_hardly_anything_else(built: Built) -> Non
     rules = signal_rules()
     with built.database.connect() as conn:
         cases = [name for name in log.streams(conn) if not name.startswith("@")]
-        found = signals([trace(log.read(conn, name), rules) for name in cases], rules)
+        found = signals([brief(log.read(conn, name), rules) for name in cases], rules)
         wanted = truth(conn, SIZES["small"])
     told = [{"rule": one.rule, "case": one.case, "events": one.events} for one in found]
     scores = judged(told, wanted)
@@ -63,7 +65,7 @@ def test_what_only_looks_like_it_is_not_found(built: Built) -> None:
     rules = signal_rules()
     with built.database.connect() as conn:
         cases = [name for name in log.streams(conn) if not name.startswith("@")]
-        found = signals([trace(log.read(conn, name), rules) for name in cases], rules)
+        found = signals([brief(log.read(conn, name), rules) for name in cases], rules)
         decoys = {
             (row.behaviour.removeprefix("decoy "), row.case)
             for row in planted(conn, SIZES["small"])
@@ -74,7 +76,7 @@ def test_what_only_looks_like_it_is_not_found(built: Built) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shaoji:
     monkeypatch.chdir(tmp_path)
 
     def invoke(*arguments: str, code: int = 0) -> Result:
@@ -85,7 +87,28 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     return invoke
 
 
-def test_a_year_from_another_seed_is_lived_and_its_truth_found(run, tmp_path: Path) -> None:
+def judge(run: Shaoji) -> None:
+    """A supervisor of the lived street says at the command line how two signals stand."""
+    listed = json.loads(run("signals", "--by", "supervise", "--json").stdout)
+    assert json.loads(run("signals", "--by", "grid", "--json").stdout) == []
+    first, second = [one for one in listed if one["rule"] == "B6"][:2]
+    for verb, one in (("confirm", first), ("dismiss", second)):
+        named = one["case"], one["rule"], str(one["events"][0])
+        told = run("signals", verb, *named, "--by", "supervise", "--reason", "看过现场")
+        assert "已记录" in told.stdout
+        again = run("signals", verb, *named, "--by", "supervise", "--reason", "看过现场", code=1)
+        assert "已经有人核实过" in again.output
+        other = run("signals", verb, *named, "--by", "grid", "--reason", "看过现场", code=1)
+        assert "只有本街道" in other.output
+    states = {
+        (one["case"], one["rule"], one["events"][0]): one["state"]
+        for one in json.loads(run("signals", "--json").stdout)
+    }
+    assert states[first["case"], "B6", first["events"][0]] == "confirmed"
+    assert states[second["case"], "B6", second["events"][0]] == "dismissed"
+
+
+def test_a_year_from_another_seed_is_lived_and_its_truth_found(run: Shaoji, tmp_path: Path) -> None:
     run("scenario", "--seed", "another year", "--small", "--truth", "truth.json")
     wanted = json.loads((tmp_path / "truth.json").read_text("utf-8"))
     assert all(one.keys() == {"rule", "case", "seq"} for one in wanted)
@@ -96,16 +119,19 @@ def test_a_year_from_another_seed_is_lived_and_its_truth_found(run, tmp_path: Pa
     assert {rule: score for rule, score in scores.items()
             if score[0] < RECALL or score[1] < PRECISION} == {}  # fmt: skip
     assert "条线索，规则第 1 版" in run("signals").stdout
+    judge(run)
     assert run("verify", "--without", "all", "--json").exit_code == 0
     again = run("scenario", "--seed", "another year", "--small", code=1)
     assert "SHAOJI_DATABASE_URL" in again.output
 
 
-def test_a_file_that_is_there_is_not_written_over(run, tmp_path: Path) -> None:
+def test_a_file_that_is_there_is_not_written_over(run: Shaoji, tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text("mine")
     told = run("scenario", "--seed", "x", "--small", "--truth", "truth.json", code=2)
     assert "请换一个文件名" in told.output
     assert (tmp_path / "truth.json").read_text() == "mine"
+    told = run("scenario", "--seed", "x", "--small", "--truth", "nowhere/truth.json", code=2)
+    assert "没有这个目录" in told.output
     assert not list(tmp_path.glob("**/*.db"))
 
 

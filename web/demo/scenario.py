@@ -1,8 +1,7 @@
 """A year on order: so large, drawn from this seed, and what detectors should find in it."""
 
-from pathlib import Path
+from typing import Any
 
-import orjson
 from sqlalchemy import Engine
 
 from web.demo.chance import seeded
@@ -15,9 +14,7 @@ def size_of(scale: int, *, small: bool) -> Size:
     return SIZES["small"] if small else scaled(scale)
 
 
-def write_truth(engine: Engine, seed: str, size: Size, file: Path) -> int:
-    """Write what is to be found in a year lived so, as JSON [{rule, case, seq}]; how much it is."""
+def truth_of(engine: Engine, seed: str, size: Size) -> list[dict[str, Any]]:
+    """What is to be found in a year lived so: {rule, case, seq} each."""
     with seeded(seed), engine.connect() as conn:
-        told = truth(conn, size)
-    file.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
-    return len(told)
+        return truth(conn, size)

@@ -33,13 +33,15 @@ class Planted:
 class _Mark:
     """An event to be found in the log: its type, its step if it has one, and which of several.
 
-    only_with: words of a later entry without which it has not come about yet.
+    acted: a person has to have done it. only_with: words of a later entry without which it has not
+    come about yet.
     """
 
     behaviour: str
     type: str
     task: str = ""
     nth: int = 0
+    acted: bool = False
     only_with: str = ""
 
 
@@ -91,11 +93,12 @@ def _came_about(entries: list[Entry], mark: _Mark, seq: int) -> bool:
 
 def _says(entry: Entry, words: str) -> bool:
     form = entry.data.get("form", {})
-    return words in (entry.type, form.get("ruling"), form.get("result"))
+    return words in (entry.type, *(form.get(name) for name in ("ruling", "result", "decision")))
 
 
 def _fits(entry: Entry, mark: _Mark) -> bool:
-    return entry.type == mark.type and mark.task in ("", entry.data.get("task"))
+    acted = not mark.acted or "person" in entry.actor
+    return entry.type == mark.type and acted and mark.task in ("", entry.data.get("task"))
 
 
 def _marks(story: Story) -> Iterator[_Mark]:
@@ -104,7 +107,9 @@ def _marks(story: Story) -> Iterator[_Mark]:
             yield _Mark("B1", "overdue.opened", f"{element}#1")
     yield from _marks_of_time(story)
     yield from _marks_of_acceptance(story)
-    if story.disputes_verdict or story.key == "shed|2":
+    if story.disputes_verdict:
+        yield _Mark("B7", "task.completed", "second_look#1", only_with="override")
+    if story.key == "shed|2":
         yield _Mark("B7", "task.completed", "second_look#1")
     if story.override == "general":
         yield _Mark("B8", "task.completed", "second_look#1")
@@ -122,7 +127,8 @@ def _marks_of_time(story: Story) -> Iterator[_Mark]:
     if story.extension == "twice":
         yield _Mark("B9", "extension.granted", nth=1)
     if story.pause == "self":
-        yield _Mark("B10", "clock.resumed")
+        # One that ran out on its date before they came back to it was nobody's.
+        yield _Mark("B10", "clock.resumed", acted=True)
     if story.backdated:
         yield _Mark("B6", "task.completed", "rectify#1")
 

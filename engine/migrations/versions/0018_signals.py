@@ -1,4 +1,4 @@
-"""What the rules find in the log: a trace of each case, and the signals. Filled by the worker."""
+"""What the rules find in the log: a brief of each case, and the signals. Filled by the worker."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,11 +9,11 @@ down_revision = "0017"
 
 def upgrade() -> None:
     op.create_table(
-        "signal_trace",
+        "signal_brief",
         sa.Column("case", sa.Text(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("rules", sa.Text(), nullable=False),
-        sa.Column("trace", sa.LargeBinary(), nullable=False),
+        sa.Column("brief", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("case"),
     )
     op.create_table(

@@ -7,18 +7,18 @@ from audit.entries import Entry
 from audit.reports.case import case_record
 from audit.reports.facts import CaseRecord, Responsibility
 from audit.signals.case_rules import ALONE, refutations
-from audit.signals.facts import Acceptance, Deed, Judged, Merge, Photo, Signal, Trace
+from audit.signals.facts import Acceptance, Brief, Deed, Judged, Merge, Photo, Signal
 from audit.signals.rules import Rules, Steps
 
 # What a person may say of a signal: type of the entry -> how it stands from then on.
 JUDGEMENTS: Final = {"signal.confirmed": "confirmed", "signal.dismissed": "dismissed"}
 
 
-def trace(entries: Sequence[Entry], rules: Rules) -> Trace:
+def brief(entries: Sequence[Entry], rules: Rules) -> Brief:
     """Fold the entries of one case, in order from its case.opened; ValueError for others."""
     record = case_record(entries, {})
     steps = rules.of(record.process)
-    return Trace(
+    return Brief(
         case=record.case,
         number=record.number,
         process=record.process,
