@@ -7,6 +7,7 @@ from typing import Any, Final
 from audit.reports.facts import CaseRecord, TimelineRow
 from engine.resident_acts import RATINGS
 from web.quantities import days_words, limit, pick, when
+from web.signal_rules import signal_rules
 from web.wording import (
     ADDRESSES,
     MESSAGES,
@@ -159,8 +160,10 @@ class Slots:
     def _entry(self) -> list[Segment]:
         return [Segment(f"#{self.row.data['entry']}", "num")]
 
-    def _rule(self) -> list[Segment]:
-        return [Segment(str(self.row.data["rule"]), "num")]
+    def _rule(self) -> str:
+        """B6 倒填时间; a rule that is no more is told by its id."""
+        rule = signal_rules().rules.get(self.row.data["rule"])
+        return f"{rule.id} {self._word(rule.name, rule.name_en)}" if rule else self.row.data["rule"]
 
     def _ref(self) -> str:
         return str(self.row.data.get("request") or self.row.data.get("order"))

@@ -231,6 +231,14 @@ def test_whoever_speaks_through_somebody_is_told_by_the_words_of_the_form() -> N
     assert "代居民填写" in sentence(told)
 
 
+def test_a_signal_is_told_by_the_name_of_its_rule_and_one_that_is_no_more_by_its_id() -> None:
+    data = {"rule": "B6", "entry": 17, "rules": "0" * 64, "reason": "不符"}
+    told = row("signal.confirmed", data)
+    assert "认为属实（B6 倒填时间，#17）：“不符。”" in sentence(told)
+    assert "holds (B6 Backdated, #17)" in sentence(told, "en")
+    assert "（B99，#17）" in sentence(row("signal.dismissed", data | {"rule": "B99"}))
+
+
 def test_a_type_not_known_here_still_has_a_sentence() -> None:
     assert sentence(row("case.merged", {})) == "记录了 case.merged。"
     assert template(row("case.merged", {}), "en") == TEMPLATES["*"]["en"]
