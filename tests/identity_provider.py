@@ -240,27 +240,30 @@ def own_provider() -> Iterator[OwnProvider]:
 @contextmanager
 def other_provider() -> Iterator[str]:
     """The address of a provider of others' make, in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "oidc_provider_mock",
-        "-p",
-        str(port),
-        "-n",
-        "true",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process, url = _started()
     try:
-        _wait(f"http://127.0.0.1:{port}/.well-known/openid-configuration", process)
-        yield f"http://127.0.0.1:{port}"
+        yield url
     finally:
         process.terminate()
         process.communicate()
+
+
+def _started(attempts: int = 5) -> tuple[subprocess.Popen[bytes], str]:
+    """It takes a port by number only: somebody may have taken that in between, then another."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock"]
+    process = subprocess.Popen(
+        [*command, "-p", str(port), "-n", "true"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    if _answers(f"{url}/.well-known/openid-configuration", process):
+        return process, url
+    said = process.communicate()[0].decode()
+    assert attempts > 1 and "in use" in said, said
+    return _started(attempts - 1)
 
 
 def name_user(issuer: str, subject: str, claims: dict[str, Any]) -> None:
@@ -272,13 +275,15 @@ def name_user(issuer: str, subject: str, claims: dict[str, Any]) -> None:
     urlopen(told).close()  # noqa: S310 - an address of this test
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Wait for it; false where the process ended instead."""
     for _ in range(600):
-        assert process.poll() is None, process.communicate()[0]
+        if process.poll() is not None:
+            return False
         try:
             urlopen(url).close()  # noqa: S310 - an address of this test
         except OSError:
             time.sleep(0.1)
         else:
-            return
+            return True
     raise AssertionError("the provider did not start")

@@ -5,8 +5,10 @@ import pytest
 from tests.conftest import Street
 from tests.web import axe
 from tests.web.paths import accepted
-from tests.web.test_browser import *  # noqa: F403 - its fixtures
 from tests.web.test_browser import DESK, PHONE, Sit
+from tests.web.test_browser import address as address
+from tests.web.test_browser import browser as browser
+from tests.web.test_browser import sit as sit
 
 pytestmark = pytest.mark.browser
 

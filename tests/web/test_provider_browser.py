@@ -33,15 +33,16 @@ pytestmark = pytest.mark.browser
 TO_PROVIDER = "a[href^='/sign-in/provider']"
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+@pytest.fixture
+def door() -> Iterator[socket.socket]:
+    """Where the application will be reached: kept from now on, so that nobody takes its port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as kept:
+        yield kept
 
 
 @pytest.fixture
-def port() -> int:
-    return free_port()
+def port(door: socket.socket) -> int:
+    return int(door.getsockname()[1])
 
 
 @pytest.fixture
@@ -83,8 +84,8 @@ def app(
 
 
 @pytest.fixture
-def address(app: Flask, port: int) -> Iterator[str]:
-    server = make_server("127.0.0.1", port, app, threaded=True)
+def address(app: Flask, door: socket.socket, port: int) -> Iterator[str]:
+    server = make_server("127.0.0.1", port, app, threaded=True, fd=door.fileno())
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{port}"
