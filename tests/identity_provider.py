@@ -262,7 +262,8 @@ def _started(attempts: int = 5) -> tuple[subprocess.Popen[bytes], str]:
     if _answers(f"{url}/.well-known/openid-configuration", process):
         return process, url
     said = process.communicate()[0].decode()
-    assert attempts > 1 and "in use" in said, said
+    assert attempts > 1, said
+    assert "in use" in said, said
     return _started(attempts - 1)
 
 
