@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -256,32 +256,44 @@ def duties_of(directory: Directory, person: str, at: datetime) -> dict[str, set[
 
 
 def _rows(conn: Connection, condition: Any, limit: int) -> list[InboxRow]:
-    task, file = open_task_table.c, register_table.c
+    task = open_task_table.c
     query = (
-        select(
-            open_task_table, file.number, file.title, file.address, file.unit.label("place"),
-            file.level, file.process, file.status, file.seq, file.confidential,
-            GUARDED.label("guarded"),
-        )
-        .join(register_table, file.case == task.case)
+        select(*_SHOWN)
+        .join(register_table, register_table.c.case == task.case)
         .where(condition)
         .order_by(case((task.due.is_(None), 1), else_=0), task.due, task.case, task.task)
         .limit(limit)
-    )  # fmt: skip
-    return [_read(row._mapping) for row in conn.execute(query)]
+    )
+    return [_read(*row) for row in conn.execute(query).all()]
 
 
-def _read(row: Any) -> InboxRow:
+# As `_read` takes them: by place, since a board reads a thousand.
+_SHOWN: Final = (
+    *(open_task_table.c[name] for name in (
+        "case", "task", "element", "duty", "holder", "opened_at", "due", "clock", "deadline_class",
+        "allowed", "used", "started", "paused_until", "paused_for", "paused_used", "request",
+        "standing", "units",
+    )),
+    *(register_table.c[name] for name in (
+        "number", "title", "address", "unit", "level", "process", "status", "confidential",
+    )),
+    GUARDED,
+)  # fmt: skip
+
+
+def _read(
+    case: str, task: str, element: str, duty: str, holder: str | None, opened_at: str,
+    due: str | None, clock: str | None, deadline_class: str | None, allowed: int | None,
+    used: int | None, started: str | None, paused_until: str | None, paused_for: str | None,
+    paused_used: int | None, request: str | None, standing: int, units: str,
+    number: str, title: str, address: str, place: str, level: str | None, process: str,
+    status: str, confidential: int, guarded: int,
+) -> InboxRow:  # fmt: skip
     return InboxRow(
-        case=row["case"], task=row["task"], element=row["element"], number=row["number"],
-        title=row["title"], address=row["address"], unit=row["place"], level=row["level"],
-        process=row["process"], status=row["status"], duty=row["duty"],
-        holder=row["holder"], opened_at=instant(row["opened_at"]), due=_at(row["due"]),
-        clock=row["clock"], deadline_class=row["deadline_class"], allowed=row["allowed"],
-        used=row["used"], started=_at(row["started"]), paused_until=_at(row["paused_until"]),
-        paused_for=row["paused_for"], paused_used=row["paused_used"], request=row["request"],
-        standing=bool(row["standing"]), units=tuple(row["units"].strip("|").split("|")),
-        confidential=bool(row["confidential"]), guarded=bool(row["guarded"]),
+        case, task, element, number, title, address, place, level, process, status, duty,
+        holder, instant(opened_at), _at(due), clock, deadline_class, allowed,
+        used, _at(started), _at(paused_until), paused_for, paused_used, request,
+        bool(standing), tuple(units.strip("|").split("|")), bool(confidential), bool(guarded),
     )  # fmt: skip
 
 

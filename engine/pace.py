@@ -30,13 +30,21 @@ class Pace:
 
 
 def paces(
-    conn: Connection, places: Collection[str], since: datetime, *, process: str = ""
+    conn: Connection,
+    places: Collection[str],
+    since: datetime,
+    before: datetime,
+    *,
+    process: str = "",
 ) -> Mapping[str, Pace]:
-    """By unit of whoever did it: steps done since, in these places; none of confidential cases."""
+    """By unit of whoever did it: steps done in [since, before), in these places.
+
+    None of confidential cases.
+    """
     act = act_table.c
     query = (
         select(act.unit, _SHARE.label("share"), func.count().label("steps"))
-        .where(MEASURED, act.at >= timestamp(since))
+        .where(MEASURED, act.at >= timestamp(since), act.at < timestamp(before))
         .where(act.place.in_(places), act.confidential == 0)
         # The share first: by the unit, SQLite would go through the acts of all years in its order.
         .group_by(_SHARE, act.unit)

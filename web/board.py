@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from flask import Blueprint, render_template, request, url_for
@@ -14,7 +13,6 @@ from engine.directory import Authority, Directory
 from engine.errors import NotAllowed
 from engine.inbox import InboxRow, requests_for, steps_for, steps_in, steps_of, steps_within
 from engine.oversight import URGING
-from engine.pace import paces
 from engine.people import directory
 from engine.rights import OVERSEEING, deciding_duty, places_overlooked, places_seen
 from web.act_kinds import processes
@@ -24,6 +22,7 @@ from web.hands import LOOKED_BACK as DAYS_DONE
 from web.hands import Hands, hands, in_directory_order
 from web.inbox import known_steps, tallied_words
 from web.lanes import Clocked, Lane, Telling, dots, lanes, tell_clocks
+from web.paces import DAYS, paces_till
 from web.posts import (
     ANSWERING,
     COMMAND,
@@ -45,14 +44,12 @@ pages = Blueprint("board", __name__)
 
 # The processes a command desk watches over, wherever in its street they are done.
 COMMANDED: Final = frozenset({"whistle", "response", "consultation", "opinion"})
-LISTED: Final = 40
+LISTED: Final = 25
 FILTERS: Final = ("process", "place", "state", "holder")
 # Of what waits so much is listed; the inbox has all of it.
-WAITING: Final = 20
+WAITING: Final = 10
 # Whose steps are done at a desk, not at a place of work.
 DESKS: Final = PLACING | ANSWERING | {COMMAND, "approve"}
-# Over so many days it is told how much of their limits steps took.
-LOOKED_BACK: Final = 30
 
 
 class NoBoard(NotAllowed):
@@ -90,6 +87,7 @@ def page() -> str:
         watched = places_overlooked(people, [one for one in held if one.duty in OVERSEEING])
         cal, everything = calendar(conn), _clocked(conn, people, held)
         found = _asked_for(people, everything, asked)
+        first = _first(len(found))
         telling = tell_clocks(conn, [one.step for one in everything], cal, at())
         waiting = _waiting(people, everything, held)
         ruled = objected(conn, waiting)
@@ -110,15 +108,16 @@ def page() -> str:
             count=len(found),
             units=_unit_lanes(conn, people, found, telling, watched, asked["process"]),
             watching=bool(watched),
-            looked_back=LOOKED_BACK,
+            days_measured=DAYS,
             dots=dots(everything, telling),
             days_done=DAYS_DONE,
             hands=_hands(conn, people, held, everything, kept),
             rulings=ruling_rows(conn, [*ruled, *requests][:WAITING], people, cal, at()),
             more_rulings=max(0, len(ruled) + len(requests) - WAITING),
             waiting=_told_waiting(conn, people, held, waiting, ruled),
-            rows=_listed(conn, people, found[:LISTED]),
-            shown=min(len(found), LISTED),
+            rows=_listed(conn, people, found[first : first + LISTED]),
+            first=first,
+            pages=_pages(kept, first, len(found)),
         )  # fmt: skip
 
 
@@ -168,6 +167,22 @@ def _asked_for(
         and (not asked["place"] or one.step.unit in below)
         and (not asked["state"] or _is_so(one, asked["state"]))
     ]
+
+
+def _first(count: int) -> int:
+    """How many steps stand before the page of the list that was asked for; the last if beyond."""
+    page = request.args.get("page", 1, int)
+    return LISTED * min(max(page - 1, 0), max(count - 1, 0) // LISTED)
+
+
+def _pages(kept: Mapping[str, str], first: int, count: int) -> list[tuple[str, str]]:
+    """The way to what is more pressing, and to what is less."""
+    here, found = first // LISTED + 1, []
+    if first:
+        found.append((say("更急的"), _without(kept, page=str(here - 1))))
+    if first + LISTED < count:
+        found.append((say("后面的"), _without(kept, page=str(here + 1))))
+    return found
 
 
 def _is_so(one: Clocked, state: str) -> bool:
@@ -227,7 +242,8 @@ def _told_waiting(
     """What else waits for a desk; None for whoever has none."""
     if not any(one.duty in DESKS for one in held):
         return None
-    rest = [step for step in waiting if step not in ruled][:WAITING]
+    listed = {(step.case, step.task) for step in ruled}
+    rest = [step for step in waiting if (step.case, step.task) not in listed][:WAITING]
     return task_rows(conn, rest, people, calendar(conn), at())
 
 
@@ -289,7 +305,7 @@ def _unit_lanes(
     process: str,
 ) -> list[Lane]:
     """One lane for each unit, in the order of the directory."""
-    before = paces(conn, watched, at() - timedelta(LOOKED_BACK), process=process) if watched else {}
+    before = paces_till(conn, watched, at(), process=process) if watched else {}
     return lanes(
         found, lambda step: step.units[0], telling, lambda unit: unit_name(people, unit),
         place=in_directory_order(people), before=before,

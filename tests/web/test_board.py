@@ -124,6 +124,29 @@ def test_the_board_is_narrowed_by_process_community_and_state(
     assert "".join(name for name, case in cases.items() if f"/cases/{case}/" in page) == shown
 
 
+def test_the_list_goes_on_page_by_page_and_loses_no_step(
+    signed_in: Enter, web_street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.board.LISTED", 2)
+    cases = []
+    for _ in range(5):
+        cases.append(reported(web_street))
+        web_street.later(minutes=10)
+    watch = signed_in("watch")
+
+    def listed(page: str) -> list[str]:
+        rows = watch.text(f"/board?state=ok&page={page}").partition('id="rows"')[2]
+        return re.findall(r'<b>[^<]+</b>　<a href="/cases/([^/]+)/', rows)
+
+    assert [listed("1"), listed("2"), listed("3")] == [cases[:2], cases[2:4], cases[4:]]
+    assert listed("99") == cases[4:]
+    assert listed("0") == listed("-3") == listed("x") == cases[:2]
+    second = watch.text("/board?state=ok&page=2")
+    assert "共 5 件，这里是第 3 到 4 件。" in second
+    assert 'href="/board?state=ok&amp;page=1#rows"' in second
+    assert 'href="/board?state=ok&amp;page=3#rows"' in second
+
+
 def test_half_and_nine_tenths_of_the_limit_are_told_of_units_with_enough_steps(
     signed_in: Enter, web_street: Street
 ) -> None:
@@ -131,6 +154,8 @@ def test_half_and_nine_tenths_of_the_limit_are_told_of_units_with_enough_steps(
         confirmed(web_street)  # 22 minutes of one working day each: 4 %
     signed_for(web_street)
     reported(web_street, place=Place("u-tingtao", "听涛苑"))
+    assert "九成不超过 </span>" not in signed_in("watch").text("/board")  # today is not over yet
+    web_street.later(days=1)
     page = signed_in("watch").text("/board")
     lane = page.partition('<th scope="row">听涛社区</th>')[2].partition("</tr>")[0]
     assert re.findall(r"</span>(\d+)%", lane) == ["4", "4"]
