@@ -1,0 +1,1 @@
+"""The metrics of a street, from the log alone."""
