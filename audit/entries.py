@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
 from audit.encoding import NotCanonical, canonical, decode, instant, timestamp
 
 FORMAT: Final = 1
@@ -105,15 +107,27 @@ def unseal(body: bytes) -> Entry:
     try:
         if content["v"] != FORMAT:
             raise NotCanonical(f"format {content['v']} is not known here")
-        claimed = content.get("claimed_at")
-        return Entry(
-            content["log"], content["case"], content["seq"], content["prev"], content["type"],
-            instant(content["at"]), content["actor"], content["data"],
-            tuple(content.get("evidence", ())), content.get("cause"),
-            None if claimed is None else instant(claimed), body, leaf_hash(body),
-        )  # fmt: skip
+        return _entry(content, body)
     except (KeyError, TypeError, ValueError) as error:
         raise NotCanonical(f"not an entry: {error}") from None
+
+
+def reread(body: bytes) -> Entry:
+    """Read an entry again whose bytes have been checked before: four times as fast, checks nothing.
+
+    Raises KeyError, TypeError or ValueError for what is none.
+    """
+    return _entry(orjson.loads(body), body)
+
+
+def _entry(content: dict[str, Any], body: bytes) -> Entry:
+    claimed = content.get("claimed_at")
+    return Entry(
+        content["log"], content["case"], content["seq"], content["prev"], content["type"],
+        instant(content["at"]), content["actor"], content["data"],
+        tuple(content.get("evidence", ())), content.get("cause"),
+        None if claimed is None else instant(claimed), body, leaf_hash(body),
+    )  # fmt: skip
 
 
 def _check_fields(content: Any) -> None:

@@ -140,6 +140,16 @@ def verify_links(folder: Path, trust: Trust) -> Findings:
         return Findings((failed("file", f"导出不完整：{error}", str(error)),))
 
 
+def read_bodies(folder: Path) -> tuple[Checkpoint, Iterator[bytes]]:
+    """The tree that an export says it rests on, and its entries in order; nothing is checked.
+
+    Raises NotAnExport, while the entries are read too.
+    """
+    export = _Export(folder)
+    tree = read_checkpoint(export.notes[-1])
+    return tree, export.entries(tree.size)
+
+
 def _quick_steps(export: "_Export", trust: Trust) -> Iterator[Step]:
     tree = read_checkpoint(export.notes[-1])
     told = check_links(tree.origin, export.entries(tree.size))

@@ -277,6 +277,13 @@ def read_each(conn: Connection, streams: Collection[str]) -> dict[str, list[Entr
     return told
 
 
+def bodies_each(conn: Connection, streams: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Stream and stored bytes of each entry of some dozens of streams, each in its order."""
+    if streams:
+        for row in conn.execute(_SELECT_EACH, {"streams": list(streams)}):
+            yield row.stream, bytes(row.body)
+
+
 def heads(conn: Connection, streams: Collection[str]) -> dict[str, bytes]:
     """The last hash of each of these streams, in one question; one without any is left out."""
     if not streams:

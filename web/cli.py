@@ -25,6 +25,7 @@ from web import (
     cli_evidence,
     cli_hotline,
     cli_keys,
+    cli_metrics,
     cli_mining,
     cli_notices,
     cli_sign_ins,
@@ -410,6 +411,7 @@ main.add_command(cli_hotline.vault)
 main.add_command(cli_hotline.receivers)
 main.add_command(cli_hotline.public)
 main.add_command(cli_keys.keys)
+main.add_command(cli_metrics.metrics)
 main.add_command(cli_mining.mining)
 main.add_command(cli_notices.notices)
 main.add_command(cli_witness.witness)

@@ -26,7 +26,7 @@ def own_trust(
     keys: those of this installation. kept: checkpoint files of the days. policy: another one than
     the installation's. Raises click.ClickException for a file that cannot be read.
     """
-    believed = _policy(policy) if policy else keys.policy
+    believed = policy_file(policy) if policy else keys.policy
     own = [keys.receipt.key] if keys.receipt else []
     return Trust(
         policy=believed if believed.logs else None,
@@ -41,7 +41,8 @@ def _certificates(keys: Keys) -> tuple[Certificate, ...]:
     return (load_der_x509_certificate(keys.seal.certificate),) if keys.seal else ()
 
 
-def _policy(path: Path) -> Policy:
+def policy_file(path: Path) -> Policy:
+    """The policy in a file; raises click.ClickException for one that cannot be read."""
     try:
         return read_policy(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, NotAPolicy) as error:

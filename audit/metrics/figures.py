@@ -1,0 +1,139 @@
+"""Figures made of marks: rates, durations and counts, and what has to stand beside them. Exact."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from audit.metrics.facts import CaseFacts
+from audit.metrics.formulas import Roles
+from audit.metrics.marks import Mark
+from audit.metrics.proportion import FEWEST, Proportion
+from audit.ranks import nearest_rank
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Of all cases a figure looked at, the excluded ones too: how many had what could hide work."""
+
+    cases: int
+    paused: int
+    extended: int
+    merged: int
+    void: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many of how many. lower: the same if everybody not reached had said no; else None.
+
+    apart: what is told beside the numerator, by name.
+    """
+
+    proportion: Proportion
+    lower: Proportion | None
+    apart: Mapping[str, int]
+    beside: Beside
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Durations in whole minutes; one that is censored counts as longer than every other.
+
+    median, p90: None where the rank falls on a censored one, or there is nothing.
+    """
+
+    n: int
+    censored: int
+    median: int | None
+    p90: int | None
+    excluded: Mapping[str, int]
+    beside: Beside
+
+    @property
+    def enough(self) -> bool:
+        """Whether ten or more stand behind it."""
+        return self.n >= FEWEST
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many, and what they add up to, where that is another number (risk days)."""
+
+    count: int
+    sum: int
+    apart: Mapping[str, int]
+    beside: Beside
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A weighted sum of rates; None where one of them has too few. parts: by id of the rate."""
+
+    value: Fraction | None
+    parts: Mapping[str, Fraction | None]
+
+
+Figure = Rate | Spread | Count | Composite
+
+
+def rate(marks: Sequence[Mark], roles: Roles, lower: frozenset[str]) -> Rate:
+    """The rate of these marks. lower: reasons of exclusion that count in its lower bound."""
+    out = _excluded(marks)
+    hits, of = sum(one.hits for one in marks), sum(one.of for one in marks)
+    missed = sum(count for reason, count in out.items() if reason in lower)
+    rest = {reason: count for reason, count in out.items() if reason not in lower}
+    return Rate(
+        Proportion(hits, of, out),
+        Proportion(hits, of + missed, rest) if lower else None,
+        _apart(marks),
+        beside(marks, roles),
+    )
+
+
+def spread(marks: Sequence[Mark], roles: Roles) -> Spread:
+    """The durations of these marks."""
+    told = [one for one in marks if one.of]
+    ended = sorted(one.minutes for one in told if one.minutes is not None)
+    return Spread(
+        len(told), len(told) - len(ended), _rank(ended, len(told), 50), _rank(ended, len(told), 90),
+        _excluded(marks), beside(marks, roles),
+    )  # fmt: skip
+
+
+def _rank(ended: Sequence[int], n: int, percent: int) -> int | None:
+    if not n:
+        return None
+    beyond = ended[-1] + 1 if ended else 0
+    found = nearest_rank([*ended, *[beyond] * (n - len(ended))], percent)
+    return None if found == beyond and n > len(ended) else found
+
+
+def count(marks: Sequence[Mark], roles: Roles) -> Count:
+    """How many of these marks count, and their sum."""
+    hits = sum(one.hits for one in marks)
+    return Count(hits, sum(one.of for one in marks), _apart(marks), beside(marks, roles))
+
+
+def _excluded(marks: Iterable[Mark]) -> dict[str, int]:
+    return dict(sorted(Counter(one.reason for one in marks if one.reason).items()))
+
+
+def _apart(marks: Iterable[Mark]) -> dict[str, int]:
+    return dict(sorted(Counter(one.apart for one in marks if one.apart).items()))
+
+
+def beside(marks: Iterable[Mark], roles: Roles) -> Beside:
+    """The shares that stand beside a figure: each case counts once."""
+    cases = {one.case.case: one.case for one in marks}.values()
+    return Beside(
+        len(cases),
+        sum(_had(one, "pause.granted") for one in cases),
+        sum(_had(one, "extension.granted") for one in cases),
+        sum(one.reached(roles["merged"]) is not None for one in cases),
+        sum(one.reached(roles["void"]) is not None for one in cases),
+    )
+
+
+def _had(case: CaseFacts, type_: str) -> bool:
+    return any(act.type == type_ for act in case.acts)

@@ -1,0 +1,198 @@
+"""指标的底数: every case folded for the metrics, as of a checkpoint, from the tables or an export.
+
+What is counted is exactly what stands under the last checkpoint, so anybody with an export of that
+checkpoint gets the same figures. That the tables hold what the checkpoint says is for `verify` to
+say; of an export hashes, links, root and signature are checked first.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+from sqlalchemy import Connection, func, select
+
+from audit import log, sequence
+from audit.checkpoint import Checkpoint
+from audit.entries import Entry, reread
+from audit.exported import NotAnExport, read_bodies, verify_links
+from audit.log import event_table, outbox_table
+from audit.metrics.facts import CaseFacts
+from audit.metrics.fold import Fold
+from audit.metrics.formulas import Formulas
+from audit.metrics.places import Places, places
+from audit.sequence import leaf_table
+from audit.steps import Findings, Outcome
+from audit.trust import Trust
+from engine.database import open_database, reading
+from engine.errors import BadInput, Conflict
+
+UNITS: Final = "@units"
+_AT_ONCE: Final = 50
+_UNREADABLE: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+
+
+class NothingSigned(Conflict):
+    """No checkpoint names what the figures would rest on."""
+
+
+class ExportFails(BadInput):
+    """The export is not what its checkpoint says, or nobody known has signed that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Every case of a log as of one checkpoint, folded, and what kind of unit each unit is."""
+
+    tree: Checkpoint
+    cases: tuple[CaseFacts, ...]
+    places: Places
+
+
+# --- from the tables ------------------------------------------------------------------------------
+
+
+def basis_of_database(
+    url: str, formulas: Formulas, *, workers: int, seen: Callable[[int], None]
+) -> Basis:
+    """Fold all cases as of the last checkpoint on several cores; seen: so many more cases.
+
+    Raises NothingSigned.
+    """
+    engine = reading(open_database(url))
+    with engine.begin() as conn:
+        last = sequence.latest(conn)
+        if last is None:
+            raise NothingSigned(
+                "还没有检查点，算出来的数没有凭据。请先运行 shaoji checkpoint。",
+                "There is no checkpoint yet for figures to rest on. Run shaoji checkpoint first.",
+            )
+        beyond = _beyond(conn, last.checkpoint.size)
+        names = [name for name in log.streams(conn) if not name.startswith("@")]
+        units = _read(conn, [UNITS], beyond).get(UNITS, [])
+    engine.dispose()
+    share = max(1, -(-len(names) // (workers * 8)))
+    parts = [names[start : start + share] for start in range(0, len(names), share)]
+    cases = list[CaseFacts]()
+    with ProcessPoolExecutor(workers) as pool:
+        for folded in pool.map(partial(_fold_part, url, formulas, beyond), parts):
+            cases += folded
+            seen(len(folded))
+    return Basis(last.checkpoint, tuple(cases), places(units))
+
+
+def _beyond(conn: Connection, size: int) -> dict[str, int]:
+    """The streams that have grown beyond the tree of this size, and where that begins."""
+    first = func.min(event_table.c.seq)
+    grown = select(event_table.c.stream, first).group_by(event_table.c.stream)
+    waiting = grown.join(outbox_table, outbox_table.c.hash == event_table.c.hash)
+    unsigned = grown.join(leaf_table, leaf_table.c.hash == event_table.c.hash)
+    found = dict[str, int]()
+    for query in (waiting, unsigned.where(leaf_table.c.leaf_index >= size)):
+        for stream, seq in conn.execute(query):
+            found[stream] = min(seq, found.get(stream, seq))
+    return found
+
+
+def _fold_part(
+    url: str, formulas: Formulas, beyond: dict[str, int], names: Sequence[str]
+) -> list[CaseFacts]:
+    engine = reading(open_database(url))
+    try:
+        with engine.begin() as conn:
+            return list(_fold(conn, names, beyond, formulas))
+    finally:
+        engine.dispose()
+
+
+def _fold(
+    conn: Connection, names: Sequence[str], beyond: dict[str, int], formulas: Formulas
+) -> Iterator[CaseFacts]:
+    for start in range(0, len(names), _AT_ONCE):
+        for entries in _read(conn, names[start : start + _AT_ONCE], beyond).values():
+            fold = Fold(formulas)
+            for entry in entries:
+                fold.take(entry)
+            yield fold.facts()
+
+
+def _read(conn: Connection, names: Sequence[str], beyond: dict[str, int]) -> dict[str, list[Entry]]:
+    told = defaultdict[str, list[Entry]](list)
+    for stream, body in log.bodies_each(conn, names):
+        entry = reread(body)
+        if entry.seq < beyond.get(stream, entry.seq + 1):
+            told[stream].append(entry)
+    return told
+
+
+# --- from an export -------------------------------------------------------------------------------
+
+
+def basis_of_export(folder: Path, trust: Trust, formulas: Formulas, *, workers: int) -> Basis:
+    """Check an exported log and fold all its cases on several cores; raises ExportFails.
+
+    trust: whose signature on the checkpoint is believed. What is checked: files, hashes, links,
+    root, signatures; `python -m audit` checks every word.
+    """
+    with ProcessPoolExecutor(workers) as pool:
+        shares = [pool.submit(_fold_share, folder, formulas, n, workers) for n in range(workers)]
+        _check(verify_links(folder, trust))
+        try:
+            tree, _ = read_bodies(folder)
+            told = [one.result() for one in shares]
+        except (NotAnExport, *_UNREADABLE) as error:
+            raise _fails(str(error), f"{error}") from error
+    cases = tuple(case for folded, _ in told for case in folded)
+    units = next((units for _, units in told if units), [])
+    return Basis(tree, cases, places(units))
+
+
+def _check(found: Findings) -> None:
+    for step in found.steps:
+        if step.outcome is Outcome.FAILS:
+            raise _fails(step.chinese, step.english)
+    signed = next((one for one in found.steps if one.name == "signature"), None)
+    if signed is None or signed.outcome is not Outcome.HOLDS:
+        raise ExportFails(
+            "不知道检查点是谁签的，没有计算。请用 --policy 给出从别处得到的信任名单。",
+            "Nobody knows who signed the checkpoint; nothing was computed. Name a policy that you "
+            "have from elsewhere (--policy).",
+        )
+
+
+def _fails(chinese: str, english: str) -> ExportFails:
+    return ExportFails(
+        f"导出的日志不能用，没有计算：{chinese}。请重新导出，或用 python -m audit 查明原因。",
+        f"The exported log cannot be used; nothing was computed: {english}. Export it again, or "
+        "look into it with python -m audit.",
+    )
+
+
+def _fold_share(
+    folder: Path, formulas: Formulas, which: int, of: int
+) -> tuple[list[CaseFacts], list[Entry]]:
+    """Every `of`-th stream by its name, and the units where they are among them."""
+    folds, units = dict[bytes, Fold](), list[Entry]()
+    _, bodies = read_bodies(folder)
+    for body in bodies:
+        name = _stream(body)
+        if crc32(name) % of != which:
+            continue
+        if name == UNITS.encode():
+            units.append(reread(body))
+        elif not name.startswith(b"@"):
+            folds.setdefault(name, Fold(formulas)).take(reread(body))
+    return [fold.facts() for _, fold in sorted(folds.items())], units
+
+
+# In a canonical body the name of the stream stands behind the time, as in audit.links.
+_CASE: Final = b'Z","case":"'
+
+
+def _stream(body: bytes) -> bytes:
+    begin = body.find(_CASE) + len(_CASE)
+    return body[begin : body.find(b'"', begin)]

@@ -1,0 +1,121 @@
+"""The metrics of the demonstration street, computed twice, and at the command line."""
+
+import json
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from audit import log
+from audit.encoding import timestamp
+from audit.metrics.figures import Count, Rate, Spread
+from audit.metrics.fold import case_facts
+from audit.metrics.marks import Period
+from audit.metrics.places import places
+from audit.metrics.results import of, results
+from tests.metrics_again import Again
+from tests.web.demo_street import Built
+from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji, told
+from web.formulas import formulas
+from web.quantities import ZONE
+
+__all__ = ["founded", "shaoji"]  # fixtures
+PERIOD = ("--from", "2026-01-01", "--to", "2027-01-01")
+
+
+def months() -> list[Period]:
+    ends = [datetime(2025 + n // 12, n % 12 + 1, 1, tzinfo=ZONE) for n in range(10, 24)]
+    return [*(Period(*pair) for pair in pairwise(ends)), Period(ends[0], ends[-1])]
+
+
+def test_the_metrics_of_a_street_are_the_same_computed_by_other_means(built: Built) -> None:
+    with built.database.connect() as conn:
+        names = log.streams(conn)
+        entries = {name: log.read(conn, name) for name in names}
+    cases = [case_facts(entries[name], formulas()) for name in names if name[0] != "@"]
+    known = places(entries["@units"])
+    bodies = [one.body for stream in entries.values() for one in stream]
+    compared = 0
+    for period in months():
+        again = Again(bodies, timestamp(period.since), timestamp(period.until))
+        found = results(cases, formulas(), known, period, by="community", zone=ZONE)
+        whole = results(cases, formulas(), known, period, zone=ZONE)
+        rates = {one.metric for one in found.told if isinstance(one.figure, Rate)}
+        for metric in rates | again.rates.keys():
+            mine = {
+                groups[0]: [one.proportion.numerator, one.proportion.denominator]
+                for groups, one in of(found, metric).items()
+                if isinstance(one, Rate) and one.proportion.denominator
+            }
+            assert mine == again.rates[metric], (metric, period)
+            compared += len(mine)
+            for one in of(whole, metric).values():
+                assert isinstance(one, Rate)
+                out = {reason: n for reason, n in again.out[metric].items() if n}
+                assert one.proportion.excluded == out, (metric, period)
+        for one in of(whole, "until_accepted").values():
+            assert isinstance(one, Spread)
+            assert (one.n, one.censored) == (len(again.minutes), again.minutes.count(None))
+            ended = sorted(n for n in again.minutes if n is not None)
+            rank = -(-one.n // 2)
+            assert one.median == (ended[rank - 1] if rank <= len(ended) else None)
+        late = of(whole, "overdue").values()
+        assert [(one.count, one.sum) for one in late if isinstance(one, Count)] == (
+            [(len(again.overdue_days), sum(again.overdue_days))] if again.overdue_days else []
+        )
+    assert compared > 400
+
+
+def test_the_tables_and_an_export_give_the_same_figures(founded: Shaoji) -> None:
+    founded(*IMPORT)
+    founded("export", "log", "out")
+    from_export = told(founded("metrics", *PERIOD, "--export", "out", "--json"))
+    assert from_export["position"]["size"] > 0
+    shown = founded("metrics", *PERIOD, "--by", "community").output
+    assert "隐患整改率" in shown
+    assert "检查点" in shown
+    # The record of the export itself came after its checkpoint.
+    assert told(founded("metrics", *PERIOD, "--json")) == from_export
+    Path("out/checkpoint").write_text("?", encoding="utf-8")
+    assert "没有计算" in founded("metrics", *PERIOD, "--export", "out", code=1).output
+
+
+def test_an_export_that_was_changed_or_nobody_signed_is_refused(founded: Shaoji) -> None:
+    founded("export", "log", "out")
+    Path("nobody.policy").write_text("quorum none\n", encoding="utf-8")
+    other = ("--export", "out", "--policy", "nobody.policy")
+    assert "--policy" in founded("metrics", *PERIOD, *other, code=1).output
+    (tile,) = Path("out/tile/entries").rglob("*.p/*")
+    whole = tile.read_bytes()
+    tile.write_bytes(whole.replace(b'"unit.created"', b'"unit.renamed"', 1))
+    assert "没有计算" in founded("metrics", *PERIOD, "--export", "out", code=1).output
+    tile.write_bytes(whole[:-9])
+    assert "没有计算" in founded("metrics", *PERIOD, "--export", "out", code=1).output
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "says"),
+    [("2026-03-01", "2026-03-01", "晚于"), ("March", "2026-03-01", "2026-03-01 这样")],
+)
+def test_a_period_without_days_is_refused(
+    founded: Shaoji, since: str, until: str, says: str
+) -> None:
+    assert says in founded("metrics", "--from", since, "--to", until, code=1).output
+
+
+def test_an_unknown_grouping_is_refused(founded: Shaoji) -> None:
+    assert "--by" in founded("metrics", *PERIOD, "--by", "person", code=2).output
+
+
+def test_figures_rest_on_a_checkpoint_or_are_not_told(
+    founded: Shaoji, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.metrics.sequence.latest", lambda conn: None)
+    assert "shaoji checkpoint" in founded("metrics", *PERIOD, code=1).output
+
+
+def test_the_report_is_json_of_counts(founded: Shaoji) -> None:
+    report = json.loads(founded("metrics", *PERIOD, "--json").stdout)
+    assert report["formulas"]["sha256"] == formulas().sha256
+    assert report["period"]["from"] == "2025-12-31T16:00:00.000Z"

@@ -1,0 +1,175 @@
+"""The command line of the metrics: computed from the log alone, as of a checkpoint."""
+
+import os
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from audit.encoding import timestamp
+from audit.metrics.catalogue import METRICS
+from audit.metrics.marks import Period
+from audit.metrics.plain import metrics_json
+from audit.metrics.results import BY, Results, results
+from audit.trust import Trust
+from engine.errors import BadInput
+from engine.keys import policy_of
+from engine.metrics import Basis, basis_of_database, basis_of_export
+from web.formulas import formulas
+from web.quantities import ZONE, duration
+from web.shell import Shell, json_option, print_json, progress_bar
+from web.trusting import policy_file
+
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
+ALTOGETHER: Final = "全街道 / all"
+
+
+class WrongPeriod(BadInput):
+    """The period is not one, or has no days."""
+
+
+@click.command()
+@click.option("--from", "since", required=True, help="从这一天零点起 / from this day on")
+@click.option("--to", "until", required=True, help="到这一天零点为止 / up to, not including")
+@click.option("--by", type=click.Choice(BY), help="按什么分开算 / grouped by")
+@click.option("--export", "folder", type=FOLDER, help="从导出的日志算 / from an exported log")
+@click.option("--policy", type=FILE, help="信任谁签的导出 / whose signature on it is believed")
+@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@json_option
+@click.pass_obj
+def metrics(
+    shell: Shell,
+    since: str,
+    until: str,
+    by: str | None,
+    folder: Path | None,
+    policy: Path | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """指标：只从日志算，写明算到哪个检查点 / the metrics, from the log alone."""
+    period = _period(since, until)
+    basis = _basis(shell, folder, policy, workers)
+    told = results(basis.cases, formulas(), basis.places, period, by=by or "", zone=ZONE)
+    if as_json:
+        print_json(_json(told, basis))
+    else:
+        _show(told, basis)
+
+
+def _period(since: str, until: str) -> Period:
+    start, end = _midnight(since), _midnight(until)
+    if start >= end:
+        raise WrongPeriod(
+            "结束日期要晚于开始日期，结束那天不算在内。",
+            "The end has to be after the beginning; the day of the end does not count.",
+        )
+    return Period(start, end)
+
+
+def _midnight(day: str) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(day), time(), ZONE)
+    except ValueError:
+        raise WrongPeriod(
+            f"日期要写成 2026-03-01 这样：{day}", f"Write the day like 2026-03-01: {day}"
+        ) from None
+
+
+def _basis(shell: Shell, folder: Path | None, policy: Path | None, workers: int) -> Basis:
+    if folder is not None:
+        own = shell.settings.keys
+        trust = Trust(policy=policy_file(policy) if policy else policy_of(own))
+        return basis_of_export(folder, trust, formulas(), workers=workers)
+    url = shell.engine.url.render_as_string(hide_password=False)
+    with progress_bar("指标 / metrics")(1) as step:
+        return basis_of_database(url, formulas(), workers=workers, seen=step)
+
+
+# --- told -----------------------------------------------------------------------------------------
+
+
+def _json(told: Results, basis: Basis) -> dict[str, Any]:
+    tree, by = basis.tree, formulas()
+    return {
+        "formulas": {"version": by.version, "sha256": by.sha256},
+        "position": {"log": tree.origin, "size": tree.size, "root": tree.root.hex()},
+        "period": {
+            "from": timestamp(told.period.since),
+            "to": timestamp(told.period.until),
+            "zone": ZONE.key,
+        },
+        "by": told.by,
+        "cases": told.cases,
+        "metrics": metrics_json(told, basis.places),
+    }
+
+
+def _show(told: Results, basis: Basis) -> None:
+    tree, by = basis.tree, formulas()
+    click.echo(f"日志 {tree.origin}，检查点 {tree.size} {tree.root.hex()} / log, checkpoint")
+    click.echo(f"口径第 {by.version} 版 {by.sha256} / formulas")
+    for one in metrics_json(told, basis.places):
+        click.echo(f"\n{one['name']} / {one['name_en']} [{one['source']}]")
+        for figure in one["figures"]:
+            names = "、".join(name or ALTOGETHER for name in figure["names"])
+            click.echo(f"  {names}  {_told(METRICS[one['id']].kind, figure)}")
+        if not one["figures"]:
+            click.echo("  本期没有 / none in the period")
+
+
+def _told(kind: str, figure: dict[str, Any]) -> str:
+    if kind == "duration":
+        return _duration(figure) + _noted(figure)
+    if kind == "count":
+        sum_ = f"，合计 / sum {figure['sum']}" if figure["sum"] != figure["count"] else ""
+        return f"{figure['count']}{sum_}" + _noted(figure)
+    lower = figure["lower"]
+    floor = f"，至少 / at least {_share(lower)}" if lower else ""
+    return _share(figure) + floor + _noted(figure)
+
+
+def _share(figure: dict[str, Any]) -> str:
+    counts = f"{figure['numerator']}/{figure['denominator']}"
+    if figure["value"] is None or not figure["enough"]:
+        return f"{counts} 样本不足 / too few"
+    low, high = figure["wilson"]
+    return f"{_percent(figure['value'])} = {counts}（95% {_percent(low)}–{_percent(high)}）"
+
+
+def _percent(share: str) -> str:
+    """From four decimal places to per cent with two: a matter of where the point stands."""
+    whole, _, places = share.partition(".")
+    return f"{int(whole + places[:2])}.{places[2:]}%"
+
+
+def _duration(figure: dict[str, Any]) -> str:
+    n, open_ = figure["n"], figure["censored"]
+    counts = f"n={n}，未完 / censored {open_}"
+    if not figure["enough"]:
+        return f"{counts} 样本不足 / too few"
+    median, p90 = (_minutes(figure[name]) for name in ("median_minutes", "p90_minutes"))
+    return f"{counts}，中位 / median {median}，P90 {p90}"
+
+
+def _minutes(told: int | None) -> str:
+    return "未完的更长 / beyond the censored" if told is None else duration(told, "natural", "zh")
+
+
+def _noted(figure: dict[str, Any]) -> str:
+    """What stands beside: exclusions, what is told apart, shares of cases that had this or that."""
+    told = {**figure.get("excluded", {}), **figure.get("apart", {})}
+    words = [f"{NOTES[name]} {count}" for name, count in told.items()]
+    beside = figure["beside"]
+    shares = [f"{NOTES[name]} {beside[name]}" for name in ("paused", "extended", "merged", "void")]
+    out = f"\n      不计或另列 / apart: {'，'.join(words)}" if words else ""
+    return out + f"\n      {beside['cases']} 件里 / of cases: {'，'.join(shares)}"
+
+
+NOTES: Final = {
+    "paused": "暂停 / paused", "extended": "延期 / extended", "merged": "并案 / merged",
+    "void": "不作隐患或移送 / void", "imported": "外部导入 / imported",
+    "not_rated": "没有评价 / not rated", "mostly": "基本满意 / mostly",
+}  # fmt: skip
