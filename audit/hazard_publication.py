@@ -16,6 +16,7 @@ from typing import Final
 
 from audit.entries import Entry
 from audit.publication import THRESHOLD, Cell, merged
+from audit.together import together
 
 # Elements of the hazard process: what is assigned is a hazard; what is closed was put right.
 ASSIGNED, CLOSING = "assign", "close"
@@ -184,20 +185,7 @@ def _together(
     by_unit: Mapping[str, list[Fate]], columns: tuple[str, ...], threshold: int
 ) -> list[_Group]:
     """The units in groups of which every figure is large enough, small ones with small ones."""
-    groups: list[_Group] = [((unit,), cases) for unit, cases in by_unit.items()]
-
-    def size(group: _Group) -> tuple[int, tuple[str, ...]]:
-        return len(group[1]), group[0]
-
-    while len(groups) > 1:
-        groups.sort(key=size)
-        unfit = next((g for g in groups if not _fit(g[1], columns, threshold)), None)
-        if unfit is None:
-            break
-        groups.remove(unfit)
-        other = groups.pop(0)
-        groups.append((tuple(sorted((*unfit[0], *other[0]))), [*unfit[1], *other[1]]))
-    return sorted(groups, key=lambda group: group[0])
+    return together(by_unit, lambda cases: _fit(cases, columns, threshold))
 
 
 def _fit(cases: Sequence[Fate], columns: tuple[str, ...], threshold: int) -> bool:

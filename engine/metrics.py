@@ -8,6 +8,7 @@ say; of an export hashes, links, root and signature are checked first.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,32 +58,55 @@ class Basis:
 
 
 def basis_of_database(
-    url: str, formulas: Formulas, *, workers: int, seen: Callable[[int], None]
+    url: str,
+    formulas: Formulas,
+    *,
+    workers: int,
+    progress: Callable[[int], AbstractContextManager[Callable[[int], None]]],
 ) -> Basis:
-    """Fold all cases as of the last checkpoint on several cores; seen: so many more cases.
+    """Fold all cases as of the last checkpoint on several cores.
+
+    progress: told how many cases there are, it gives what is told of each part of them.
 
     Raises NothingSigned.
     """
     engine = reading(open_database(url))
     with engine.begin() as conn:
         last = sequence.latest(conn)
-        if last is None:
-            raise NothingSigned(
-                "还没有检查点，算出来的数没有凭据。请先运行 shaoji checkpoint。",
-                "There is no checkpoint yet for figures to rest on. Run shaoji checkpoint first.",
-            )
-        beyond = _beyond(conn, last.checkpoint.size)
+    engine.dispose()
+    if last is None:
+        raise NothingSigned(
+            "还没有检查点，算出来的数没有凭据。请先运行 shaoji checkpoint。",
+            "There is no checkpoint yet for figures to rest on. Run shaoji checkpoint first.",
+        )
+    tree = last.checkpoint
+    cases, units = fold_all(url, formulas, size=tree.size, workers=workers, progress=progress)
+    return Basis(tree, tuple(cases), places(units))
+
+
+def fold_all(
+    url: str,
+    formulas: Formulas,
+    *,
+    size: int,
+    workers: int,
+    progress: Callable[[int], AbstractContextManager[Callable[[int], None]]],
+) -> tuple[list[CaseFacts], list[Entry]]:
+    """Every case folded, and the units, of the first `size` leaves of the tree."""
+    engine = reading(open_database(url))
+    with engine.begin() as conn:
+        beyond = _beyond(conn, size)
         names = [name for name in log.streams(conn) if not name.startswith("@")]
         units = _read(conn, [UNITS], beyond).get(UNITS, [])
     engine.dispose()
     share = max(1, -(-len(names) // (workers * 8)))
     parts = [names[start : start + share] for start in range(0, len(names), share)]
     cases = list[CaseFacts]()
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers) as pool, progress(len(names)) as seen:
         for folded in pool.map(partial(_fold_part, url, formulas, beyond), parts):
             cases += folded
             seen(len(folded))
-    return Basis(last.checkpoint, tuple(cases), places(units))
+    return cases, units
 
 
 def _beyond(conn: Connection, size: int) -> dict[str, int]:

@@ -139,6 +139,14 @@ class Again:
         self.overdue_days: list[int] = []
         for events in self.street.of("hazard"):
             self._hazard(events)
+            self._given(events, "sign_in")
+        for events in self.street.of("response"):
+            self._response(events)
+            self._given(events, "sign_in", "arrive_at_once")
+        for events in self.street.of("patrol"):
+            self._patrol(events)
+        for events in self.street.of("hotline"):
+            self._complaint(events)
 
     def within(self, at: str | None) -> bool:
         return at is not None and self.since <= at < self.until
@@ -227,6 +235,101 @@ class Again:
             if self.within(closing["at"]):
                 undone = any(e["type"] == "case.reopened" for e in between)
                 self.count("reopened", events, undone)
+
+    def _given(self, events: list[Event], *names: str) -> None:
+        """Dispatches, and what was objected to."""
+        raised = [e for e in events if e["type"] == "objection.raised"]
+        for name in names:
+            for at, _, task in opened(events, name):
+                if self.within(at):
+                    self.count("objected", events, any(e["data"]["task"] == task for e in raised))
+        for objection in raised:
+            if self.within(objection["at"]):
+                rulings = [
+                    e["data"]["form"]["ruling"]
+                    for e in done(events, "rule_objection", "rule_at_once")
+                    if e["seq"] > objection["seq"]
+                ]
+                if rulings:
+                    self.count("upheld", events, rulings[0] == "upheld")
+
+    def _response(self, events: list[Event]) -> None:
+        if not self.within(events[0]["at"]):
+            return
+        for reason, ends in (("released", ("released", "released_by_desk")),
+                             ("withdrawn", ("withdrawn",))):  # fmt: skip
+            if ended_as(events, *ends):
+                self.out["responded"][reason] += 1
+                self.out["arrived_in_time"][reason] += 1
+                return
+        last = {e["data"]["task"]: e["data"]["due"] for e in events if e["type"] == "deadline.set"}
+        came = done(events, "arrive", "arrive_at_once")
+        signed = done(events, "sign_in", "sign_in_bound")
+        late = any(e["at"] > last[e["data"]["task"]] for e in signed)
+        missed = self._missed(events, last)
+        for metric, blamed in (("responded", late), ("arrived_in_time", False)):
+            if came:
+                in_time = came[0]["at"] <= last[came[0]["data"]["task"]]
+                self.count(metric, events, in_time and not blamed)
+            elif blamed or missed:
+                self.count(metric, events, False)
+            else:
+                self.out[metric]["open"] += 1
+
+    def _missed(self, events: list[Event], last: dict[str, str]) -> bool:
+        ended = {
+            row["task"]: (e["at"], row["how"])
+            for e in events
+            if e["type"] == "case.advanced"
+            for row in e["data"].get("closed", [])
+        }
+        names = ("sign_in", "sign_in_bound", "arrive", "arrive_at_once")
+        tasks = [task for name in names for _, _, task in opened(events, name)]
+        return any(
+            ended.get(task, ("", ""))[1] != "completed"
+            and last[task] < ended.get(task, (self.until, ""))[0]
+            for task in tasks
+        )
+
+    def _patrol(self, events: list[Event]) -> None:
+        due = [e["data"]["due"] for e in events if e["type"] == "deadline.set"
+               and e["data"]["task"] == "walk#1"]  # fmt: skip
+        walks = done(events, "walk")
+        if self.within(due[-1]):
+            self.count("walked", events, bool(walks))
+        for walk in walks:
+            if self.within(walk["at"]):
+                form = walk["data"]["form"]
+                self.count("found", events, form["result"] == "found")
+                items = [e["data"]["form"]["category"] for e in done(events, "record_item")
+                         if e["seq"] > walk["seq"]]  # fmt: skip
+                if len(items) >= form.get("count", 0):
+                    every = {*form["checked"], *items}
+                    cell = self.rates["conforming"][self.street.community(events)]
+                    cell[0] += len(every - set(items))
+                    cell[1] += len(every)
+
+    def _complaint(self, events: list[Event]) -> None:
+        starts = opened(events, "revisit")
+        for n, (at, seq, _) in enumerate(starts):
+            if not self.within(at):
+                continue
+            end = starts[n + 1][1] if n + 1 < len(starts) else 1 << 60
+            forms = [e["data"]["form"] for e in done(events, "revisit", "revisit_again",
+                     "revisit_last") if seq < e["seq"] < end]  # fmt: skip
+            heard = [form for form in forms if form["reached"] == "reached"]
+            self.count("reached", events, bool(heard))
+            for metric in ("solved", "satisfied"):
+                if heard and metric in heard[0]:
+                    self.count(metric, events, heard[0][metric] == "yes")
+        replies = done(events, "reply")
+        again = [s for name in ("reopen_first", "reopen_second", "final_review")
+                 for _, s, _ in opened(events, name)]  # fmt: skip
+        for n, reply in enumerate(replies):
+            if self.within(reply["at"]):
+                end = replies[n + 1]["seq"] if n + 1 < len(replies) else 1 << 60
+                hit = any(reply["seq"] < s < end for s in again)
+                self.count("reopened_complaints", events, hit)
 
 
 def instant(text: str) -> datetime:

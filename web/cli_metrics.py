@@ -1,6 +1,7 @@
 """The command line of the metrics: computed from the log alone, as of a checkpoint."""
 
 import os
+from dataclasses import asdict
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Final
@@ -8,10 +9,11 @@ from typing import Any, Final
 import click
 
 from audit.encoding import timestamp
-from audit.metrics.catalogue import METRICS
+from audit.metrics.catalogue import NOT_RECORDED
 from audit.metrics.marks import Period
 from audit.metrics.plain import metrics_json
 from audit.metrics.results import BY, Results, results
+from audit.publication import THRESHOLD
 from audit.trust import Trust
 from engine.errors import BadInput
 from engine.keys import policy_of
@@ -84,8 +86,8 @@ def _basis(shell: Shell, folder: Path | None, policy: Path | None, workers: int)
         trust = Trust(policy=policy_file(policy) if policy else policy_of(own))
         return basis_of_export(folder, trust, formulas(), workers=workers)
     url = shell.engine.url.render_as_string(hide_password=False)
-    with progress_bar("指标 / metrics")(1) as step:
-        return basis_of_database(url, formulas(), workers=workers, seen=step)
+    bar = progress_bar("指标 / metrics")
+    return basis_of_database(url, formulas(), workers=workers, progress=bar)
 
 
 # --- told -----------------------------------------------------------------------------------------
@@ -104,6 +106,7 @@ def _json(told: Results, basis: Basis) -> dict[str, Any]:
         "by": told.by,
         "cases": told.cases,
         "metrics": metrics_json(told, basis.places),
+        "not_recorded": [asdict(row) for row in NOT_RECORDED],
     }
 
 
@@ -115,12 +118,20 @@ def _show(told: Results, basis: Basis) -> None:
         click.echo(f"\n{one['name']} / {one['name_en']} [{one['source']}]")
         for figure in one["figures"]:
             names = "、".join(name or ALTOGETHER for name in figure["names"])
-            click.echo(f"  {names}  {_told(METRICS[one['id']].kind, figure)}")
+            click.echo(f"  {names}  {_told(one['kind'], figure)}")
         if not one["figures"]:
             click.echo("  本期没有 / none in the period")
+    click.echo("\n没有记录、算不出的 / not recorded")
+    for row in NOT_RECORDED:
+        click.echo(f"  {row.name}：{row.reason} / {row.reason_en}")
 
 
 def _told(kind: str, figure: dict[str, Any]) -> str:
+    if "withheld" in figure:
+        return f"少于 {THRESHOLD} 件的不单列 / withheld: a number is below {THRESHOLD}"
+    if kind == "composite":
+        value = figure["value"]
+        return "样本不足 / too few" if value is None else _percent(value)
     if kind == "duration":
         return _duration(figure) + _noted(figure)
     if kind == "count":
@@ -163,8 +174,10 @@ def _noted(figure: dict[str, Any]) -> str:
     told = {**figure.get("excluded", {}), **figure.get("apart", {})}
     words = [f"{NOTES[name]} {count}" for name, count in told.items()]
     beside = figure["beside"]
-    shares = [f"{NOTES[name]} {beside[name]}" for name in ("paused", "extended", "merged", "void")]
     out = f"\n      不计或另列 / apart: {'，'.join(words)}" if words else ""
+    if beside is None:
+        return out
+    shares = [f"{NOTES[name]} {beside[name]}" for name in ("paused", "extended", "merged", "void")]
     return out + f"\n      {beside['cases']} 件里 / of cases: {'，'.join(shares)}"
 
 
@@ -172,4 +185,10 @@ NOTES: Final = {
     "paused": "暂停 / paused", "extended": "延期 / extended", "merged": "并案 / merged",
     "void": "不作隐患或移送 / void", "imported": "外部导入 / imported",
     "not_rated": "没有评价 / not rated", "mostly": "基本满意 / mostly",
+    "not_all_entered": "没有登记完 / not all entered", "released": "已放行 / released",
+    "withdrawn": "哨已撤销 / withdrawn", "finished": "到场前已办结 / finished before",
+    "pending": "时限未到或未裁定 / pending", "overtaken": "不再需要裁定 / overtaken",
+    "answered": "已答复 / answered", "unanswered": "未答复 / unanswered",
+    "not_reached": "没有问到 / not reached", "partly": "部分 / partly",
+    "corrected": "更正 / corrected",
 }  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from audit.metrics import hazards
+from audit.metrics import complaints, hazards, inspections, refusals, whistles
 from audit.metrics.marks import Marks
 
 Kind = Literal["rate", "duration", "count"]
@@ -56,6 +56,65 @@ _ROWS: Final = (
            frozenset({"not_rated"})),
     Metric("found_by_others", "rate", "自检外发现率", "found by others than the block",
            "hazard", "OURS", hazards.found_by_others),
+    Metric("conforming", "rate", "检查符合率", "items that conform", "patrol", "S0",
+           inspections.conforming),
+    Metric("walked", "rate", "巡查完成率", "patrols walked, of those due", "patrol", "OURS",
+           inspections.walked),
+    Metric("objects", "rate", "检查覆盖率", "places inspected, of those due", "patrol", "OURS",
+           inspections.objects),
+    Metric("found", "rate", "检出率", "patrols that found something", "patrol", "OURS",
+           inspections.found),
+    Metric("responded", "rate", "响应率", "signed in and came in time", "response", "S",
+           whistles.responded),
+    Metric("arrived_in_time", "rate", "准时报到率", "came in time", "response", "OURS",
+           whistles.arrived_in_time),
+    Metric("first_arrival", "duration", "首发响应时长", "until the first department came",
+           "whistle", "S2, OURS", whistles.first_arrival),
+    Metric("until_arrival", "duration", "到场时长", "until each department came", "response",
+           "OURS", whistles.until_arrival),
+    Metric("objected", "rate", "退单率", "dispatches objected to", "hazard", "S",
+           refusals.objected),
+    Metric("upheld", "rate", "退单成立率", "objections upheld", "hazard", "S", refusals.upheld),
+    Metric("dodged", "rate", "推诿率", "dispatches with a dodge found to hold", "hazard", "OURS",
+           refusals.dodged),
+    Metric("ordered", "count", "督办件数", "orders given", "hazard", "OURS", refusals.ordered),
+    Metric("listed", "count", "挂账存量", "on the standing list", "hazard", "OURS",
+           refusals.listed),
+    Metric("solved", "rate", "解决率", "said to be solved", "hotline", "S", complaints.solved,
+           frozenset({"not_reached"})),
+    Metric("satisfied", "rate", "满意率", "said to be satisfied", "hotline", "S",
+           complaints.satisfied, frozenset({"not_reached"})),
+    Metric("reached", "rate", "回访有效率", "complainants reached", "hotline", "OURS",
+           complaints.reached),
+    Metric("repeated", "rate", "重复投诉率", "complaints about a closed one", "hotline", "S",
+           complaints.repeated),
+    Metric("reopened_complaints", "rate", "重开率（投诉）", "replies taken up again", "hotline",
+           "OURS", complaints.reopened),
+    Metric("found_true", "count", "受理并核实数", "complaints found true", "hotline", "S1",
+           complaints.found_true),
 )  # fmt: skip
 
 METRICS: Final[Mapping[str, Metric]] = {one.id: one for one in _ROWS}
+
+# 三率综合 is made of other rates by the weights of the formulas.
+COMPOSITE: Final = "three_rates"
+
+
+@dataclass(frozen=True, slots=True)
+class NotRecorded:
+    """A row of the reference that cannot be computed, and why: Chinese, English."""
+
+    id: str
+    name: str
+    reason: str
+    reason_en: str
+
+
+NOT_RECORDED: Final = (
+    NotRecorded("rechecked_items", "检查表复核改判率",
+                "巡查没有复核这一步；隐患结论的复看见复核改判率",
+                "patrols have no second look; verdicts on hazards are in second_looks"),
+    NotRecorded("first_contact", "首次联系时长",
+                "只记签收和到场，打电话联系没有记录",
+                "signing in and arriving are recorded, a call is not"),
+)  # fmt: skip

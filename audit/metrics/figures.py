@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from audit.metrics.facts import CaseFacts
 from audit.metrics.formulas import Roles
@@ -33,7 +34,7 @@ class Rate:
     proportion: Proportion
     lower: Proportion | None
     apart: Mapping[str, int]
-    beside: Beside
+    beside: Beside | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Spread:
     median: int | None
     p90: int | None
     excluded: Mapping[str, int]
-    beside: Beside
+    beside: Beside | None
 
     @property
     def enough(self) -> bool:
@@ -63,7 +64,7 @@ class Count:
     count: int
     sum: int
     apart: Mapping[str, int]
-    beside: Beside
+    beside: Beside | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,24 @@ class Composite:
     parts: Mapping[str, Fraction | None]
 
 
-Figure = Rate | Spread | Count | Composite
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A figure of confidential cases in which some number would be small: it is not told."""
+
+
+Figure = Rate | Spread | Count | Composite | Withheld
+
+
+def parts(marks: Sequence[Mark]) -> list[int]:
+    """The numbers that share nothing, which every figure of these marks is a sum of."""
+    hits, of = sum(one.hits for one in marks), sum(one.of for one in marks)
+    apart, out = _apart(marks), _excluded(marks)
+    rest = of - hits - sum(count for name, count in apart.items() if name in _AMONG)
+    return [hits, rest, *apart.values(), *out.values()]
+
+
+# What is told apart of those that count and are no hits.
+_AMONG: Final = ("partly", "mostly")
 
 
 def rate(marks: Sequence[Mark], roles: Roles, lower: frozenset[str]) -> Rate:

@@ -29,7 +29,8 @@ class Mark:
     """One contribution. at: the instant by which it belongs to the period; unit: whose it is.
 
     hits of `of` are counted; of = 0: excluded for `reason`. apart: told beside, by this name.
-    minutes: of a duration that has ended; one without is censored.
+    minutes: of a duration that has ended; one without is censored. path: its place, where that is
+    not the case's own.
     """
 
     case: CaseFacts
@@ -40,6 +41,7 @@ class Mark:
     reason: str = ""
     apart: str = ""
     minutes: int | None = None
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,18 @@ from audit.entries import Entry
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """kinds, names: by id of the unit; the name is the last it was given."""
+    """kinds, names, parents: by id of the unit; the name is the last it was given."""
 
     kinds: Mapping[str, str]
     names: Mapping[str, str]
+    parents: Mapping[str, str]
+
+    def path(self, unit: str) -> tuple[str, ...]:
+        """A unit and those above it."""
+        told = [unit]
+        while above := self.parents.get(told[-1], ""):
+            told.append(above)
+        return tuple(told)
 
     def community(self, path: Iterable[str]) -> str:
         """The community of a place, told from the smallest unit up; "" where there is none."""
@@ -33,10 +41,11 @@ class Places:
 
 def places(entries: Iterable[Entry]) -> Places:
     """Fold the entries of `@units`, in order."""
-    kinds, names = dict[str, str](), dict[str, str]()
+    kinds, names, parents = dict[str, str](), dict[str, str](), dict[str, str]()
     for entry in entries:
         if entry.type == "unit.created":
             kinds[entry.data["unit"]] = entry.data["kind"]
+            parents[entry.data["unit"]] = entry.data.get("parent", "")
         if entry.type in ("unit.created", "unit.renamed"):
             names[entry.data["unit"]] = entry.data["name"]
-    return Places(kinds, names)
+    return Places(kinds, names, parents)

@@ -4,8 +4,8 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, Final
 
-from audit.metrics.catalogue import METRICS
-from audit.metrics.figures import Beside, Composite, Count, Figure, Rate, Spread
+from audit.metrics.catalogue import COMPOSITE, METRICS
+from audit.metrics.figures import Beside, Composite, Count, Figure, Rate, Spread, Withheld
 from audit.metrics.places import Places
 from audit.metrics.proportion import Proportion, wilson
 from audit.metrics.results import Results, Told
@@ -37,7 +37,15 @@ def metrics_json(told: Results, places: Places) -> list[dict[str, Any]]:
             "figures": [_group(one, places) for one in told.told if one.metric == metric.id],
         }
         for metric in METRICS.values()
-    ]
+    ] + [_three_rates(told, places)]
+
+
+def _three_rates(told: Results, places: Places) -> dict[str, Any]:
+    figures = [_group(one, places) for one in told.told if one.metric == COMPOSITE]
+    return {
+        "id": COMPOSITE, "kind": "composite", "name": "三率综合", "name_en": "three rates in one",
+        "process": "", "source": "S", "figures": figures,
+    }  # fmt: skip
 
 
 def _group(one: Told, places: Places) -> dict[str, Any]:
@@ -63,7 +71,7 @@ def figure_json(figure: Figure) -> dict[str, Any]:
             "count": figure.count, "sum": figure.sum, "apart": figure.apart,
             "beside": _beside(figure.beside),
         }  # fmt: skip
-    return _composite(figure)
+    return {"withheld": True} if isinstance(figure, Withheld) else _composite(figure)
 
 
 def _composite(figure: Composite) -> dict[str, Any]:
@@ -83,8 +91,8 @@ def _proportion(one: Proportion) -> dict[str, Any]:
     }
 
 
-def _beside(one: Beside) -> dict[str, int]:
-    return {
+def _beside(one: Beside | None) -> dict[str, int] | None:
+    return None if one is None else {
         "cases": one.cases, "paused": one.paused, "extended": one.extended, "merged": one.merged,
         "void": one.void,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.metrics.catalogue import METRICS
+from audit.metrics.catalogue import COMPOSITE, METRICS
 from audit.metrics.facts import Act, CaseFacts, Passed, Setting, Since, Step, as_of
-from audit.metrics.figures import Count, Rate, Spread
+from audit.metrics.figures import Composite, Count, Rate, Spread, Withheld
 from audit.metrics.fold import case_facts
 from audit.metrics.formulas import BadFormulas, Formulas, read_formulas
 from audit.metrics.marks import Period
@@ -30,6 +31,7 @@ FORMULAS: Formulas = read_formulas(TOML)
 PLACES = Places(
     {"u-street": "street", "u-east": "community", "u-e1": "general_grid", "u-firm": "company"},
     {"u-east": "东社区"},
+    {"u-e1": "u-east", "u-east": "u-street"},
 )
 
 
@@ -80,11 +82,14 @@ class Case:
         return self
 
     def facts(self) -> CaseFacts:
+        usual = {
+            "process": "hazard", "path": ("u-e1", "u-east", "u-street"), "parent": "", "party": "",
+            "class_": "", "linked": "",
+        }  # fmt: skip
         return CaseFacts(
-            case=self.name, number=self.name, process="hazard", path=("u-e1", "u-east", "u-street"),
-            address="3 幢", opened=self.opened, parent="", party="", class_="", linked="",
+            case=self.name, number=self.name, address="3 幢", opened=self.opened,
             categories=(Since(self.opened, "gas"),), levels=(), steps=tuple(self.steps),
-            acts=tuple(self.acts), passed=tuple(self.passed), counted=(), **self.more,
+            acts=tuple(self.acts), passed=tuple(self.passed), counted=(), **usual | self.more,
         )  # fmt: skip
 
 
@@ -287,6 +292,141 @@ def test_entries_that_begin_otherwise_are_no_case() -> None:
         case_facts([], FORMULAS)
 
 
+# --- departments, patrols, complaints -------------------------------------------------------------
+
+
+def other(process: str, name: str, **more: Any) -> Case:
+    return Case(name, process=process, **more)
+
+
+def response(name: str = "response-1", **more: Any) -> Case:
+    return other("response", name, party="u-fire", class_="daily", **more)
+
+
+def test_who_signs_in_late_came_in_time_and_did_not_respond_in_time() -> None:
+    late = response().step("sign_in", 0, 2, due=1).step("arrive", 2, 3, due=4)
+    assert rate("responded", late) == (0, 1, {})
+    assert rate("arrived_in_time", late) == (1, 1, {})
+
+
+def test_unanswered_departments_count_and_released_ones_do_not() -> None:
+    silent = response("response-1").step("sign_in", 0, due=1)
+    released = response("response-2").step("sign_in", 0, 0.5, due=1).ended("released", 0.5)
+    early = response("response-3", opened=30.5).step("sign_in", 30.5, due=32)
+    over = response("response-4").step("sign_in", 0, 0.5, due=1, how="cancelled")
+    out = {"finished": 1, "pending": 1, "released": 1}
+    assert rate("responded", silent, released, early, over) == (0, 1, out)
+    assert rate("arrived_in_time", silent, released, early, over) == (0, 1, out)
+
+
+def test_the_first_department_there_ends_the_first_response() -> None:
+    whistle = (
+        other("whistle", "whistle-1").step("review", 0, 0).act("message.sent", 0, "whistle.called")
+    )
+    children = [
+        response(f"response-{n}", parent="whistle-1").step("arrive", 0, n, due=9) for n in (2, 1)
+    ]
+    (figure,) = of(told(whistle, *children), "first_arrival").values()
+    assert isinstance(figure, Spread)
+    assert (figure.n, figure.median) == (1, 1440)
+    (figure,) = of(told(whistle), "first_arrival").values()
+    assert isinstance(figure, Spread)
+    assert (figure.n, figure.censored) == (1, 1)
+
+
+def test_an_objection_that_nobody_ruled_on_is_neither_right_nor_wrong() -> None:
+    case = Case().step("sign_in", 0, 1, how="objection.raised").act("objection.raised", 1)
+    assert rate("objected", case) == (1, 1, {})
+    assert rate("upheld", case) == (0, 0, {"pending": 1})
+    case.step("rule_objection", 1, 2, ruling="upheld")
+    assert rate("upheld", case) == (1, 1, {})
+
+
+def test_a_dodge_counts_once_a_person_found_it_to_hold() -> None:
+    case = Case().step("sign_in", 0, 1)
+    entry = case.steps[0].opened_seq
+    assert rate("dodged", case) == (0, 1, {})
+    case.acts.append(Act(99, at(3), "signal.confirmed", "", "B2", entry))
+    assert rate("dodged", case) == (1, 1, {})
+    case.acts[-1] = replace(case.acts[-1], said="B1")
+    assert rate("dodged", case) == (0, 1, {})
+
+
+def test_items_conform_unless_something_was_entered_for_them() -> None:
+    patrol = other("patrol", "patrol-1").step(
+        "walk", 0, 1, due=2, checked=["gas", "road"], result="found", count=1
+    )
+    assert rate("conforming", patrol) == (0, 0, {"not_all_entered": 1})
+    patrol.step("record_item", 1, 1, category="gas")
+    assert rate("conforming", patrol) == (1, 2, {})
+    assert rate("found", patrol) == (1, 1, {})
+    again = other("patrol", "patrol-2").step("walk", 3, due=4)
+    assert rate("walked", patrol, again) == (1, 2, {})
+    assert rate("objects", patrol, again) == (1, 1, {})
+
+
+def complaints(*answers: dict[str, str]) -> list[Case]:
+    return [
+        other("hotline", f"hotline-{n}").step("revisit", 1, 2, **told_)
+        for n, told_ in enumerate(answers)
+    ]
+
+
+def test_who_was_not_reached_counts_in_the_lower_bound() -> None:
+    yes = {"reached": "reached", "solved": "yes", "satisfied": "yes"}
+    cases = complaints(*[yes] * 4, *[{"reached": "unreachable"}] * 3)
+    assert rate("solved", *cases) == (4, 4, {"not_reached": 3})
+    (figure,) = of(told(*cases), "solved").values()
+    assert isinstance(figure, Rate)
+    assert figure.lower is not None
+    assert (figure.lower.numerator, figure.lower.denominator) == (4, 7)
+    assert figure.beside is None
+    assert rate("reached", *cases) == (4, 7, {})
+
+
+def test_no_number_about_complaints_is_small() -> None:
+    yes = {"reached": "reached", "solved": "yes", "satisfied": "yes"}
+    no = {"reached": "reached", "solved": "no", "satisfied": "no"}
+    assert set(of(told(*complaints(yes, yes, yes, no)), "solved").values()) == {Withheld()}
+    cases = complaints(*[yes] * 6)
+    for case in cases[:2]:
+        case.more["path"] = ("u-far",)
+    figures = of(told(*cases, by="community"), "solved")
+    assert list(figures) == [("", "u-east")]
+
+
+def test_a_complaint_about_a_closed_one_is_repeated() -> None:
+    first = other("hotline", "hotline-1").ended("closed", -20)
+    first.opened = at(-60)
+    later = [other("hotline", f"hotline-{n}", linked="hotline-1") for n in (2, 3, 4)]
+    for case in later:
+        case.step("accept", 1, 2, decision="accept")
+    assert rate("repeated", first, *later) == (3, 3, {})
+    first.passed[0] = Passed(at(-89), "closed")
+    assert rate("repeated", first, *later) == (0, 3, {})
+
+
+def test_the_three_rates_are_weighed_only_if_each_has_enough() -> None:
+    yes = {"reached": "reached", "solved": "yes", "satisfied": "yes"}
+    came = [response(f"response-{n}").step("arrive", 0, 1, due=n % 2 * 2) for n in range(10)]
+    asked = complaints(*[yes] * 10)
+    (figure,) = of(told(*came, *asked), COMPOSITE).values()
+    assert isinstance(figure, Composite)
+    assert figure.value == Fraction(30 * 5 + 35 * 10 + 35 * 10, 1000)
+    (figure,) = of(told(*came[:9], *asked), COMPOSITE).values()
+    assert isinstance(figure, Composite)
+    assert figure.value is None
+
+
+def test_orders_and_the_standing_list_are_counted() -> None:
+    case = Case().step("rectify", 0, due=9).act("standing.listed", 3).act("case.supervised", 4)
+    (listed,) = of(told(case), "listed").values()
+    (ordered,) = of(told(case), "ordered").values()
+    assert isinstance(listed, Count)
+    assert isinstance(ordered, Count)
+    assert (listed.count, ordered.count, ordered.apart) == (1, 1, {"unanswered": 1})
+
+
 def test_formulas_that_cannot_be_read_are_refused() -> None:
     for wrong in (b"\xff", b"version = 1", TOML.replace(b"repeat_days = 90", b'repeat_days = "x"'),
                   TOML.replace(b'rectify = ["rectify"]', b'rectify = "rectify"')):  # fmt: skip
@@ -296,7 +436,7 @@ def test_formulas_that_cannot_be_read_are_refused() -> None:
 
 def test_every_figure_is_told_as_json_with_what_stands_beside_it() -> None:
     rows = metrics_json(told(accepted(5, 3, 4)), PLACES)
-    assert [one["id"] for one in rows] == list(METRICS)
+    assert [one["id"] for one in rows] == [*METRICS, COMPOSITE]
     (figure,) = rows[0]["figures"]
     assert figure["value"] == "1.0000"
     assert figure["enough"] is False

@@ -1,0 +1,61 @@
+"""Patrols: planned and walked, what was looked at, what was found."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from audit.metrics.facts import CaseFacts, Step
+from audit.metrics.marks import Mark, Seen, counted, excluded
+
+PATROL: Final = "patrol"
+
+
+def walked(seen: Seen) -> Iterator[Mark]:
+    """巡查完成率: of the patrols due in the period, walked by its end."""
+    for case in seen.of(PATROL):
+        for step in case.of(seen.roles(PATROL)["walk"])[:1]:
+            if seen.period.has(step.lawful_due):
+                done = any(one.done() for one in case.of(seen.roles(PATROL)["walk"]))
+                yield counted(case, step.lawful_due, step.whose, done)
+
+
+def objects(seen: Seen) -> Iterator[Mark]:
+    """检查覆盖率: of the distinct places that were due in the period, inspected at least once."""
+    told = dict[tuple[str, str], Mark]()
+    for mark in sorted(walked(seen), key=lambda one: (one.at, one.case.case)):
+        place = mark.case.path[0], mark.case.address
+        before = told.get(place)
+        told[place] = replace(before, hits=max(before.hits, mark.hits)) if before else mark
+    yield from told.values()
+
+
+def _walks(seen: Seen) -> Iterator[tuple[CaseFacts, Step]]:
+    for case in seen.of(PATROL):
+        for step in case.of(seen.roles(PATROL)["walk"]):
+            if step.done() and seen.period.has(step.closed):
+                yield case, step
+
+
+def found(seen: Seen) -> Iterator[Mark]:
+    """检出率: of the patrols walked in the period, those that found something."""
+    for case, step in _walks(seen):
+        if step.closed:
+            yield counted(case, step.closed, step.whose, step.said("result") == "found")
+
+
+def conforming(seen: Seen) -> Iterator[Mark]:
+    """检查符合率: of the items looked at, those of which nothing wrong was entered.
+
+    What was not ticked is not applicable. A walk whose finds are not all entered is excluded.
+    """
+    for case, step in _walks(seen):
+        items = [one for one in case.of(seen.roles(PATROL)["item"]) if one.done()]
+        told = [one for one in items if one.opened_seq > step.closed_seq]
+        if step.closed is None:
+            continue
+        if len(told) < (step.said("count") or 0):
+            yield excluded(case, step.closed, step.whose, "not_all_entered")
+            continue
+        wrong = {str(one.said("category")) for one in told}
+        looked = set(step.said("checked") or ()) | wrong
+        yield Mark(case, step.closed, step.whose, len(looked - wrong), len(looked))

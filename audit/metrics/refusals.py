@@ -1,0 +1,86 @@
+"""Work that was sent on: objections and rulings, dodges; orders and the standing list."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from audit.metrics.facts import Act, CaseFacts, Step
+from audit.metrics.marks import Mark, Seen, counted, excluded
+
+# In these a unit is given work and may object.
+DISPATCHING: Final = ("hazard", "response")
+DODGE: Final = "B2"
+LAST: Final = 1 << 53
+
+
+def _dispatches(seen: Seen) -> Iterator[tuple[CaseFacts, Step, int]]:
+    """Each dispatch in the period, and the number of the entry by which the next one began."""
+    for process in DISPATCHING:
+        for case in seen.of(process):
+            told = case.of(seen.roles(process)["dispatched"])
+            for index, step in enumerate(told):
+                if seen.period.has(step.opened):
+                    end = told[index + 1].opened_seq if index + 1 < len(told) else LAST
+                    yield case, step, end
+
+
+def _whose(case: CaseFacts, step: Step) -> str:
+    return case.party or next(iter(step.units), "")
+
+
+def objected(seen: Seen) -> Iterator[Mark]:
+    """退单率: of the dispatches in the period, objected to by its end."""
+    for case, step, _ in _dispatches(seen):
+        tasks = {act.task for act in case.acted("objection.raised")}
+        yield counted(case, step.opened, _whose(case, step), step.task in tasks)
+
+
+def upheld(seen: Seen) -> Iterator[Mark]:
+    """退单成立率: of the objections raised in the period, ruled to be right by its end."""
+    for process in DISPATCHING:
+        rule = seen.roles(process)["rule"]
+        for case in seen.of(process):
+            for act in case.acted("objection.raised"):
+                if seen.period.has(act.at):
+                    after = [one for one in case.of(rule) if one.opened_seq > act.seq]
+                    yield _ruled(case, act, after)
+
+
+def _ruled(case: CaseFacts, act: Act, after: list[Step]) -> Mark:
+    unit = next((_whose(case, one) for one in case.steps if one.task == act.task), case.party)
+    if after and after[0].done():
+        return counted(case, act.at, unit, after[0].said("ruling") == "upheld")
+    overtaken = bool(after) and after[0].how == "cancelled"
+    return excluded(case, act.at, unit, "overtaken" if overtaken else "pending")
+
+
+def dodged(seen: Seen) -> Iterator[Mark]:
+    """推诿率: of the dispatches in the period, with a signal B2 that a person found to hold."""
+    for case, step, end in _dispatches(seen):
+        told = [act.of for act in case.acted("signal.confirmed") if act.said == DODGE]
+        hit = any(step.opened_seq <= entry < end for entry in told)
+        yield counted(case, step.opened, _whose(case, step), hit)
+
+
+def ordered(seen: Seen) -> Iterator[Mark]:
+    """督办件数: orders given in the period; answered ones apart. Of no confidential case."""
+    for case in _open(seen):
+        answered = {act.of for act in case.acted("supervision.answered")}
+        for act in case.acted("case.supervised"):
+            if seen.period.has(act.at):
+                apart = "answered" if act.seq in answered else "unanswered"
+                yield Mark(case, act.at, case.path[0], 1, 1, apart=apart)
+
+
+def listed(seen: Seen) -> Iterator[Mark]:
+    """挂账存量: steps on the standing list that are open at the end of the period."""
+    for case in _open(seen):
+        for step in case.steps:
+            told = [a.at for a in case.acted("standing.listed") if a.task == step.task]
+            if told and step.closed is None:
+                yield Mark(case, told[0], step.whose, 1, 1)
+
+
+def _open(seen: Seen) -> Iterator[CaseFacts]:
+    for process, cases in seen.cases.items():
+        if not seen.roles(process).confidential:
+            yield from cases
