@@ -35,14 +35,12 @@ from audit.signals.brief import JUDGEMENTS, brief
 from audit.signals.facts import Brief, Signal
 from audit.signals.kept import from_json, to_json
 from audit.signals.rules import Rules
-from engine.casework import Desk, Done, change, read_cases
-from engine.directory import Directory
+from engine.casework import Desk, Done, change
 from engine.errors import Conflict, NotAllowed, NotFound
 from engine.holding import overseer
 from engine.people import By, actor
 from engine.reasons import reasoned
-from engine.register import register_table
-from engine.rights import DISCIPLINE, SUPERVISION, may_see, places_seen
+from engine.rights import DISCIPLINE, SUPERVISION
 
 brief_table = Table(
     "signal_brief",
@@ -194,29 +192,11 @@ def all_signals(conn: Connection) -> list[Found]:
     """Everything found as of the last refresh, by case; for whoever operates the server."""
     table = signal_table.c
     query = select(signal_table).order_by(table.case, table.entry, table.rule)
-    return [_found(row) for row in conn.execute(query)]
+    return [read_signal(row) for row in conn.execute(query)]
 
 
-def signals_for(conn: Connection, people: Directory, by: By, at: datetime) -> list[Found]:
-    """What is found in the cases this person may see by a supervising or disciplinary post."""
-    table, case = signal_table.c, register_table.c
-    query = (
-        select(signal_table)
-        .join(register_table, case.case == table.case)
-        .where(case.unit.in_(places_seen(people, by, at)))
-        .order_by(table.case.desc(), table.entry, table.rule)
-    )
-    rows = conn.execute(query).all() if _judges(people, by, at) else []
-    states = read_cases(conn, {row.case for row in rows})
-    sight = {name for name, state in states.items() if may_see(state, people, by, at)}
-    return [_found(row) for row in rows if row.case in sight]
-
-
-def _judges(people: Directory, by: By, at: datetime) -> bool:
-    return any(held.duty in JUDGING for held in people.capacities(by.person, at))
-
-
-def _found(row: Row[Any]) -> Found:
+def read_signal(row: Row[Any]) -> Found:
+    """What a row of `signal` holds."""
     others = tuple((case, seq) for case, seq in orjson.loads(row.others))
     return Found(Signal(row.rule, row.case, tuple(orjson.loads(row.events)), others), row.state)
 
@@ -299,4 +279,4 @@ def _kept_signal(conn: Connection, case: str, rule: str, entry: int) -> Signal:
     row = conn.execute(query).first()
     if row is None:
         raise NoSuchSignal
-    return _found(row).signal
+    return read_signal(row).signal

@@ -15,6 +15,7 @@ from engine.inbox import InboxRow, requests_for, steps_for, steps_in, steps_of, 
 from engine.oversight import URGING
 from engine.people import directory
 from engine.rights import OVERSEEING, deciding_duty, places_overlooked, places_seen
+from engine.signal_queue import waiting_signals
 from web.act_kinds import processes
 from web.clock import clock_standing, tally
 from web.desk import unit_groups, unit_name
@@ -108,6 +109,7 @@ def page() -> str:
             count=len(found),
             units=_unit_lanes(conn, people, found, telling, watched, asked["process"]),
             watching=bool(watched),
+            signals=waiting_signals(conn, people, by(), at()),
             days_measured=DAYS,
             dots=dots(everything, telling),
             days_done=DAYS_DONE,

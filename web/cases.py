@@ -40,6 +40,7 @@ from web.records import CaseFile, five_cells, names, read_file, read_files
 from web.related import family, groups, is_first, linked_case, with_cases
 from web.reporting import PROCESS
 from web.rows import task_rows
+from web.signal_rows import signals_of
 from web.texts import either, later, say
 from web.tree_standing import believed, standing_of
 from web.visit import at, by, done_before, key, local_path, reads, see_other, writes
@@ -107,6 +108,7 @@ def page(case_id: str) -> str:
         acts = case_acts(desk, by()) if shown is None else None
         advised = advised_on_steps(conn, desk, [key for key, *_ in acts.reassign] if acts else ())
         words = deniable(log.read(conn, case_id), by().person) if shown is None else []
+        signals = signals_of(conn, case_id, desk.directory) if shown is None else []
     late = any(line.timing.state == "overdue" for line in file.record.now)
     if acts is not None:
         acts = with_suggestions(acts, advised)
@@ -134,6 +136,7 @@ def page(case_id: str) -> str:
         advised=advised,
         reports=reports,
         words=words,
+        signals=signals,
         version=version,
         verdict=verdict,
         tree_standing=tree_standing,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from engine.casework import Done
 from engine.people import directory
+from engine.signal_queue import signals_for
 from engine.signals import (
     Found,
     all_signals,
@@ -18,7 +19,6 @@ from engine.signals import (
     confirm,
     dismiss,
     refresh,
-    signals_for,
 )
 from web import cli_evidence, listing
 from web.shell import Shell, json_option, new_file, print_json, progress_bar

@@ -6,6 +6,7 @@ from flask import url_for
 
 from engine.people import directory
 from engine.rights import places_reported
+from engine.signal_queue import waiting_signals
 from web import informants
 from web.custody import waiting_for
 from web.intake import DUTY
@@ -30,6 +31,7 @@ def errands() -> list[Errand]:
         keeps = people.authority(by().person, "administer", None, at()) is not None
         waiting = waiting_for(conn, people, by(), at())
         reports = bool(places_reported(people, by(), at()))
+        signals = waiting_signals(conn, people, by(), at())
         typed = len(informants.errands(conn, people))
     found = [Errand(url_for("intake.form"), say("代录投诉"), urgent=False)] if desk else []
     if typed:
@@ -41,6 +43,9 @@ def errands() -> list[Errand]:
     if keeps:
         found.append(Errand(url_for("admin.home"), say("登记和管理"), urgent=False))
         found.append(Errand(url_for("sign_ins.everybody"), say("账号和登录"), urgent=False))
+    if signals is not None:
+        words = say("线索 {count} 条待核实", count=signals)
+        found.append(Errand(url_for("signals.page"), words, urgent=False))
     if reports:
         found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
         found.append(Errand(url_for("batches.choose"), say("批量导出责任报告"), urgent=False))

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 # Of each rule: what it must say of itself; everything else is a number.
-_WORDS: Final = ("name", "name_en", "says", "says_en")
+_WORDS: Final = (
+    "name", "name_en", "says", "says_en", "asks", "asks_en", "innocent", "innocent_en",
+)  # fmt: skip
 
 
 class BadRules(ValueError):
@@ -19,13 +21,20 @@ class BadRules(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: `B1` …; `says` with its numbers filled in; numbers: whole, by name."""
+    """One rule: `B1` …; `says` with its numbers filled in; numbers: whole, by name.
+
+    asks: what whoever looks into a signal is asked. innocent: how it may well be nothing.
+    """
 
     id: str
     name: str
     name_en: str
     says: str
     says_en: str
+    asks: str
+    asks_en: str
+    innocent: str
+    innocent_en: str
     numbers: Mapping[str, int]
 
     def __getitem__(self, name: str) -> int:
@@ -84,8 +93,8 @@ def read_rules(toml: bytes) -> Rules:
 
 def _rule(name: str, told: Mapping[str, Any]) -> Rule:
     numbers = {key: _whole(told, key) for key in told if key not in _WORDS}
-    title, title_en, says, says_en = (str(told[word]) for word in _WORDS)
-    return Rule(name, title, title_en, says.format(**numbers), says_en.format(**numbers), numbers)
+    words = {word: str(told[word]).format(**numbers) for word in _WORDS}
+    return Rule(id=name, numbers=numbers, **words)
 
 
 def _steps(told: Mapping[str, Any]) -> Steps:

@@ -15,6 +15,7 @@ from engine.cases import NotYourTask, Place
 from engine.holding import delegate_task
 from engine.people import directory
 from engine.reasons import NoReason
+from engine.signal_queue import signals_for
 from engine.signals import (
     AlreadyJudged,
     Found,
@@ -24,7 +25,6 @@ from engine.signals import (
     confirm,
     dismiss,
     refresh,
-    signals_for,
 )
 from engine.timekeeping import (
     grant_extension,

@@ -21,6 +21,7 @@ from benchmarks.year import tell_again
 from engine.database import open_database
 from engine.inbox import open_task_table
 from engine.register import register_table
+from engine.signals import refresh
 from tests.conftest import ROOT
 from tests.web.demo_street import Built
 from tests.web.test_every_page import NO_PAGE, NOBODY, ONLY_AFTER_AN_ACT, signed_in
@@ -28,6 +29,7 @@ from web import records
 from web.app import create_app
 from web.config import Settings
 from web.demo import END, ORIGIN, door_codes
+from web.signal_rules import signal_rules
 
 # The most a page may ask, whatever it shows; and how many questions a list may have more because
 # what it shows is of more kinds.
@@ -49,7 +51,9 @@ PLAIN = {
     **dict.fromkeys(GRID, "grid"),
     **dict.fromkeys((f"admin.{name}" for name in ADMIN), "admin"),
     **dict.fromkeys(("sign_ins.everybody", "notices.sending"), "admin"),
-    **dict.fromkeys(("board.page", "act_search.page", "people.who_held"), "supervise"),
+    **dict.fromkeys(
+        ("board.page", "signals.page", "act_search.page", "people.who_held"), "supervise"
+    ),
     **dict.fromkeys(("cases.search_page", "conduct.form", "batches.choose"), "supervise"),
     "custody.queue": "custodian",
     "whistles.form": "community",
@@ -96,6 +100,7 @@ def street(folder: Path, source: Path, hazards: int) -> Flask:
         shutil.copy(source / name, folder / name)
     database = open_database(f"sqlite:///{folder}/street.db")
     tell_again(database, hazards, lambda said: None)
+    refresh(database, signal_rules(), lambda done: None)
     database.dispose()
     settings = Settings(
         secret_key="k" * 48, database_url=f"sqlite:///{folder}/street.db", origin=ORIGIN, demo=True,

@@ -6,6 +6,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from engine import disavowals, oversight, parties, site_codes, turns
+from engine.signals import confirm, dismiss
 from web.api.cases import CASE, SiteCode
 from web.api.operations import Command, acts, subject
 from web.api.shapes import Acting, Asked, CasePath, Word, Words
@@ -13,11 +14,13 @@ from web.api.step_acts import Reason, checked
 from web.case_acts import waiting_message
 from web.desk import desk_of
 from web.drawn import form_of
+from web.signal_rules import signal_rules
 from web.texts import later
 from web.visit import at, by, reads
 
 operations = subject("case-acts", later("案件操作"))
 SCOPE = "cases:act"
+SIGNAL = f"{CASE}/signals/<rule>/<int:entry>"
 
 
 class Text(Asked):
@@ -65,6 +68,13 @@ class Removal(Reason):
     child: int = Field(ge=1, le=999_999_999)
 
 
+class SignalPath(CasePath):
+    """rule: B1 …; entry: the first entry the signal rests on."""
+
+    rule: Word
+    entry: int = Field(ge=1, le=999_999_999)
+
+
 @acts(operations, f"{CASE}/urges", later("催办"), SCOPE)
 def urge(path: CasePath, header: Acting, body: Text) -> Command:
     """催办."""
@@ -96,6 +106,24 @@ def disavow(path: CasePath, header: Acting, body: Disavowal) -> Command:
     return lambda conn, key: disavowals.disavow(
         conn, path.case_id, body.entry, body.reason, by=by(), at=at(), key=key
     )
+
+
+@acts(operations, f"{SIGNAL}/confirmation", later("核实线索：属实"), SCOPE)
+def confirm_signal(path: SignalPath, header: Acting, body: Reason) -> Command:
+    """属实."""
+    return lambda conn, key: confirm(
+        conn, path.case_id, path.rule, path.entry, body.reason, rules=signal_rules(),
+        by=by(), at=at(), key=key,
+    )  # fmt: skip
+
+
+@acts(operations, f"{SIGNAL}/dismissal", later("核实线索：说得通"), SCOPE)
+def dismiss_signal(path: SignalPath, header: Acting, body: Reason) -> Command:
+    """说得通."""
+    return lambda conn, key: dismiss(
+        conn, path.case_id, path.rule, path.entry, body.reason, rules=signal_rules(),
+        by=by(), at=at(), key=key,
+    )  # fmt: skip
 
 
 @acts(operations, f"{CASE}/reopening", later("重开"), SCOPE)

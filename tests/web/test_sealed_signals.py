@@ -1,0 +1,60 @@
+"""Signals of complaints: whoever may not see a complaint is not told of one by a signal either."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from engine.people import grant_post
+from engine.signals import refresh
+from tests.conftest import Street
+from tests.engine.hotline_street import Hotline
+from tests.web.conftest import Visitor
+from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
+from web.signal_rules import signal_rules
+
+
+@pytest.fixture
+def late(h: Hotline, web_street: Street) -> str:
+    """A complaint nobody went on with, found by B1."""
+    h.accepted()
+    h.wait(days=30)
+    refresh(web_street.database, signal_rules(), lambda _: None)
+    return h.case
+
+
+@pytest.fixture
+def entering(app: Flask) -> Callable[[str], Visitor]:
+    def enter(name: str) -> Visitor:
+        visitor = Visitor(app.test_client())
+        visitor.sign_in(name)
+        return visitor
+
+    return enter
+
+
+@pytest.mark.parametrize("name", ["watch", "officer", "heat"])
+def test_the_queue_does_not_name_a_complaint_to_who_may_not_see_it(
+    late: str, entering: Callable[[str], Visitor], name: str
+) -> None:
+    page = entering(name).text("/signals")
+    assert late not in page
+    assert "待核实 0" in page
+
+
+def test_who_may_see_it_is_told_what_it_rests_on_only_where_a_look_is_recorded(
+    late: str, entering: Callable[[str], Visitor], web_street: Street
+) -> None:
+    web_street.do(
+        grant_post, web_street.person["desk"], "u-street", "街道督查", ["supervise"],
+        reason="到任", by=web_street.by("admin"),
+    )  # fmt: skip
+    desk = entering("desk")
+    page = desk.text("/signals")
+    assert "保密的案件：打开案件看依据" in page
+    assert f"/cases/{late}#e" not in page
+    assert "/dismissal" not in page
+    case = desk.text(f"/cases/{late}")
+    assert f"/cases/{late}#e" in case
+    assert f"/cases/{late}/signals/B1/" in case
+    web_street.check()
