@@ -124,7 +124,7 @@ def test_each_scope_opens_what_it_is_for_and_nothing_else(app: Flask, web_street
             wanted = {scope for one in told["security"] for scope in one["token"]}
             for scope, who in programs.items():
                 address = path.replace("{case_id}", case).replace("{task}", "confirm%231")
-                address = address.replace("{seq}", "1")
+                address = address.replace("{seq}", "1").replace("{entry}", "1")
                 answer = who.send(method.upper(), address.replace("{", "").replace("}", ""))
                 missing = answer.status_code == 403 and "scope-missing" in str(answer.json["type"])
                 assert missing == bool(wanted and scope not in wanted), (method, path, scope)

@@ -12,16 +12,19 @@ from flask import Flask
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
+from engine.signals import refresh
+from engine.timekeeping import ring
 from tests.conftest import Street
 from tests.web import api_client
 from tests.web.api_client import Program, program
 from tests.web.conftest import photo
-from tests.web.paths import CONFIRMED, closed, signed_for
+from tests.web.paths import CONFIRMED, closed, reported, signed_for
 from tests.web.whistle_pages import *  # noqa: F403
 from web.api.document import document
 from web.api.shapes import Asked, Told
 from web.config import Settings
 from web.press import make_waiting
+from web.signal_rules import signal_rules
 
 Hands = Callable[[str], Program]
 HAZARD = {
@@ -70,6 +73,7 @@ def test_every_operation_is_carried_out_and_answers_what_the_document_says(
     over_the_case(hands, web_street, case, settings)
     whistles(hands, web_street, app)
     typed_for_a_colleague(hands, web_street)
+    signals(hands, web_street)
     the_register(hands)
     done = {(method, path) for method, path, status in api_client.SEEN if status < 300}
     told = {(method, path) for path, item in document(app)["paths"].items() for method in item}
@@ -238,6 +242,17 @@ def typed_for_a_colleague(hands: Hands, street: Street) -> None:
     case = hands("head").do("/cases", told)["case"]
     assert "disavowals" in acts_of(hands("grid"), f"/cases/{case}")
     hands("grid").do(f"/cases/{case}/disavowals", {"entry": 1, "reason": "不是我说的"})
+
+
+def signals(hands: Hands, street: Street) -> None:
+    cases = reported(street), reported(street)
+    street.later(days=14)
+    for case, found in zip(cases, ("confirmation", "dismissal"), strict=True):
+        street.do(ring, case)
+        refresh(street.database, signal_rules(), lambda _: None)
+        (late,) = [one.seq for one in street.entries(case) if one.type == "overdue.opened"]
+        judged = f"/cases/{case}/signals/B1/{late}/{found}"
+        assert hands("watch").do(judged, {"reason": "问过网格长"})["case"] == case
 
 
 def the_register(hands: Hands) -> None:
