@@ -118,7 +118,7 @@ def test_a_year_from_another_seed_is_lived_and_its_truth_found(run: Shaoji, tmp_
     scores = judged(found, wanted)
     assert {rule: score for rule, score in scores.items()
             if score[0] < RECALL or score[1] < PRECISION} == {}  # fmt: skip
-    assert "条线索，规则第 1 版" in run("signals").stdout
+    assert f"条线索，规则第 {signal_rules().version} 版" in run("signals").stdout
     judge(run)
     assert run("verify", "--without", "all", "--json").exit_code == 0
     again = run("scenario", "--seed", "another year", "--small", code=1)
