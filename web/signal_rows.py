@@ -1,6 +1,6 @@
 """请人看一眼: a signal as a card: a question, how it may be nothing, the entries, who judged."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from flask import url_for
@@ -18,7 +18,7 @@ from web.frame import moment
 from web.records import CaseFile, names, read_files
 from web.sentences import markup, timeline_sentence
 from web.signal_rules import signal_rules
-from web.texts import either, language
+from web.texts import either, language, say
 from web.visit import at, by
 from web.wording import Names
 
@@ -84,8 +84,9 @@ def _cards(conn: Connection, found: Sequence[Found], people: Directory) -> list[
     states = read_cases(conn, other)
     seen = {case for case, state in states.items() if may_see(state, people, by(), at())}
     files = read_files(conn, seen | {one.signal.case for one in found})
+    closed = {case for case, state in states.items() if state.confidential}
     called = names(people)
-    return [_card(one, files, called, people) for one in found]
+    return [_card(one, files, closed, called, people) for one in found]
 
 
 def signals_of(conn: Connection, case: str, people: Directory) -> list[SignalCard]:
@@ -93,11 +94,17 @@ def signals_of(conn: Connection, case: str, people: Directory) -> list[SignalCar
     return _cards(conn, signals_for(conn, people, by(), at(), case=case), people)
 
 
-def _card(found: Found, files: dict[str, CaseFile], called: Names, people: Directory) -> SignalCard:
+def _card(
+    found: Found,
+    files: dict[str, CaseFile],
+    closed: Collection[str],
+    called: Names,
+    people: Directory,
+) -> SignalCard:
     one, rule = found.signal, signal_rules()[found.signal.rule]
     record = files[one.case].record
     rows = [record.timeline[seq - 1] for seq in one.events]
-    others = tuple(_other(case, seq, files, called) for case, seq in one.others[:TOLD])
+    others = tuple(_other(case, seq, files, closed, called) for case, seq in one.others[:TOLD])
     return SignalCard(
         rule=rule.id,
         name=either(rule.name, rule.name_en),
@@ -135,9 +142,13 @@ def _told(file: CaseFile, row: TimelineRow, called: Names) -> Told:
     return Told(moment(row.at), said, f"#{row.seq}", address)
 
 
-def _other(case: str, seq: int, files: dict[str, CaseFile], called: Names) -> Told:
+def _other(
+    case: str, seq: int, files: dict[str, CaseFile], closed: Collection[str], called: Names
+) -> Told:
+    """An entry of another case; of a confidential one only where it is: a look leaves a trace."""
     if case not in files:
         return Told("", "", "", "")
     file = files[case]
     told = _told(file, file.record.timeline[seq - 1], called)
-    return Told(told.when, told.said, f"{file.record.number} #{seq}", told.address)
+    said = say("保密的案件：打开案件看依据，看了会留下记录。") if case in closed else told.said
+    return Told(told.when, said, f"{file.record.number} #{seq}", told.address)

@@ -1,16 +1,19 @@
 """Signals of complaints: whoever may not see a complaint is not told of one by a signal either."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 
-from engine.people import grant_post
-from engine.signals import refresh
+from audit.signals.facts import Signal
+from engine.people import directory, grant_post
+from engine.signals import Found, refresh
 from tests.conftest import Street
 from tests.engine.hotline_street import Hotline
 from tests.web.conftest import Visitor
 from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
+from web.signal_rows import signal_cards
 from web.signal_rules import signal_rules
 
 
@@ -58,3 +61,16 @@ def test_who_may_see_it_is_told_what_it_rests_on_only_where_a_look_is_recorded(
     assert f"/cases/{late}#e" in case
     assert f"/cases/{late}/signals/B1/" in case
     web_street.check()
+
+
+def test_an_entry_of_a_confidential_case_beside_another_is_not_told_but_where_it_is(
+    late: str, h: Hotline, app: Flask, web_street: Street
+) -> None:
+    other = h.hazard()
+    with web_street.database.begin() as conn, app.test_request_context():
+        g.bearer = SimpleNamespace(by=web_street.by("desk"))
+        found = Found(Signal("B3", other, (1,), ((late, 3), (late, 1))), "open")
+        (card,) = signal_cards(conn, [found], directory(conn))
+    assert not card.closed
+    assert [one.said for one in card.others] == ["保密的案件：打开案件看依据，看了会留下记录。"] * 2
+    assert card.others[0].address == f"/cases/{late}#e3"
