@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
 
 from engine.casework import read_cases
 from engine.directory import Directory
@@ -12,6 +12,9 @@ from engine.people import By
 from engine.register import GUARDED, register_table
 from engine.rights import may_see, places_overlooked
 from engine.signals import JUDGING, OPEN, Found, read_signal, signal_table
+
+# Where a signal stands in lists: its case, its first entry, its rule.
+SignalPlace = tuple[str, int, str]
 
 _FILE: Final = register_table.c
 _SIGNAL: Final = signal_table.c
@@ -29,8 +32,12 @@ def places_judged(people: Directory, by: By, at: datetime) -> frozenset[str]:
 def signals_for(
     conn: Connection, people: Directory, by: By, at: datetime, *,
     rule: str = "", state: str = "", case: str = "", first: int = 0, limit: int | None = None,
+    after: SignalPlace | None = None,
 ) -> list[Found]:  # fmt: skip
-    """What is found in the cases this person may see there, newest cases first."""
+    """What is found in the cases this person may see there, newest cases first.
+
+    after: only what stands behind this place, whether something is still there or not.
+    """
     if not places_judged(people, by, at):
         return []
     query = (
@@ -42,7 +49,14 @@ def signals_for(
     for column, asked in ((_SIGNAL.rule, rule), (_SIGNAL.state, state), (_SIGNAL.case, case)):
         if asked:
             query = query.where(column == asked)
+    if after is not None:
+        query = query.where(_behind(*after))
     return [read_signal(row) for row in conn.execute(query)]
+
+
+def _behind(case: str, entry: int, rule: str) -> ColumnElement[bool]:
+    further = tuple_(_SIGNAL.entry, _SIGNAL.rule) > (entry, rule)
+    return or_(_SIGNAL.case < case, and_(_SIGNAL.case == case, further))
 
 
 def signal_counts(

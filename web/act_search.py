@@ -7,9 +7,7 @@ that a link alone makes nobody look anybody up.
 import csv
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
+from dataclasses import dataclass
 from io import StringIO
 from typing import Any, Final
 
@@ -19,32 +17,28 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
-from audit.reports.facts import CaseRecord, TimelineRow, Timing
+from audit.reports.facts import Timing
 from engine.act_search import PAGE, ActQuery, ActsPage, search_acts
 from engine.directory import Directory
 from engine.errors import BadInput
 from engine.inquiries import record_acts_export, record_search, searched
 from engine.people import directory
-from engine.rights import may_see, places_seen, watches
+from engine.rights import places_seen, watches
 from web.act_kinds import Kind, kind_of, offered, processes
+from web.acts_found import IN_TIME, Act, act_query, acts_found
 from web.confirming import confirmed
 from web.desk import unit_groups, unit_name
 from web.frame import moment
-from web.moments import read_day
 from web.quantities import ZONE
-from web.records import names, read_files
-from web.related import with_cases_each
 from web.sentences import markup, plain, timeline_sentence
 from web.texts import language, later, say
 from web.visit import at, by, reads, see_other, writes
-from web.wording import Names, Segment, over
+from web.wording import Segment, over
 
 pages = Blueprint("act_search", __name__)
 
 # What narrows a search, in the order in which the chips say it.
 FILTERS: Final = ("unit", "title", "place", "kind", "process", "late", "since", "until")
-# What `late` says for what was done within its limit; anything else means past it.
-IN_TIME: Final = "0"
 MOST_ROWS: Final = 2000
 PLACES: Final = frozenset({"community", "general_grid", "micro_grid", "exclusive_grid"})
 
@@ -86,20 +80,6 @@ class ActRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """One act with the record it stands in and the names it speaks of."""
-
-    record: CaseRecord
-    row: TimelineRow
-    called: Names
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Its case and number, as it was found."""
-        return self.record.case, self.row.seq
-
-
-@dataclass(frozen=True, slots=True)
 class Chip:
     """One condition in words, and the address without it."""
 
@@ -115,7 +95,7 @@ def page() -> str:
         people = directory(conn)
         asked = _asked(conn, people)
         found = _found(conn, people, asked.query, request.args.get("after"), PAGE)
-        rows = [_row(act) for act in _acts(conn, people, found)]
+        rows = [_row(act) for act in acts_found(conn, people, found)]
         return _shown(conn, people, asked, rows, found.after)
 
 
@@ -152,7 +132,7 @@ def export() -> AnyResponse:
         found = _found(conn, people, asked.query, None, MOST_ROWS)
         if found.after:
             raise TooManyActs
-        acts = _acts(conn, people, found)
+        acts = acts_found(conn, people, found)
         content = "\ufeff" + _as_csv(acts, people)
     sent = content.encode()
     with writes() as conn:
@@ -176,51 +156,15 @@ def _asked(conn: Connection, people: Directory, told: Any = None) -> Asked:
     search = given.get("search", "")
     person = _searched(conn, search) or ""
     kind = kind_of(conn, kept["kind"]) if "kind" in kept else None
-    return Asked(search if person else "", person, kept, kind, _query(people, person, kept, kind))
+    return Asked(
+        search if person else "", person, kept, kind, act_query(people, person, kept, kind)
+    )
 
 
 def _searched(conn: Connection, number: str) -> str | None:
     if not number:
         return None
     return searched(conn, int(number[:12]) if number.isdecimal() else 0, by=by(), at=at())
-
-
-def _query(people: Directory, person: str, told: dict[str, str], kind: Kind | None) -> ActQuery:
-    process, title = told.get("process", ""), told.get("title")
-    none: frozenset[str] = frozenset()
-    types = kind.types if kind else none if "kind" in told else None
-    if kind and kind.process and process not in ("", kind.process):
-        types = none
-    posts = frozenset(post.id for post in people.posts.values() if post.title == title)
-    return ActQuery(
-        person=person,
-        posts=posts if title else None,
-        units=_below(people, told.get("unit")),
-        within=_below(people, told.get("place")),
-        process=(kind.process if kind else "") or process,
-        types=types,
-        elements=kind.elements if kind else None,
-        late=told.get("late", IN_TIME) != IN_TIME,
-        in_time=told.get("late") == IN_TIME,
-        since=_midnight(told.get("since", ""), 0),
-        until=_midnight(told.get("until", ""), 1),
-    )
-
-
-def _below(people: Directory, unit: str | None) -> frozenset[str] | None:
-    if unit is None:
-        return None
-    return people.subtree(unit) if unit in people.units else frozenset()
-
-
-def _midnight(text: str, days: int) -> datetime | None:
-    """The beginning of a typed day, or of the day after it; None if nothing was typed."""
-    if not text:
-        return None
-    on = read_day(text, at().astimezone(ZONE).date())
-    if on is None:
-        raise BadInput("日期请写成 11月24日 这样。", "Write the day like 2026-11-24.")
-    return datetime(on.year, on.month, on.day, tzinfo=ZONE) + timedelta(days)
 
 
 def _named(people: Directory, wanted: str) -> list[str]:
@@ -238,23 +182,6 @@ def _found(
     conn: Connection, people: Directory, query: ActQuery, after: str | None, limit: int
 ) -> ActsPage:
     return search_acts(conn, query, people, by=by(), at=at(), after=after, limit=limit)
-
-
-def _acts(conn: Connection, people: Directory, found: ActsPage) -> list[Act]:
-    called, wanted = names(people), dict[str, list[int]]()
-    for case, seq in found.acts:
-        wanted.setdefault(case, []).append(seq)
-    records = [file.record for file in read_files(conn, wanted).values()]
-    said = [_only(record, wanted[record.case]) for record in records]
-    sees = partial(may_see, people=people, by=by(), at=at())
-    speaking = with_cases_each(conn, called, said, sees)
-    told = {act.key: act for record, part, names_ in zip(records, said, speaking, strict=True)
-            for act in (Act(record, row, names_) for row in part.timeline)}  # fmt: skip
-    return [told[key] for key in found.acts]
-
-
-def _only(record: CaseRecord, seqs: Sequence[int]) -> CaseRecord:
-    return replace(record, timeline=tuple(record.timeline[seq - 1] for seq in seqs))
 
 
 def _row(act: Act) -> ActRow:

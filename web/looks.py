@@ -36,6 +36,7 @@ LOOKS: Final[dict[str, Callable[[Response], Sight]]] = {
     "api_cases.responsibility": lambda _: PAGE,
     "api_cases.timeline": lambda _: PAGE,
     "api_cases.record": lambda _: Sight("record"),
+    "api_signals.of_case": lambda _: PAGE,
     "api_steps.step": lambda _: PAGE,
     "api_evidence.file": _file,
     "api_reports.file": lambda _: Sight("report"),

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from flask import url_for
 from sqlalchemy import Connection
 
+from audit.reports.facts import TimelineRow
 from engine.calendar import Calendar
 from engine.directory import Directory
 from engine.inbox import InboxRow, open_steps
@@ -20,6 +20,14 @@ from web.texts import language, say
 from web.wording import Names, party_name
 
 
+def most_pressing(conn: Connection, orders: Sequence[OpenOrder]) -> dict[str, InboxRow]:
+    """The most pressing open step of each of their cases, the most pressing case first."""
+    steps: dict[str, InboxRow] = {}
+    for step in open_steps(conn, {order.case for order in orders}):
+        steps.setdefault(step.case, step)
+    return steps
+
+
 def order_rows(
     conn: Connection,
     orders: Sequence[OpenOrder],
@@ -29,9 +37,7 @@ def order_rows(
     most: int,
 ) -> list[TaskRow]:
     """So many of these orders as rows: those whose case has to be done first stand first."""
-    steps: dict[str, InboxRow] = {}
-    for step in open_steps(conn, {order.case for order in orders}):
-        steps.setdefault(step.case, step)  # the most pressing of each case comes first
+    steps = most_pressing(conn, orders)
     pressing = list(steps)
     told = sorted(
         orders,
@@ -71,9 +77,13 @@ def _row(
     )
 
 
-def _wanted(given: Any) -> str:
-    text = given.data.get("text") or given.data.get("form", {}).get("text", "")
-    return say("{moment} 督办：{text}", moment=moment(given.at), text=text)
+def wanted(given: TimelineRow) -> str:
+    """What an order wants, in the words of whoever gave it."""
+    return str(given.data.get("text") or given.data.get("form", {}).get("text", ""))
+
+
+def _wanted(given: TimelineRow) -> str:
+    return say("{moment} 督办：{text}", moment=moment(given.at), text=wanted(given))
 
 
 def _whose(order: OpenOrder) -> str:

@@ -8,6 +8,7 @@ from flask_login import login_required
 from werkzeug.wrappers import Response
 
 from engine.casework import Done
+from engine.directory import Directory
 from engine.errors import NotAllowed
 from engine.people import directory
 from engine.signal_queue import places_judged, signal_counts, signals_for
@@ -37,6 +38,12 @@ class NotForYourPost(NotAllowed):
         )
 
 
+def check_judges(people: Directory) -> None:
+    """Refuse whoever judges no signals anywhere now; raises NotForYourPost."""
+    if not places_judged(people, by(), at()):
+        raise NotForYourPost
+
+
 @pages.get("/signals")
 @login_required  # type: ignore[untyped-decorator]
 def page() -> str:
@@ -46,8 +53,7 @@ def page() -> str:
     first = LISTED * (max(request.args.get("page", 1, int), 1) - 1)
     with reads() as conn:
         people = directory(conn)
-        if not places_judged(people, by(), at()):
-            raise NotForYourPost
+        check_judges(people)
         counts = signal_counts(conn, people, by(), at())
         found = signals_for(
             conn, people, by(), at(), rule=rule, state=state, first=first, limit=LISTED

@@ -79,14 +79,39 @@ def signal_cards(conn: Connection, found: Sequence[Found], people: Directory) ->
     ]
 
 
-def _cards(conn: Connection, found: Sequence[Found], people: Directory) -> list[SignalCard]:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What signals speak of: the files one may see by case, which others are closed, the names."""
+
+    files: dict[str, CaseFile]
+    closed: Collection[str]
+    called: Names
+
+
+def read_for(conn: Connection, found: Sequence[Found], people: Directory) -> Read:
+    """Read what these signals speak of, of other cases only what whoever looks may see."""
     other = {case for one in found for case, _ in one.signal.others[:TOLD]}
     states = read_cases(conn, other)
     seen = {case for case, state in states.items() if may_see(state, people, by(), at())}
     files = read_files(conn, seen | {one.signal.case for one in found})
     closed = {case for case, state in states.items() if state.confidential}
-    called = names(people)
-    return [_card(one, files, closed, called, people) for one in found]
+    return Read(files, closed, names(people))
+
+
+def judgements(found: Found, file: CaseFile) -> Iterable[TimelineRow]:
+    """What people found of a signal: entries of its case."""
+    one = found.signal
+    return [
+        row
+        for row in file.record.timeline
+        if row.type in JUDGEMENTS
+        and (row.data["rule"], row.data["entry"]) == (one.rule, one.events[0])
+    ]
+
+
+def _cards(conn: Connection, found: Sequence[Found], people: Directory) -> list[SignalCard]:
+    read = read_for(conn, found, people)
+    return [_card(one, read, people) for one in found]
 
 
 def signals_of(conn: Connection, case: str, people: Directory) -> list[SignalCard]:
@@ -94,17 +119,12 @@ def signals_of(conn: Connection, case: str, people: Directory) -> list[SignalCar
     return _cards(conn, signals_for(conn, people, by(), at(), case=case), people)
 
 
-def _card(
-    found: Found,
-    files: dict[str, CaseFile],
-    closed: Collection[str],
-    called: Names,
-    people: Directory,
-) -> SignalCard:
+def _card(found: Found, read: Read, people: Directory) -> SignalCard:
     one, rule = found.signal, signal_rules()[found.signal.rule]
-    record = files[one.case].record
+    file, called = read.files[one.case], read.called
+    record = file.record
     rows = [record.timeline[seq - 1] for seq in one.events]
-    others = tuple(_other(case, seq, files, closed, called) for case, seq in one.others[:TOLD])
+    others = tuple(_other(case, seq, read) for case, seq in one.others[:TOLD])
     return SignalCard(
         rule=rule.id,
         name=either(rule.name, rule.name_en),
@@ -118,22 +138,12 @@ def _card(
         title=record.title,
         place=record.address or people.unit(record.unit).name,
         address=url_for("cases.page", case_id=one.case),
-        told=tuple(_told(files[one.case], row, called) for row in rows[:TOLD]),
+        told=tuple(_told(file, row, called) for row in rows[:TOLD]),
         others=others,
         more=len(rows[TOLD:]) + len(one.others[TOLD:]),
-        judged=tuple(_told(files[one.case], row, called) for row in _judgements(found, files)),
+        judged=tuple(_told(file, row, called) for row in judgements(found, file)),
         mine=any(row.actor.doer.person == by().person for row in rows),
     )
-
-
-def _judgements(found: Found, files: dict[str, CaseFile]) -> Iterable[TimelineRow]:
-    one = found.signal
-    return [
-        row
-        for row in files[one.case].record.timeline
-        if row.type in JUDGEMENTS
-        and (row.data["rule"], row.data["entry"]) == (one.rule, one.events[0])
-    ]
 
 
 def _told(file: CaseFile, row: TimelineRow, called: Names) -> Told:
@@ -142,13 +152,12 @@ def _told(file: CaseFile, row: TimelineRow, called: Names) -> Told:
     return Told(moment(row.at), said, f"#{row.seq}", address)
 
 
-def _other(
-    case: str, seq: int, files: dict[str, CaseFile], closed: Collection[str], called: Names
-) -> Told:
+def _other(case: str, seq: int, read: Read) -> Told:
     """An entry of another case; of a confidential one only where it is: a look leaves a trace."""
-    if case not in files:
+    if case not in read.files:
         return Told("", "", "", "")
-    file = files[case]
-    told = _told(file, file.record.timeline[seq - 1], called)
-    said = say("保密的案件：打开案件看依据，看了会留下记录。") if case in closed else told.said
+    file = read.files[case]
+    told = _told(file, file.record.timeline[seq - 1], read.called)
+    closed = case in read.closed
+    said = say("保密的案件：打开案件看依据，看了会留下记录。") if closed else told.said
     return Told(told.when, said, f"{file.record.number} #{seq}", told.address)

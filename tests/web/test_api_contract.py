@@ -74,6 +74,7 @@ def test_every_operation_is_carried_out_and_answers_what_the_document_says(
     whistles(hands, web_street, app)
     typed_for_a_colleague(hands, web_street)
     signals(hands, web_street)
+    who_did_what(hands, web_street)
     the_register(hands)
     done = {(method, path) for method, path, status in api_client.SEEN if status < 300}
     told = {(method, path) for path, item in document(app)["paths"].items() for method in item}
@@ -182,6 +183,12 @@ def over_the_case(hands: Hands, street: Street, case: str, settings: Settings) -
     watch.do(f"/cases/{case}/urges", {"text": "请抓紧"})
     watch.do(f"/cases/{case}/supervisions", {"text": "三日内办结", "legal_basis": "规定"})
     (order,) = watch.read(f"/cases/{case}")["orders"]
+    assert watch.read("/inbox")["orders"] == 1
+    (given,) = watch.read("/inbox/orders")["items"]
+    assert (given["case"], given["order"], given["text"]) == (case, order, "三日内办结")
+    assert (given["given"], given["answers"]) == (True, False)
+    (asked,) = dispatch.read("/inbox/orders")["items"]
+    assert (asked["given"], asked["answer"]) == (False, f"/api/v1/cases/{case}/answers")
     dispatch.do(f"/cases/{case}/answers", {"order": order, "text": "已安排"})
     lines = watch.read(f"/cases/{case}/responsibility")["items"]
     assert [line["task"] for line in lines][:2] == [None, "confirm#1"]
@@ -251,8 +258,26 @@ def signals(hands: Hands, street: Street) -> None:
         street.do(ring, case)
         refresh(street.database, signal_rules(), lambda _: None)
         (late,) = [one.seq for one in street.entries(case) if one.type == "overdue.opened"]
+        watch = hands("watch")
+        waiting = watch.read("/signals")["items"]
+        assert (case, late) in {(one["case"], one["entry"]) for one in waiting}
         judged = f"/cases/{case}/signals/B1/{late}/{found}"
-        assert hands("watch").do(judged, {"reason": "问过网格长"})["case"] == case
+        assert watch.do(judged, {"reason": "问过网格长"})["case"] == case
+        (kept,) = watch.read(f"/cases/{case}/signals")["items"]
+        assert "问过网格长" in kept["judged"][0]["sentence"]["zh"]
+
+
+def who_did_what(hands: Hands, street: Street) -> None:
+    watch = hands("watch")
+    assert "completed" in {kind["id"] for kind in watch.read("/acts/kinds")["items"]}
+    signed = {"kind": "hazard.sign_in", "limit": 1}
+    page = watch.read("/acts", query_string=signed)
+    assert "签收" in page["items"][0]["sentence"]["zh"]
+    watch.read(page["next"])
+    search = watch.do("/acts", {"person": street.person["fixer"]})
+    told = watch.read(search["href"])
+    assert told["person"]["name"] == "fixer演示"
+    assert {one["who"]["person"]["id"] for one in told["items"]} == {street.person["fixer"]}
 
 
 def the_register(hands: Hands) -> None:

@@ -11,6 +11,7 @@ from engine.people import directory, grant_post
 from engine.signals import Found, refresh
 from tests.conftest import Street
 from tests.engine.hotline_street import Hotline
+from tests.web.api_client import program
 from tests.web.conftest import Visitor
 from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
 from web.signal_rows import signal_cards
@@ -60,6 +61,28 @@ def test_who_may_see_it_is_told_what_it_rests_on_only_where_a_look_is_recorded(
     case = desk.text(f"/cases/{late}")
     assert f"/cases/{late}#e" in case
     assert f"/cases/{late}/signals/B1/" in case
+    web_street.check()
+
+
+def test_a_program_is_told_no_more_of_a_confidential_case_than_the_page_tells(
+    late: str, app: Flask, web_street: Street
+) -> None:
+    web_street.do(
+        grant_post, web_street.person["desk"], "u-street", "街道督查", ["supervise"],
+        reason="到任", by=web_street.by("admin"),
+    )  # fmt: skip
+    desk = program(app, web_street, "desk")
+    (listed,) = desk.read("/signals")["items"]
+    assert (listed["case"], listed["closed"]) == (late, True)
+    assert (listed["entries"], listed["others"], listed["judged"]) == ([], [], [])
+    assert listed["unseen"] > 0
+    before = [entry.type for entry in web_street.entries(late)]
+    (told,) = desk.read(f"/cases/{late}/signals")["items"]
+    assert told["entries"][0]["sentence"]["zh"]
+    after = [entry.type for entry in web_street.entries(late)]
+    assert after == [*before, "file.viewed"]
+    for name in ("watch", "officer"):
+        assert program(app, web_street, name).read("/signals")["items"] == []
     web_street.check()
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from audit import log
-from audit.reports.facts import Actor, CaseRecord, Responsibility, TimelineRow
+from audit.reports.facts import CaseRecord, Responsibility, TimelineRow
 from engine import site_codes
 from engine.calendar_versions import calendar
 from engine.casework import Desk
@@ -20,6 +20,7 @@ from engine.rights import places_seen
 from engine.search import Query, search
 from web import cases as pages
 from web.api import telling
+from web.api.actors import Who, sentence, who, words
 from web.api.inbox import cases as page_of_cases
 from web.api.operations import gives, shows, subject
 from web.api.shapes import (
@@ -41,10 +42,10 @@ from web.desk import desk_of
 from web.quantities import ZONE
 from web.records import CaseFile, names, read_file
 from web.related import groups, with_cases
-from web.sentences import outcome, result, timeline_sentence
+from web.sentences import outcome, result
 from web.texts import later
 from web.visit import at, by, reads
-from web.wording import Names, Segment, duty_name, element_name
+from web.wording import Names, duty_name, element_name
 
 operations = subject("cases", later("案件"))
 SCOPE = "cases:read"
@@ -69,21 +70,6 @@ class AsOf(Wanted):
 
     after: int = Field(default=0, ge=0, le=999_999_999)
     limit: int = Field(default=50, ge=1, le=200)
-
-
-class Who(Told):
-    """Who did it; person null: the machine, or somebody who is on no register.
-
-    informant: the colleague whose act it was and who said so, where this person typed it.
-    """
-
-    person: Named | None
-    unit: Named | None
-    post: str | None
-    capacity: str | None
-    on_behalf_of: Named | None
-    informant: Named | None
-    channel: str | None
 
 
 class Duty(Told):
@@ -362,7 +348,7 @@ def _case(
         opened_at=told.opened,
         ended=told.ended,
         ended_at=told.ended_at,
-        reporter=_who(told.reporter, called),
+        reporter=who(told.reporter, called),
         five=[Duty(duty=one.duty5, state=one.state, was_late=one.was_late) for one in told.five],
         tasks=[_step(conn, desk, told, one) for one in steps],
         waiting=[
@@ -425,25 +411,6 @@ def _name(told: CaseRecord, element: str) -> Bilingual:
     return Bilingual(zh=element_name(told, element, "zh"), en=element_name(told, element, "en"))
 
 
-def _who(actor: Actor, called: Names) -> Who:
-    def named(id_: str | None) -> Named | None:
-        return Named(id=id_, name=called.person(id_)) if id_ else None
-
-    return Who(
-        person=named(actor.person),
-        unit=Named(id=actor.unit, name=called.unit(actor.unit)) if actor.unit else None,
-        post=called.post(actor.post) or None,
-        capacity=actor.capacity,
-        on_behalf_of=named(actor.on_behalf_of),
-        informant=named(actor.informant.person) if actor.informant else None,
-        channel=actor.channel,
-    )
-
-
-def _words(segments: Sequence[Segment]) -> str:
-    return "".join(segment.text for segment in segments)
-
-
 def _line(told: CaseRecord, line: Responsibility, called: Names) -> Line:
     timing = line.timing
     return Line(
@@ -454,14 +421,14 @@ def _line(told: CaseRecord, line: Responsibility, called: Names) -> Line:
         round=line.round,
         rounds=line.rounds,
         how=line.how,
-        who=_who(line.who, called) if line.who else None,
+        who=who(line.who, called) if line.who else None,
         opened_at=line.opened,
         closed_at=line.closed,
         seq=line.seq,
         answers=dict(line.outcome),
         outcome=Bilingual(
-            zh=_words(outcome(told, line, called, "zh")),
-            en=_words(outcome(told, line, called, "en")),
+            zh=words(outcome(told, line, called, "zh")),
+            en=words(outcome(told, line, called, "en")),
         ),
         reason=line.reason,
         note=line.note,
@@ -482,14 +449,11 @@ def _event(told: CaseRecord, row: TimelineRow, called: Names) -> Event:
         at=row.at,
         type=row.type,
         kind=row.kind,
-        actor=_who(row.actor, called),
+        actor=who(row.actor, called),
         element=row.element,
         task=row.task,
         data=dict(row.data),
-        sentence=Bilingual(
-            zh=_words(timeline_sentence(told, row, called, "zh")),
-            en=_words(timeline_sentence(told, row, called, "en")),
-        ),
+        sentence=sentence(told, row, called),
         evidence=[
             FileTold(
                 sha256=one.sha256, bytes=one.bytes, media=one.media, purpose=one.purpose,

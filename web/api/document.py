@@ -12,16 +12,19 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.wrappers import Response as AnyResponse
 
 from web.api import (
+    acts,
     beginning,
     case_acts,
     cases,
     files,
     inbox,
     me,
+    orders,
     problems,
     reference,
     register,
     reports,
+    signals,
     step_acts,
     steps,
 )
@@ -31,7 +34,21 @@ from web.api.strict_json import StrictRequest
 
 SUBJECTS: Final[Sequence[APIBlueprint]] = tuple(
     one.operations
-    for one in (me, inbox, steps, step_acts, files, beginning, cases, case_acts, reports, register)
+    for one in (
+        me,
+        inbox,
+        orders,
+        steps,
+        step_acts,
+        files,
+        beginning,
+        cases,
+        case_acts,
+        acts,
+        signals,
+        reports,
+        register,
+    )
 )
 VERSION: Final = "1"
 pages = Blueprint("api_document", __name__, url_prefix=ROOT)

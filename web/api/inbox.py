@@ -65,6 +65,7 @@ class Counts(Told):
     claimable: int
     overdue: int
     requests: int
+    orders: int
     started: int
     done: int
 
@@ -79,6 +80,7 @@ def counts() -> Counts:
         claimable=len(lists.claimable),
         overdue=len(lists.overdue),
         requests=len(lists.requests),
+        orders=len(lists.orders),
         started=lists.started,
         done=lists.done,
     )
