@@ -475,6 +475,12 @@ _TYPES: Final = (
          ("Another key signs checkpoints from here on (C2SP vkeys); the next checkpoint is signed"
           " by both"),
          "old_vkey:text new_vkey:text reason:text"),
+        ("foreign.imported", "导入外来日志",
+         ("The event log of another system was taken into its own area, to compute figures of it;"
+          " nothing in it is an entry of this log or verified by it. `left_out` = cases with a"
+          " rejected row; `unmapped` = rows in no word of ours"),
+         ("name:text file_sha256:hash map_sha256:hash bytes:number rows:number rejected:number"
+          " cases:number left_out:number events:number unmapped:number")),
         ("log.exported", "导出日志",
          ("The log, or the cases of a unit (scope `log` or `unit`), left the house as of the"
           " checkpoint with this size and root"),

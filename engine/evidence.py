@@ -140,6 +140,16 @@ def keep(
     return Evidence(sha256, len(data), media, purpose, name, declared, at)
 
 
+def keep_whole(root: Path, data: bytes) -> str:
+    """Write bytes durably below `root` as they are, unexamined; returns their SHA-256 (hex).
+
+    For files that are never served. Raises StorageFull.
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    _store(root, data, sha256)
+    return sha256
+
+
 def original(root: Path, sha256: str) -> bytes:
     """The bytes as they were sent, hashed again while reading.
 

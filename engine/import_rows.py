@@ -96,17 +96,18 @@ def rows(map_: ImportMap, file: Seekable, *, at: datetime) -> Iterator[ImportedC
     at: now; dates after it are impossible. Raises WrongFile.
     """
     file_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    for row in _records(map_, file):
+    for row in records(file, encoding=map_.encoding, needed=map_.columns):
         if isinstance(row, Rejected):
             yield row
             continue
         try:
             yield _case(map_, row, file_sha256, at)
         except BadRow as bad:
-            yield _rejected(row, bad)
+            yield rejected(row, bad)
 
 
-def _rejected(row: Row, bad: BadRow) -> Rejected:
+def rejected(row: Row, bad: BadRow) -> Rejected:
+    """The row with the reason; one that ran over several lines says so."""
     if row.last == row.line:
         return Rejected(row, bad.chinese, bad.english)
     # A stray quote swallows the lines after it; they must not vanish unmentioned.
@@ -117,14 +118,18 @@ def _rejected(row: Row, bad: BadRow) -> Rejected:
     )
 
 
-def _records(map_: ImportMap, file: Seekable) -> Iterator[Row | Rejected]:
+def records(file: Seekable, *, encoding: str, needed: frozenset[str]) -> Iterator[Row | Rejected]:
+    """The rows of a CSV file, gzipped or not, behind a first line that has the needed columns.
+
+    Raises WrongFile.
+    """
     # Undecodable bytes come through as lone surrogates, so that they spoil one row only.
     text: io.TextIOWrapper[Any] = io.TextIOWrapper(
-        _unzipped(file), encoding=map_.encoding, errors="surrogateescape", newline=""
+        _unzipped(file), encoding=encoding, errors="surrogateescape", newline=""
     )
     try:
         reader = csv.reader(text)
-        columns = _header(map_, next(reader, []))
+        columns = _header(needed, next(reader, []))
         yield from _read(reader, columns)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise WrongFile(
@@ -144,7 +149,7 @@ def _read(reader: Any, columns: tuple[str, ...]) -> Iterator[Row | Rejected]:
             return
         except csv.Error:
             bad = BadRow("单元格过长，读不出来。", "A cell is too long to be read.")
-            yield _rejected(Row(line, reader.line_num, columns, ()), bad)
+            yield rejected(Row(line, reader.line_num, columns, ()), bad)
             continue
         if cells:
             yield Row(line, reader.line_num, columns, cells)
@@ -157,11 +162,11 @@ def _unzipped(file: Seekable) -> Seekable | gzip.GzipFile:
     return gzip.open(file) if zipped else file
 
 
-def _header(map_: ImportMap, cells: Sequence[str]) -> tuple[str, ...]:
+def _header(needed: frozenset[str], cells: Sequence[str]) -> tuple[str, ...]:
     columns = tuple(unicodedata.normalize("NFC", cell.strip()) for cell in cells)
     if any(_undecoded(column) for column in columns):
         raise WrongFile("文件编码与映射不符，请核对。", "The encoding is not what the map says.")
-    missing = sorted(map_.columns - set(columns))
+    missing = sorted(needed - set(columns))
     if missing:
         raise WrongFile(
             f"文件第一行缺少列：{'、'.join(missing)}。请核对文件与映射是否对应。",
@@ -173,7 +178,7 @@ def _header(map_: ImportMap, cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def _case(map_: ImportMap, row: Row, file_sha256: str, at: datetime) -> ImportedCase:
-    _check_cells(row)
+    check_cells(row)
     cells = {
         c: unicodedata.normalize("NFC", v) for c, v in zip(row.columns, row.cells, strict=True)
     }
@@ -201,7 +206,8 @@ def _case(map_: ImportMap, row: Row, file_sha256: str, at: datetime) -> Imported
     )
 
 
-def _check_cells(row: Row) -> None:
+def check_cells(row: Row) -> None:
+    """Raises BadRow for a row with more or fewer cells than columns, or with what is no text."""
     if len(row.cells) != len(row.columns):
         raise BadRow(
             f"有 {len(row.cells)} 列，应有 {len(row.columns)} 列。",

@@ -23,6 +23,7 @@ from engine.vault import Vault
 from engine.vault_key import open_kept
 from web import (
     cli_evidence,
+    cli_foreign,
     cli_hotline,
     cli_keys,
     cli_metrics,
@@ -411,6 +412,7 @@ main.add_command(cli_hotline.vault)
 main.add_command(cli_hotline.receivers)
 main.add_command(cli_hotline.public)
 main.add_command(cli_keys.keys)
+main.add_command(cli_foreign.foreign)
 main.add_command(cli_metrics.metrics)
 main.add_command(cli_mining.mining)
 main.add_command(cli_notices.notices)

@@ -1,6 +1,7 @@
 """The command line of the metrics: computed from the log alone, as of a checkpoint."""
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, time
 from pathlib import Path
@@ -52,7 +53,7 @@ def metrics(
     as_json: bool,
 ) -> None:
     """指标：只从日志算，写明算到哪个检查点 / the metrics, from the log alone."""
-    period = _period(since, until)
+    period = period_of(since, until)
     basis = _basis(shell, folder, policy, workers)
     told = results(basis.cases, formulas(), basis.places, period, by=by or "", zone=ZONE)
     if as_json:
@@ -61,7 +62,8 @@ def metrics(
         _show(told, basis)
 
 
-def _period(since: str, until: str) -> Period:
+def period_of(since: str, until: str) -> Period:
+    """The days from one up to, not including, another, in local time; raises WrongPeriod."""
     start, end = _midnight(since), _midnight(until)
     if start >= end:
         raise WrongPeriod(
@@ -94,10 +96,20 @@ def _basis(shell: Shell, folder: Path | None, policy: Path | None, workers: int)
 
 
 def _json(told: Results, basis: Basis) -> dict[str, Any]:
-    tree, by = basis.tree, formulas()
+    tree = basis.tree
+    position = {"log": tree.origin, "size": tree.size, "root": tree.root.hex()}
+    return results_json(told) | {
+        "position": position,
+        "metrics": metrics_json(told, basis.places),
+        "not_recorded": [asdict(row) for row in NOT_RECORDED],
+    }
+
+
+def results_json(told: Results) -> dict[str, Any]:
+    """By which formulas, of which period and how many cases figures are."""
+    by = formulas()
     return {
         "formulas": {"version": by.version, "sha256": by.sha256},
-        "position": {"log": tree.origin, "size": tree.size, "root": tree.root.hex()},
         "period": {
             "from": timestamp(told.period.since),
             "to": timestamp(told.period.until),
@@ -105,8 +117,6 @@ def _json(told: Results, basis: Basis) -> dict[str, Any]:
         },
         "by": told.by,
         "cases": told.cases,
-        "metrics": metrics_json(told, basis.places),
-        "not_recorded": [asdict(row) for row in NOT_RECORDED],
     }
 
 
@@ -114,16 +124,21 @@ def _show(told: Results, basis: Basis) -> None:
     tree, by = basis.tree, formulas()
     click.echo(f"日志 {tree.origin}，检查点 {tree.size} {tree.root.hex()} / log, checkpoint")
     click.echo(f"口径第 {by.version} 版 {by.sha256} / formulas")
-    for one in metrics_json(told, basis.places):
+    show_figures(metrics_json(told, basis.places))
+    click.echo("\n没有记录、算不出的 / not recorded")
+    for row in NOT_RECORDED:
+        click.echo(f"  {row.name}：{row.reason} / {row.reason_en}")
+
+
+def show_figures(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print metrics as `metrics_json` tells them."""
+    for one in rows:
         click.echo(f"\n{one['name']} / {one['name_en']} [{one['source']}]")
         for figure in one["figures"]:
             names = "、".join(name or ALTOGETHER for name in figure["names"])
             click.echo(f"  {names}  {_told(one['kind'], figure)}")
         if not one["figures"]:
             click.echo("  本期没有 / none in the period")
-    click.echo("\n没有记录、算不出的 / not recorded")
-    for row in NOT_RECORDED:
-        click.echo(f"  {row.name}：{row.reason} / {row.reason_en}")
 
 
 def _told(kind: str, figure: dict[str, Any]) -> str:
@@ -171,14 +186,15 @@ def _minutes(told: int | None) -> str:
 
 def _noted(figure: dict[str, Any]) -> str:
     """What stands beside: exclusions, what is told apart, shares of cases that had this or that."""
-    told = {**figure.get("excluded", {}), **figure.get("apart", {})}
-    words = [f"{NOTES[name]} {count}" for name, count in told.items()]
+    apart = {**figure.get("excluded", {}), **figure.get("apart", {})}
+    words = [f"{NOTES[name]} {count}" for name, count in apart.items()]
     beside = figure["beside"]
     out = f"\n      不计或另列 / apart: {'，'.join(words)}" if words else ""
     if beside is None:
         return out
-    shares = [f"{NOTES[name]} {beside[name]}" for name in ("paused", "extended", "merged", "void")]
-    return out + f"\n      {beside['cases']} 件里 / of cases: {'，'.join(shares)}"
+    shares = [f"{NOTES[name]} {count}" for name, count in beside.items() if name != "cases"]
+    told = f" 件里 / of cases: {'，'.join(shares)}" if shares else " 件 / cases"
+    return out + f"\n      {beside['cases']}{told}"
 
 
 NOTES: Final = {

@@ -26,11 +26,11 @@ class BadSettings(ValueError):
 class Settings:
     """The settings of one server.
 
-    database_url: `sqlite:///path` or `postgresql+psycopg://…`. evidence_dir: photos and documents;
-    belongs into the same backup as the database. secret_key: signs cookies; whoever has it can
-    forge sessions; if it is lost everybody signs in anew (and see
-    docs/operating.md on phones). origin: the name of the
-    log, in every event and on its key for ever: no white space, no plus sign. cookie_secure:
+    database_url: `sqlite:///path` or `postgresql+psycopg://…`. evidence_dir: photos and documents,
+    and in `foreign` the logs of other systems; belongs into the same backup as the database.
+    secret_key: signs cookies; whoever has it can forge sessions; if it is lost everybody signs in
+    anew (and see docs/operating.md on phones). origin: the name of the log, in every event and on
+    its key for ever: no white space, no plus sign. cookie_secure:
     cookies travel by HTTPS only; "no" only for a server that is reached by plain HTTP. proxies: how
     many reverse proxies stand before it, whose X-Forwarded headers are then believed. vault_url,
     vault_key: the store of what is sealed, and the file with its key; left out, both lie beside the
@@ -166,6 +166,11 @@ class Settings:
     def checkpoints(self) -> Path:
         """The folder of the daily checkpoint files."""
         return self.checkpoints_dir or self._beside / "checkpoints"
+
+    @property
+    def foreign(self) -> Path:
+        """The folder of other systems' event logs."""
+        return self.evidence_dir / "foreign"
 
     @property
     def reports(self) -> Path:

@@ -74,9 +74,9 @@ class MiningEvent:
 class Trace:
     """One case: what it is, and its events in the order of the log.
 
-    place: unit id; level: as last decided, or None; end: the end event that ended it, or None while
-    it runs; imported: its history was told by another system, not done here. parent: the case that
-    opened it, or None.
+    place: unit id; level: as last decided, or None; end, ended: the end event that ended it and
+    when, or None while it runs; imported: its history was told by another system, not done here.
+    parent: the case that opened it, or None.
     """
 
     log: str
@@ -89,6 +89,7 @@ class Trace:
     place: str
     opened: datetime
     end: str | None
+    ended: datetime | None
     imported: bool
     parent: str | None
     events: tuple[MiningEvent, ...]
@@ -108,7 +109,8 @@ def trace_of(entries: Sequence[Entry], elements: Mapping[str, ElementFacts]) -> 
     return Trace(
         entries[0].log, entries[0].stream, data["process"], data["definition"].get("version"),
         data["definition"]["sha256"], data["category"], fold.level, data["place"]["unit"],
-        entries[0].at, fold.end, "imported" in data, data.get("origin", {}).get("case"), events,
+        entries[0].at, fold.end, fold.ended, "imported" in data, data.get("origin", {}).get("case"),
+        events,
     )  # fmt: skip
 
 
@@ -119,6 +121,7 @@ class _Fold:
     opened: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     level: str | None = None
     end: str | None = None
+    ended: datetime | None = None
 
     def take(self, entry: Entry) -> Iterator[MiningEvent]:
         if entry.type == "case.opened":
@@ -137,6 +140,7 @@ class _Fold:
             yield from self._opened(row, entry)
         # What another case or a clock brought back runs on: an end is the last word only.
         self.end = entry.data.get("ended")
+        self.ended = entry.at if self.end else None
 
     def _opened(self, row: Mapping[str, Any], entry: Entry) -> Iterator[MiningEvent]:
         self.opened[row["task"]] = row

@@ -20,7 +20,8 @@ _EVENT: Final = {
 }  # fmt: skip
 _CASE: Final = {
     "process": "string", "definition_version": "integer", "definition_sha256": "string",
-    "category": "string", "level": "string", "end": "string", "imported": "boolean",
+    "category": "string", "level": "string", "end": "string", "ended": "time",
+    "imported": "boolean",
 }  # fmt: skip
 _OBJECTS: Final[dict[str, dict[str, str]]] = {
     "case": _CASE, "person": {}, "unit": {}, "place": {}, "evidence": {},
@@ -79,7 +80,7 @@ def _case(one: Trace, seen: _Seen) -> dict[str, Any]:
     told = {
         "process": one.process, "definition_version": one.version,
         "definition_sha256": one.sha256, "category": one.category, "level": one.level,
-        "end": one.end, "imported": one.imported,
+        "end": one.end, "ended": one.ended, "imported": one.imported,
     }  # fmt: skip
     fixed = [
         {"name": key, "time": timestamp(one.opened), "value": _plain(value)}

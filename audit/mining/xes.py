@@ -62,8 +62,8 @@ def _trace(one: Trace) -> Iterator[str]:
     yield from _attributes({
         "concept:name": one.case, "process": one.process, "definition_version": one.version,
         "definition_sha256": one.sha256, "category": one.category, "level": one.level,
-        "place": one.place, "end": one.end, "imported": one.imported, "parent": one.parent,
-        "log": one.log,
+        "place": one.place, "end": one.end, "ended": one.ended, "imported": one.imported,
+        "parent": one.parent, "log": one.log,
     })  # fmt: skip
     for event in one.events:
         yield "<event>\n"

@@ -1,0 +1,138 @@
+"""Foreign logs at the command line: each figure says of what; our own year comes back equal."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit import log
+from audit.foreign.facts import facts_of, places_of
+from audit.foreign.heard import heard
+from audit.foreign.metric_needs import lacking
+from audit.metrics.catalogue import COMPOSITE, METRICS
+from audit.metrics.figures import Figure, Rate, Spread
+from audit.metrics.fold import case_facts
+from audit.metrics.marks import Period
+from audit.metrics.places import places
+from audit.metrics.results import of, results
+from audit.mining.xes import write_xes
+from engine.foreign_maps import read_foreign_map
+from engine.foreign_rows import read_log
+from engine.mining import open_cases, traces
+from tests.conftest import ROOT
+from tests.web.demo_street import Built
+from tests.web.test_cli import Shaoji, founded, shaoji, told
+from web.formulas import formulas
+from web.quantities import ZONE
+
+__all__ = ["founded", "shaoji"]  # fixtures
+LEDGER = str(ROOT / "tests/golden/foreign/ledger.csv")
+MAP = str(ROOT / "workflows/foreign/dispatch-ledger.toml")
+IMPORT = ("foreign", "import", LEDGER, "--map", MAP, "--rejects", "r.csv")
+MARCH = ("--from", "2025-03-01", "--to", "2025-04-01")
+MARK = "外来记录，未经本系统核验 / from another system, not verified here"
+
+
+def test_every_answer_says_that_it_is_of_another_system(founded: Shaoji) -> None:
+    taken = told(founded(*IMPORT, "--json"))
+    assert taken["notice"] == {
+        "chinese": "外来记录，未经本系统核验", "english": "from another system, not verified here"
+    }  # fmt: skip
+    assert (taken["name"], taken["cases"], taken["not_mapped"]) == (
+        "ledger", 5, {"问题类别=路灯": 1},
+    )  # fmt: skip
+    assert "早于" in Path("r.csv").read_text(encoding="utf-8-sig")
+    for command in (("list",), ("metrics", "ledger", *MARCH)):
+        output = founded("foreign", *command).output
+        assert output.count(MARK) >= 1
+        assert taken["file_sha256"] in output
+        assert taken["map_sha256"] in output
+    (listed,) = told(founded("foreign", "list", "--json"))
+    assert listed["notice"] == taken["notice"]
+    again = founded(*IMPORT, code=1)
+    assert "--as" in again.output
+    assert "没有" in founded("foreign", "metrics", "nothing", *MARCH, code=1).output
+    assert told(founded("cases", "--json")) == []
+    founded("verify")
+
+
+def test_figures_are_computed_and_what_is_not_told_is_refused_by_name(founded: Shaoji) -> None:
+    founded(*IMPORT)
+    found = told(founded("foreign", "metrics", "ledger", *MARCH, "--json"))
+    rows = {one["id"]: one for one in found["metrics"]}
+    refused = {one["id"]: one for one in found["not_computed"]}
+    assert {*rows, *refused} == {*METRICS, COMPOSITE}
+    assert not rows.keys() & refused.keys()
+    assert all(one["reason"] and one["reason_en"] for one in refused.values())
+    (in_time,) = rows["in_time"]["figures"]
+    assert (in_time["numerator"], in_time["denominator"]) == (2, 4)
+    # Nothing is said of pauses: that is not the same as none.
+    assert in_time["beside"] == {"cases": 4}
+    (rated,) = rows["rated_satisfied"]["figures"]
+    assert (rated["numerator"], rated["denominator"], rated["apart"]) == (1, 3, {"mostly": 1})
+    assert found["openings"] == {"steps": 22, "inferred": 18}
+    by_place = told(founded("foreign", "metrics", "ledger", *MARCH, "--by", "community", "--json"))
+    assert [one["groups"] for one in by_place["metrics"][2]["figures"]] == [
+        ["东塘社区"],
+        ["西塘社区"],
+    ]
+    shown = founded("foreign", "metrics", "ledger", *MARCH).output
+    assert "算不出的 / cannot be computed" in shown
+    assert "没有“延期”的记录" in shown
+    assert (
+        "哪一列" in founded("foreign", "metrics", "ledger", *MARCH, "--by", "grid", code=1).output
+    )
+
+
+# --- the strongest proof: our own year, written as XES and read as a stranger's -------------------
+
+SAME = {"rectified_of_found", "until_accepted", "until_arrival"}
+
+
+@pytest.fixture(scope="module")
+def own_log(built: Built) -> bytes:
+    out = io.StringIO()
+    with built.database.connect() as conn:
+        write_xes(traces(conn, open_cases(conn)), out)
+    return out.getvalue().encode()
+
+
+def months() -> list[Period]:
+    ends = [datetime(2025 + n // 12, n % 12 + 1, 1, tzinfo=ZONE) for n in range(10, 24)]
+    return [*(Period(*pair) for pair in pairwise(ends)), Period(ends[0], ends[-1])]
+
+
+def plain(figures: Mapping[tuple[str, ...], Figure]) -> dict[tuple[str, ...], Any]:
+    """Without the share of extensions beside them, which no XES of ours tells."""
+    told = dict[tuple[str, ...], Any]()
+    for group, one in figures.items():
+        assert isinstance(one, Rate | Spread)
+        assert one.beside
+        told[group] = replace(one, beside=replace(one.beside, extended=0))
+    return told
+
+
+def test_our_own_year_read_as_a_foreign_log_gives_the_same_figures(
+    built: Built, own_log: bytes
+) -> None:
+    with built.database.connect() as conn:
+        ours = [case_facts(log.read(conn, case), formulas()) for case in open_cases(conn)]
+        known = places(log.read(conn, "@units"))
+    map_ = read_foreign_map((ROOT / "workflows/foreign/shaoji-xes.toml").read_bytes())
+    read = read_log(map_, io.BytesIO(own_log), at=datetime.now(UTC))
+    assert (len(read.cases), read.rejected, read.unmapped) == (len(ours), (), {})
+    assert METRICS.keys() - lacking(formulas(), heard(read.cases)).keys() == SAME
+    theirs = [facts_of(case, formulas()) for case in read.cases]
+    compared = 0
+    for period in months():
+        mine = results(ours, formulas(), known, period, by="unit", zone=ZONE)
+        other = results(theirs, formulas(), places_of(read.cases), period, by="unit", zone=ZONE)
+        for metric in SAME:
+            assert plain(of(mine, metric)) == plain(of(other, metric)), (metric, period)
+            compared += len(of(mine, metric))
+    assert compared > 100

@@ -1,0 +1,210 @@
+"""The command line of foreign logs: taken in, listed, and told of – each time as what they are."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from audit.encoding import timestamp
+from audit.foreign.facts import facts_of, places_of
+from audit.foreign.heard import Heard, heard
+from audit.foreign.metric_needs import Lacking, had, lacking
+from audit.metrics.catalogue import COMPOSITE, METRICS
+from audit.metrics.plain import metrics_json
+from audit.metrics.results import BY, results
+from engine.errors import BadInput
+from engine.foreign import Imported, examine, import_foreign, imported, opened
+from engine.foreign_rows import Read
+from engine.imports import reject_file
+from web import listing
+from web.cli_metrics import period_of, results_json, show_figures
+from web.formulas import formulas
+from web.quantities import ZONE
+from web.shell import Shell, json_option, print_json
+
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+NOTICE: Final = "外来记录，未经本系统核验"
+NOTICE_EN: Final = "from another system, not verified here"
+
+
+class NoSuchGroups(BadInput):
+    """The log does not tell by what its figures should be grouped."""
+
+
+@click.group()
+def foreign() -> None:
+    """别的系统的事件日志：单独存放，不是本系统的记录 / event logs of other systems, kept apart."""
+
+
+@foreign.command("import")
+@click.argument("file", type=FILE)
+@click.option("--map", "map_file", required=True, type=FILE, help="映射文件 / the map (TOML)")
+@click.option("--as", "name", help="取什么名字，默认用文件名 / its name, else that of the file")
+@click.option("--by", "account", help="以哪个管理员的名义 / in which administrator's name")
+@click.option(
+    "--rejects", type=click.Path(dir_okay=False, path_type=Path), help="退回的行 / rejects"
+)
+@json_option
+@click.pass_obj
+def import_(
+    shell: Shell,
+    file: Path,
+    map_file: Path,
+    name: str | None,
+    account: str | None,
+    rejects: Path | None,
+    as_json: bool,
+) -> None:
+    """收下一份日志，和映射一起原样保存 / take a log in, kept whole with its map."""
+    called = file.name.partition(".")[0].lower() if name is None else name
+    at = shell.now()
+    # A large log takes seconds to read: nobody else's writing waits for that.
+    with shell.reader.begin() as conn:
+        by = listing.administrator(conn, account, at)
+        given = examine(conn, file=file.read_bytes(), map_=map_file.read_bytes(), at=at)
+    with shell.engine.begin() as conn:
+        told = import_foreign(conn, shell.settings.foreign, given, name=called, by=by, at=at)
+    read, where = given.read, rejects or file.with_name(f"{file.name}.rejects.csv")
+    if read.rejected:
+        with reject_file(where) as write:
+            for one in read.rejected:
+                write(one)
+    if as_json:
+        print_json(_plain(told) | {"notice": _NOTICES, "not_mapped": read.unmapped})
+        return
+    _show_log(told)
+    for what, count in sorted(read.unmapped.items(), key=lambda pair: -pair[1]):
+        click.echo(f"  没有对应 / not mapped  {what}  {count}")
+    if read.rejected:
+        click.echo(f"退回的行和原因 / rejected rows and why: {where}")
+
+
+@foreign.command("list")
+@json_option
+@click.pass_obj
+def list_(shell: Shell, as_json: bool) -> None:
+    """收下过哪些日志 / the logs that were taken in."""
+    with shell.reader.begin() as conn:
+        found = imported(conn)
+    if as_json:
+        print_json([_plain(one) | {"notice": _NOTICES} for one in found])
+        return
+    for one in found:
+        _show_log(one)
+
+
+@foreign.command("metrics")
+@click.argument("name")
+@click.option("--from", "since", required=True, help="从这一天零点起 / from this day on")
+@click.option("--to", "until", required=True, help="到这一天零点为止 / up to, not including")
+@click.option("--by", type=click.Choice(BY), help="按什么分开算 / grouped by")
+@json_option
+@click.pass_obj
+def metrics(shell: Shell, name: str, since: str, until: str, by: str | None, as_json: bool) -> None:
+    """用同一口径算一份外来日志 / the metrics of a foreign log, by the same formulas."""
+    period = period_of(since, until)
+    log, read = _opened(shell, name)
+    known = places_of(read.cases)
+    if by in _KINDS and _KINDS[by] not in known.kinds.values():
+        raise NoSuchGroups(
+            "映射里没有说哪一列是社区或网格，不能这样分。请去掉 --by，或改映射后另取名字导入。",
+            "The map names no column for this; leave --by out, or import it with another map.",
+        )
+    told = heard(read.cases)
+    missing = lacking(formulas(), told)
+    facts = [facts_of(case, formulas()) for case in read.cases]
+    found = results(facts, formulas(), known, period, by=by or "", zone=ZONE)
+    rows = [_as_heard(one, told) for one in metrics_json(found, known) if one["id"] not in missing]
+    if as_json:
+        about, figures = _about(log, told), results_json(found)
+        print_json(about | figures | {"metrics": rows, "not_computed": _refused(missing)})
+        return
+    _show_about(log, told)
+    click.echo(f"口径第 {formulas().version} 版 {formulas().sha256} / formulas")
+    show_figures(rows)
+    _show_refused(_refused(missing))
+    _mark()
+
+
+def _as_heard(row: dict[str, Any], told: Mapping[str, Heard]) -> dict[str, Any]:
+    """Without the shares beside a figure that the log tells nothing of."""
+    known = had(told, row["process"], formulas())
+    figures = [
+        one | {"beside": {name: n for name, n in one["beside"].items() if name in known}}
+        if one.get("beside") else one
+        for one in row["figures"]
+    ]  # fmt: skip
+    return row | {"figures": figures}
+
+
+def _refused(missing: Mapping[str, tuple[Lacking, ...]]) -> list[dict[str, str]]:
+    names = {one: metric.name for one, metric in METRICS.items()} | {COMPOSITE: "三率综合"}
+    return [
+        {
+            "id": one,
+            "name": names[one],
+            "reason": "；".join(lack.chinese for lack in lacks),
+            "reason_en": "; ".join(lack.english for lack in lacks),
+        }
+        for one, lacks in missing.items()
+    ]
+
+
+_KINDS: Final = {"community": "community", "grid": "general_grid"}
+
+
+def _opened(shell: Shell, name: str) -> tuple[Imported, Read]:
+    with shell.reader.begin() as conn:
+        return opened(conn, shell.settings.foreign, name)
+
+
+# --- told as what it is ---------------------------------------------------------------------------
+
+_NOTICES: Final = {"chinese": NOTICE, "english": NOTICE_EN}
+
+
+def _plain(one: Imported) -> dict[str, Any]:
+    return asdict(one) | {"at": timestamp(one.at)}
+
+
+def _about(log: Imported, told: Mapping[str, Heard]) -> dict[str, Any]:
+    steps = sum(one.steps for one in told.values())
+    inferred = sum(one.inferred for one in told.values())
+    return {
+        "notice": _NOTICES,
+        "foreign": _plain(log),
+        "openings": {"steps": steps, "inferred": inferred},
+    }
+
+
+def _mark() -> None:
+    click.echo(f"\n※ {NOTICE} / {NOTICE_EN} ※")
+
+
+def _show_log(one: Imported) -> None:
+    click.echo(f"{one.name}  {timestamp(one.at)}  ※ {NOTICE} / {NOTICE_EN} ※")
+    click.echo(f"  文件 / file  {one.file_sha256}")
+    click.echo(f"  映射 / map   {one.map_sha256}")
+    click.echo(
+        f"  {one.cases} 件，{one.events} 个事件；{one.rows} 行里退回 {one.rejected} 行，"
+        f"因此不算的 {one.left_out} 件，没有对应的 {one.unmapped} 处"
+        " / cases, events; of rows rejected, cases left out for it, not mapped"
+    )
+
+
+def _show_about(log: Imported, told: Mapping[str, Heard]) -> None:
+    _mark()
+    _show_log(log)
+    about = _about(log, told)["openings"]
+    click.echo(
+        f"  {about['steps']} 步里有 {about['inferred']} 步没写什么时候开始，按上一步结束时算"
+        " / steps; of so many the opening is taken from the step before"
+    )
+
+
+def _show_refused(refused: list[dict[str, str]]) -> None:
+    click.echo("\n算不出的 / cannot be computed")
+    for one in refused:
+        click.echo(f"  {one['name']}（{one['id']}）：{one['reason']} / {one['reason_en']}")
