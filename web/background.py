@@ -2,7 +2,8 @@
 
 What is kept long enough is looked for once an hour: it may take long, and an hour is soon enough.
 Whoever is asked outside the house is asked in a loop of its own, so that no clock waits for them:
-witnesses and authorities in one, each channel of notices in another; signals in one, too.
+witnesses and authorities in one, each channel of notices in another. So is what goes through the
+whole log: signals, and what is published.
 """
 
 import logging
@@ -75,7 +76,6 @@ def run_worker(
             looked = clock()
             _forget_drafts(engine, looked)
             _retire(engine, chores, looked, tell)
-            _work_out_month(engine, looked)
         try:
             recorded, refused = ring_due(engine, at=clock())
             delivered, stuck = deliver(engine, at=clock(), vault=chores.vault)
@@ -131,11 +131,31 @@ def run_notices(
 
 def run_signals(engine: Engine, stop: Event) -> None:
     """Look for signals once an hour, until `stop` is set: a large street's first time is long."""
+    _hourly(
+        stop,
+        lambda: refresh(engine, signal_rules(), lambda _: None),
+        "signals cannot be looked for now; trying again in an hour",
+    )
+
+
+def run_publication(engine: Engine, stop: Event, *, clock: Callable[[], datetime]) -> None:
+    """Work out what is published of the last months, until `stop` is set.
+
+    Otherwise the first who asks for it would have to wait: a large street takes a minute.
+    """
+    _hourly(
+        stop,
+        lambda: hazard_publication.work_out(engine, clock()),
+        "what is published cannot be worked out now; trying again in an hour",
+    )
+
+
+def _hourly(stop: Event, work: Callable[[], object], failed: str) -> None:
     while not stop.is_set():
         try:
-            refresh(engine, signal_rules(), lambda _: None)
-        except (SQLAlchemyError, ValueError):
-            logger.exception("signals cannot be looked for now; trying again in an hour")
+            work()
+        except (SQLAlchemyError, LookupError, ValueError):
+            logger.exception(failed)
         stop.wait(RETENTION_EVERY.total_seconds())
 
 
@@ -183,14 +203,6 @@ def _forget_drafts(engine: Engine, at: datetime) -> None:
         logger.exception("old drafts cannot be looked through now; trying again in an hour")
 
 
-def _work_out_month(engine: Engine, at: datetime) -> None:
-    """What is published of the last months, before the first who asks would have to wait for it."""
-    try:
-        hazard_publication.work_out(engine, at)
-    except (SQLAlchemyError, LookupError):
-        logger.exception("what is published cannot be worked out now; trying again in an hour")
-
-
 def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:
     if chores.vault is None or chores.retention is None:
         return
@@ -213,6 +225,7 @@ def start_worker(engine: Engine, clock: Callable[[], datetime], chores: Chores) 
     start_anchors(engine, stop, chores)
     start_notices(engine, stop, clock, chores.channels)
     start_signals(engine, stop)
+    start_publication(engine, stop, clock)
     return stop
 
 
@@ -230,6 +243,11 @@ def start_notices(
 def start_signals(engine: Engine, stop: Event) -> None:
     """Look for signals in a thread of its own, until `stop` is set."""
     _start(run_signals, (engine, stop), {}, "shaoji-signals")
+
+
+def start_publication(engine: Engine, stop: Event, clock: Callable[[], datetime]) -> None:
+    """Work out what is published in a thread of its own, until `stop` is set."""
+    _start(run_publication, (engine, stop), {"clock": clock}, "shaoji-publication")
 
 
 def start_anchors(engine: Engine, stop: Event, chores: Chores) -> None:

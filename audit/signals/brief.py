@@ -103,7 +103,8 @@ def _photos(entries: Sequence[Entry], steps: Steps) -> Iterator[Photo]:
         role = next((role for role in ("rectify", "accept") if steps.plays(element, role)), "")
         for item in entry.evidence if role else ():
             device, second = item.get("device"), item.get("taken_at")
-            taken = (str(device), str(second)) if device and second else None
+            who = str(entry.actor.get("person"))
+            taken = (who, str(device), str(second)) if device and second else None
             yield Photo(item["sha256"], entry.seq, role, taken)
 
 

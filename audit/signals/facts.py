@@ -29,12 +29,16 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file named by an act. role: what was done with it; taken: device and second, if it says."""
+    """A file named by an act. role: what was done with it.
+
+    taken: who handed it in, and the device and the second it says. A photo names a model of
+    telephone, and many people have one: only in one hand is it one telephone.
+    """
 
     sha256: str
     seq: int
     role: str
-    taken: tuple[str, str] | None
+    taken: tuple[str, str, str] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def _deed(told: dict[str, Any]) -> Deed:
 
 def _photo(told: dict[str, Any]) -> Photo:
     taken = told["taken"]
-    return Photo(told["sha256"], told["seq"], told["role"], taken and (taken[0], taken[1]))
+    return Photo(told["sha256"], told["seq"], told["role"], taken and tuple(taken))
 
 
 def _at(text: str) -> datetime:

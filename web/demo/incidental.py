@@ -17,6 +17,8 @@ from web.demo.town import MUTUAL
 
 Row = tuple[str, str, int]
 AGAIN = timedelta(days=45)
+# A hazard said to be gone, or to be none, comes again at the same door under the same words.
+SOON = {"B3": timedelta(days=30), "B7": timedelta(days=90)}
 
 
 def incidental(conn: Connection) -> Iterator[Row]:
@@ -25,6 +27,63 @@ def incidental(conn: Connection) -> Iterator[Row]:
     for case, entries in cases.items():
         yield from ((rule, case, seq) for rule, seq in _alone(entries))
     yield from _merged(cases)
+    yield from _come_again(cases)
+    yield from _in_one_second(cases)
+
+
+def _come_again(cases: Mapping[str, Sequence[Entry]]) -> Iterator[Row]:
+    """Closed, or said to be none, and soon confirmed at the same door under the same words.
+
+    The street draws its hazards from a short list: that happens by chance.
+    """
+    doors: dict[tuple[str, ...], list[str]] = {}
+    for case, entries in cases.items():
+        begun, place = entries[0].data, entries[0].data.get("place", {})
+        if begun["process"] == "hazard" and place.get("address"):
+            what = place["unit"], place["address"], str(begun.get("category")), begun["title"]
+            doors.setdefault(what, []).append(case)
+    for same in doors.values():
+        for case in same if len(same) > 1 else ():
+            others = [entry.at for one in same if one != case for entry in _confirmed(cases[one])]
+            for rule, entry in _said_over(cases[case]):
+                if any(entry.at < at <= entry.at + SOON[rule] for at in others):
+                    yield rule, case, entry.seq
+
+
+def _in_one_second(cases: Mapping[str, Sequence[Entry]]) -> Iterator[Row]:
+    """Photos for two doors, by one person's telephone, said to be taken in one second."""
+    taken: dict[tuple[str, ...], set[tuple[str, str, int]]] = {}
+    for case, entries in cases.items():
+        door = str(entries[0].data.get("place", {}).get("address"))
+        for entry in entries:
+            for photo in (
+                entry.evidence if _did(entry, "rectify#") or _did(entry, "accept#") else ()
+            ):
+                if photo.get("device") and photo.get("taken_at"):
+                    mark = entry.actor["person"], photo["device"], photo["taken_at"]
+                    taken.setdefault(mark, set()).add((door, case, entry.seq))
+    for same in taken.values():
+        if len({door for door, _, _ in same}) > 1:
+            yield from (("B5", case, seq) for _, case, seq in same)
+
+
+def _confirmed(entries: Sequence[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        looked = _did(entry, "confirm#") or _did(entry, "second_look#")
+        if looked and _form(entry).get("verdict") == "hazard":
+            yield entry
+
+
+def _said_over(entries: Sequence[Entry]) -> Iterator[tuple[str, Entry]]:
+    yield from (("B3", entry) for entry in entries if _did(entry, "close#"))
+    looks = [one for one in entries if _did(one, "confirm#") or _did(one, "second_look#")]
+    said = [_form(one).get("verdict") or _form(one).get("decision") for one in looks[-2:]]
+    if said == ["not_hazard", "agree"]:
+        yield "B7", looks[-1]
+
+
+def _did(entry: Entry, step: str) -> bool:
+    return entry.type == "task.completed" and str(entry.data.get("task", "")).startswith(step)
 
 
 def _alone(entries: Sequence[Entry]) -> Iterator[tuple[str, int]]:
