@@ -6,7 +6,7 @@ say; of an export hashes, links, root and signature are checked first.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from audit import log, sequence
 from audit.checkpoint import Checkpoint
@@ -23,7 +23,7 @@ from audit.entries import Entry, reread
 from audit.exported import NotAnExport, read_bodies, verify_links
 from audit.log import event_table, outbox_table
 from audit.metrics.facts import CaseFacts
-from audit.metrics.fold import Fold
+from audit.metrics.fold import Fold, case_facts
 from audit.metrics.formulas import Formulas
 from audit.metrics.places import Places, places
 from audit.sequence import leaf_table
@@ -95,60 +95,71 @@ def fold_all(
     """Every case folded, and the units, of the first `size` leaves of the tree."""
     engine = reading(open_database(url))
     with engine.begin() as conn:
-        beyond = _beyond(conn, size)
-        names = [name for name in log.streams(conn) if not name.startswith("@")]
-        units = _read(conn, [UNITS], beyond).get(UNITS, [])
+        upto = under(conn, size)
+        units = read_under(conn, [UNITS], upto).get(UNITS, [])
+    names = [name for name in sorted(upto) if not name.startswith("@")]
     engine.dispose()
     share = max(1, -(-len(names) // (workers * 8)))
     parts = [names[start : start + share] for start in range(0, len(names), share)]
     cases = list[CaseFacts]()
     with ProcessPoolExecutor(workers) as pool, progress(len(names)) as seen:
-        for folded in pool.map(partial(_fold_part, url, formulas, beyond), parts):
+        for folded in pool.map(partial(_fold_part, url, formulas, upto), parts):
             cases += folded
             seen(len(folded))
     return cases, units
 
 
+def under(conn: Connection, size: int) -> dict[str, int]:
+    """How many entries of each stream are in the tree of this size; only streams that have any.
+
+    By that number what is read later stops where the tree does, whatever was written meanwhile.
+    """
+    # The lengths first: an entry written between the two questions is beyond them.
+    lengths = log.lengths(conn, "")
+    told = lengths | {name: seq - 1 for name, seq in _beyond(conn, size).items()}
+    return {name: min(count, lengths[name]) for name, count in told.items()
+            if name in lengths and count > 0}  # fmt: skip
+
+
 def _beyond(conn: Connection, size: int) -> dict[str, int]:
     """The streams that have grown beyond the tree of this size, and where that begins."""
-    first = func.min(event_table.c.seq)
-    grown = select(event_table.c.stream, first).group_by(event_table.c.stream)
-    waiting = grown.join(outbox_table, outbox_table.c.hash == event_table.c.hash)
-    unsigned = grown.join(leaf_table, leaf_table.c.hash == event_table.c.hash)
     found = dict[str, int]()
-    for query in (waiting, unsigned.where(leaf_table.c.leaf_index >= size)):
-        for stream, seq in conn.execute(query):
+    # What waits first: what is taken into the tree meanwhile is found there.
+    unsigned = select(leaf_table.c.hash).where(leaf_table.c.leaf_index >= size)
+    for hashes in (select(outbox_table.c.hash), unsigned):
+        beyond = select(event_table.c.stream, event_table.c.seq)
+        for stream, seq in conn.execute(beyond.where(event_table.c.hash.in_(hashes))):
             found[stream] = min(seq, found.get(stream, seq))
     return found
 
 
 def _fold_part(
-    url: str, formulas: Formulas, beyond: dict[str, int], names: Sequence[str]
+    url: str, formulas: Formulas, upto: dict[str, int], names: Sequence[str]
 ) -> list[CaseFacts]:
     engine = reading(open_database(url))
     try:
         with engine.begin() as conn:
-            return list(_fold(conn, names, beyond, formulas))
+            return list(_fold(conn, names, upto, formulas))
     finally:
         engine.dispose()
 
 
 def _fold(
-    conn: Connection, names: Sequence[str], beyond: dict[str, int], formulas: Formulas
+    conn: Connection, names: Sequence[str], upto: dict[str, int], formulas: Formulas
 ) -> Iterator[CaseFacts]:
     for start in range(0, len(names), _AT_ONCE):
-        for entries in _read(conn, names[start : start + _AT_ONCE], beyond).values():
-            fold = Fold(formulas)
-            for entry in entries:
-                fold.take(entry)
-            yield fold.facts()
+        for entries in read_under(conn, names[start : start + _AT_ONCE], upto).values():
+            yield case_facts(entries, formulas)
 
 
-def _read(conn: Connection, names: Sequence[str], beyond: dict[str, int]) -> dict[str, list[Entry]]:
+def read_under(
+    conn: Connection, names: Sequence[str], upto: Mapping[str, int]
+) -> dict[str, list[Entry]]:
+    """Of each of some dozens of streams the first entries, as many as `under` says."""
     told = defaultdict[str, list[Entry]](list)
     for stream, body in log.bodies_each(conn, names):
         entry = reread(body)
-        if entry.seq < beyond.get(stream, entry.seq + 1):
+        if entry.seq <= upto.get(stream, 0):
             told[stream].append(entry)
     return told
 

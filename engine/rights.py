@@ -180,6 +180,16 @@ def places_reported(people: Directory, by: By, at: datetime) -> frozenset[str]:
     return frozenset(below for unit in over for below in people.subtree(unit))
 
 
+def places_measured(people: Directory, by: By, at: datetime) -> list[str]:
+    """The units of whose work this person may see metrics, each with all below it.
+
+    What a supervising or disciplining post looks over; none of them lies below another.
+    """
+    held = people.capacities(by.person, at)
+    over = {_overlooked(people, one) for one in held if one.duty in (SUPERVISION, DISCIPLINE)}
+    return sorted(unit for unit in over if not over & set(people.ancestors(unit)))
+
+
 def may_report_on(
     people: Directory, by: By, person: str, since: datetime, until: datetime, at: datetime
 ) -> bool:

@@ -3,7 +3,7 @@
 What is kept long enough is looked for once an hour: it may take long, and an hour is soon enough.
 Whoever is asked outside the house is asked in a loop of its own, so that no clock waits for them:
 witnesses and authorities in one, each channel of notices in another. So is what goes through the
-whole log: signals, and what is published.
+whole log: signals, metrics, and what is published.
 """
 
 import logging
@@ -18,10 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.sequence import SequencedElsewhere, TreeDiffers
 from engine import notice_board
 from engine.anchoring import Anchors, anchor
+from engine.database import reading
 from engine.delivery import deliver
 from engine.drafts import sweep_drafts
 from engine.errors import Refusal
 from engine.keys import Places
+from engine.metric_months import basis, keep_figures
 from engine.retention import destroy_due
 from engine.sealed_answers import sweep_unnamed
 from engine.sequencer import Pace, sequence_log
@@ -31,7 +33,9 @@ from engine.worker import ring_due
 from web import hazard_publication
 from web.channels import Channels
 from web.config import BadSettings
+from web.formulas import formulas
 from web.notifying import send_waiting
+from web.quantities import ZONE
 from web.signal_rules import signal_rules
 from web.visit import utc_now
 
@@ -159,6 +163,22 @@ def _hourly(stop: Event, work: Callable[[], object], failed: str) -> None:
         stop.wait(RETENTION_EVERY.total_seconds())
 
 
+def run_figures(engine: Engine, stop: Event) -> None:
+    """Bring the metrics to the last checkpoint once an hour, until `stop` is set.
+
+    Before the first checkpoint it is looked for again soon.
+    """
+    while not stop.is_set():
+        try:
+            keep_figures(engine, formulas(), zone=ZONE)
+            with reading(engine).begin() as conn:
+                found = basis(conn) is not None
+        except (SQLAlchemyError, ValueError):
+            logger.exception("the metrics cannot be counted now; trying again in an hour")
+            found = True
+        stop.wait(RETENTION_EVERY.total_seconds() if found else EVERY_SECONDS)
+
+
 def run_channel(
     engine: Engine,
     stop: Event,
@@ -226,6 +246,7 @@ def start_worker(engine: Engine, clock: Callable[[], datetime], chores: Chores) 
     start_notices(engine, stop, clock, chores.channels)
     start_signals(engine, stop)
     start_publication(engine, stop, clock)
+    start_figures(engine, stop)
     return stop
 
 
@@ -248,6 +269,11 @@ def start_signals(engine: Engine, stop: Event) -> None:
 def start_publication(engine: Engine, stop: Event, clock: Callable[[], datetime]) -> None:
     """Work out what is published in a thread of its own, until `stop` is set."""
     _start(run_publication, (engine, stop), {"clock": clock}, "shaoji-publication")
+
+
+def start_figures(engine: Engine, stop: Event) -> None:
+    """Count the metrics in a thread of its own, until `stop` is set."""
+    _start(run_figures, (engine, stop), {}, "shaoji-figures")
 
 
 def start_anchors(engine: Engine, stop: Event, chores: Chores) -> None:

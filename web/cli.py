@@ -127,7 +127,13 @@ def worker(shell: Shell, once: bool) -> None:
     from engine.delivery import deliver
     from engine.retention import destroy_due
     from engine.worker import ring_due
-    from web.background import run_worker, start_anchors, start_notices, start_signals
+    from web.background import (
+        run_worker,
+        start_anchors,
+        start_figures,
+        start_notices,
+        start_signals,
+    )
     from web.press import make_waiting, start_reports
 
     if not once:
@@ -135,6 +141,7 @@ def worker(shell: Shell, once: bool) -> None:
         start_anchors(shell.engine, stop, chores)
         start_notices(shell.engine, stop, shell.now, chores.channels)
         start_signals(shell.engine, stop)
+        start_figures(shell.engine, stop)
         reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
         try:
             run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)

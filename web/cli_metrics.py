@@ -64,7 +64,7 @@ def metrics(
 
 def period_of(since: str, until: str) -> Period:
     """The days from one up to, not including, another, in local time; raises WrongPeriod."""
-    start, end = _midnight(since), _midnight(until)
+    start, end = _instant(since), _instant(until)
     if start >= end:
         raise WrongPeriod(
             "结束日期要晚于开始日期，结束那天不算在内。",
@@ -73,12 +73,16 @@ def period_of(since: str, until: str) -> Period:
     return Period(start, end)
 
 
-def _midnight(day: str) -> datetime:
+def _instant(told: str) -> datetime:
+    """The midnight a day begins with, or the instant: a month on a page may end at one."""
     try:
-        return datetime.combine(date.fromisoformat(day), time(), ZONE)
+        if len(told) > len("2026-03-01"):
+            at = datetime.fromisoformat(told)
+            return (at if at.tzinfo else at.replace(tzinfo=ZONE)).astimezone(ZONE)
+        return datetime.combine(date.fromisoformat(told), time(), ZONE)
     except ValueError:
         raise WrongPeriod(
-            f"日期要写成 2026-03-01 这样：{day}", f"Write the day like 2026-03-01: {day}"
+            f"日期要写成 2026-03-01 这样：{told}", f"Write the day like 2026-03-01: {told}"
         ) from None
 
 

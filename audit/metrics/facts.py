@@ -16,11 +16,12 @@ NOBODY: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A limit as it was set; why: type of the entry that caused it."""
+    """A limit as it was set; why: type of the entry that caused it; seq: the entry that set it."""
 
     at: datetime
     due: datetime
     why: str
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,15 @@ class Step:
         return self.settings[0].due if self.settings else None
 
     @property
-    def lawful_due(self) -> datetime | None:
+    def lawful(self) -> Setting | None:
         """The limit with extensions, pauses and orders; the standing list moves none."""
         moved = [one for one in self.settings if one.why != "standing.listed"]
-        return moved[-1].due if moved else None
+        return moved[-1] if moved else None
+
+    @property
+    def lawful_due(self) -> datetime | None:
+        """When that is."""
+        return self.lawful.due if self.lawful else None
 
     @property
     def whose(self) -> str:
@@ -85,10 +91,11 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """An element the case passed, or an end it reached."""
+    """An element the case passed, or an end it reached; seq: of the entry."""
 
     at: datetime
     element: str
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +150,14 @@ class CaseFacts:
         wanted = frozenset(elements)
         return [step for step in self.steps if step.element in wanted]
 
+    def first_passed(self, elements: frozenset[str]) -> Passed | None:
+        """The first of these elements that it passed."""
+        return next((one for one in self.passed if one.element in elements), None)
+
     def reached(self, elements: frozenset[str]) -> datetime | None:
         """When it first passed one of these elements."""
-        return next((one.at for one in self.passed if one.element in elements), None)
+        found = self.first_passed(elements)
+        return found.at if found else None
 
     def acted(self, type_: str) -> list[Act]:
         """Its acts of one type."""

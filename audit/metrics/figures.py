@@ -1,4 +1,4 @@
-"""Figures made of marks: rates, durations and counts, and what has to stand beside them. Exact."""
+"""Rates, durations and counts of contributions, with what has to stand beside them. Exact."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from audit.metrics.facts import CaseFacts
-from audit.metrics.formulas import Roles
-from audit.metrics.marks import Mark
+from audit.metrics.contributions import Contribution
 from audit.metrics.proportion import FEWEST, Proportion
 from audit.ranks import nearest_rank
 
@@ -83,7 +81,7 @@ class Withheld:
 Figure = Rate | Spread | Count | Composite | Withheld
 
 
-def parts(marks: Sequence[Mark]) -> list[int]:
+def parts(marks: Sequence[Contribution]) -> list[int]:
     """The numbers that share nothing, which every figure of these marks is a sum of."""
     hits, of = sum(one.hits for one in marks), sum(one.of for one in marks)
     apart, out = _apart(marks), _excluded(marks)
@@ -95,7 +93,7 @@ def parts(marks: Sequence[Mark]) -> list[int]:
 _AMONG: Final = ("partly", "mostly")
 
 
-def rate(marks: Sequence[Mark], roles: Roles, lower: frozenset[str]) -> Rate:
+def rate(marks: Sequence[Contribution], lower: frozenset[str]) -> Rate:
     """The rate of these marks. lower: reasons of exclusion that count in its lower bound."""
     out = _excluded(marks)
     hits, of = sum(one.hits for one in marks), sum(one.of for one in marks)
@@ -105,17 +103,17 @@ def rate(marks: Sequence[Mark], roles: Roles, lower: frozenset[str]) -> Rate:
         Proportion(hits, of, out),
         Proportion(hits, of + missed, rest) if lower else None,
         _apart(marks),
-        beside(marks, roles),
+        beside(marks),
     )
 
 
-def spread(marks: Sequence[Mark], roles: Roles) -> Spread:
+def spread(marks: Sequence[Contribution]) -> Spread:
     """The durations of these marks."""
     told = [one for one in marks if one.of]
     ended = sorted(one.minutes for one in told if one.minutes is not None)
     return Spread(
         len(told), len(told) - len(ended), _rank(ended, len(told), 50), _rank(ended, len(told), 90),
-        _excluded(marks), beside(marks, roles),
+        _excluded(marks), beside(marks),
     )  # fmt: skip
 
 
@@ -127,31 +125,22 @@ def _rank(ended: Sequence[int], n: int, percent: int) -> int | None:
     return None if found == beyond and n > len(ended) else found
 
 
-def count(marks: Sequence[Mark], roles: Roles) -> Count:
+def count(marks: Sequence[Contribution]) -> Count:
     """How many of these marks count, and their sum."""
     hits = sum(one.hits for one in marks)
-    return Count(hits, sum(one.of for one in marks), _apart(marks), beside(marks, roles))
+    return Count(hits, sum(one.of for one in marks), _apart(marks), beside(marks))
 
 
-def _excluded(marks: Iterable[Mark]) -> dict[str, int]:
+def _excluded(marks: Iterable[Contribution]) -> dict[str, int]:
     return dict(sorted(Counter(one.reason for one in marks if one.reason).items()))
 
 
-def _apart(marks: Iterable[Mark]) -> dict[str, int]:
+def _apart(marks: Iterable[Contribution]) -> dict[str, int]:
     return dict(sorted(Counter(one.apart for one in marks if one.apart).items()))
 
 
-def beside(marks: Iterable[Mark], roles: Roles) -> Beside:
+def beside(marks: Iterable[Contribution]) -> Beside:
     """The shares that stand beside a figure: each case counts once."""
-    cases = {one.case.case: one.case for one in marks}.values()
-    return Beside(
-        len(cases),
-        sum(_had(one, "pause.granted") for one in cases),
-        sum(_had(one, "extension.granted") for one in cases),
-        sum(one.reached(roles["merged"]) is not None for one in cases),
-        sum(one.reached(roles["void"]) is not None for one in cases),
-    )
-
-
-def _had(case: CaseFacts, type_: str) -> bool:
-    return any(act.type == type_ for act in case.acts)
+    cases = {one.case: one.had for one in marks}.values()
+    had = Counter(name for one in cases for name in one)
+    return Beside(len(cases), had["paused"], had["extended"], had["merged"], had["void"])

@@ -80,7 +80,7 @@ class Fold:
         ends = (*data["path"], *data.get("ends", ()), *filter(None, [data.get("ended")]))
         for element in dict.fromkeys(ends):
             if element in self.roles.marks:
-                self.passed.append(Passed(entry.at, element))
+                self.passed.append(Passed(entry.at, element, entry.seq))
 
     def _open(self, row: Mapping[str, Any], entry: Entry) -> None:
         self.steps[row["task"]] = Step(
@@ -126,7 +126,7 @@ class Fold:
 
     def set(self, entry: Entry) -> None:
         data, why = entry.data, self.types[(entry.cause or 1) - 1]
-        told = Setting(entry.at, instant(data["due"]), why)
+        told = Setting(entry.at, instant(data["due"]), why, entry.seq)
         self.settings.setdefault(data["task"], []).append(told)
 
     def _dated(self, entry: Entry, word: str) -> None:

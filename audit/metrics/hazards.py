@@ -1,13 +1,21 @@
 """The hazard as something to be put right by a limit: what was due, submitted, accepted, undone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from audit.metrics.facts import CaseFacts, Step
 from audit.metrics.formulas import Roles
-from audit.metrics.marks import Mark, Seen, counted, ended_otherwise, excluded, minutes
+from audit.metrics.marks import (
+    OPENING,
+    Mark,
+    Seen,
+    counted,
+    ended_otherwise,
+    excluded,
+    minutes,
+)
 
 HAZARD: Final = "hazard"
 DAY: Final = timedelta(days=1)
@@ -21,7 +29,7 @@ class Duty:
 
     The limit is that of the first rectification; that rework has days of its own makes nobody in
     time. passed: when what was accepted in the end had been submitted. accepted: when everybody who
-    had to accept had. Both None if that came undone.
+    had to accept had. Both None if that came undone. by: the entries that say so, by field.
     """
 
     unit: str
@@ -31,6 +39,11 @@ class Duty:
     accepted: datetime | None
     stands_still: bool
     extended: bool
+    by: Mapping[str, int]
+
+    def entry(self, *fields: str) -> int:
+        """The entry behind the first of these that there is."""
+        return next((self.by[one] for one in fields if self.by[one]), 0)
 
 
 @dataclass(slots=True)
@@ -43,6 +56,10 @@ class _Round:
 def confirmed_at(case: CaseFacts, roles: Roles) -> datetime | None:
     """When it was found to be a hazard: its first assignment was opened by that."""
     return next((step.opened for step in case.of(roles["confirmed"])), None)
+
+
+def _confirmed_by(case: CaseFacts, roles: Roles) -> int:
+    return next((step.opened_seq for step in case.of(roles["confirmed"])), 0)
 
 
 def duties(case: CaseFacts, roles: Roles) -> list[Duty]:
@@ -71,6 +88,9 @@ def _duty(case: CaseFacts, told: _Round) -> Duty:
         holds = None
     done = [one for one in told.rectified if one.done()]
     before = [one for one in done if holds and one.closed and one.closed <= holds.opened]
+    tasks = {one.task for one in told.rectified}
+    granted = [act for act in case.acted("extension.granted") if act.task in tasks]
+    paused = [act for act in case.acted("pause.granted") if act.task in tasks]
     return Duty(
         unit=next(iter(first.units), ""),
         original=first.first_due,
@@ -78,18 +98,25 @@ def _duty(case: CaseFacts, told: _Round) -> Duty:
         passed=before[-1].closed if before else None,
         accepted=holds.opened if holds else None,
         stands_still=any(case.stands_still(one.task) for one in told.rectified if not one.closed),
-        extended=any(act.task in {one.task for one in told.rectified}
-                     for act in case.acted("extension.granted")),
-    )  # fmt: skip
+        extended=bool(granted),
+        by={
+            "original": first.settings[0].seq if first.settings else 0,
+            "lawful": first.lawful.seq if first.lawful else 0,
+            "passed": before[-1].closed_seq if before else 0,
+            "accepted": holds.opened_seq if holds else 0,
+            "extended": granted[-1].seq if granted else 0,
+            "paused": paused[-1].seq if paused else 0,
+        },
+    )
 
 
-def _all_duties(seen: Seen) -> Iterator[tuple[CaseFacts, Duty, bool]]:
-    """Every duty, and whether its hazard has been accepted by the end of the period."""
+def _all_duties(seen: Seen) -> Iterator[tuple[CaseFacts, Duty, Duty]]:
+    """Every duty, and the last of its hazard, which says whether it has been accepted."""
     roles = seen.roles(HAZARD)
     for case in seen.of(HAZARD):
         told = duties(case, roles)
         for one in told:
-            yield case, one, told[-1].accepted is not None
+            yield case, one, told[-1]
 
 
 # --- rates ----------------------------------------------------------------------------------------
@@ -98,16 +125,18 @@ def _all_duties(seen: Seen) -> Iterator[tuple[CaseFacts, Duty, bool]]:
 def rectified_of_due(seen: Seen) -> Iterator[Mark]:
     """隐患整改率（应整改口径）: of what was due in the period, accepted by its end."""
     yield from ended_otherwise(seen, HAZARD)
-    for case, duty, accepted in _all_duties(seen):
+    for case, duty, last in _all_duties(seen):
         if seen.period.has(duty.lawful):
-            yield _due(case, duty, duty.lawful, accepted)
+            hit = last.accepted is not None
+            entry = last.entry("accepted") if hit else duty.entry("lawful")
+            yield _due(case, duty, duty.lawful, hit, entry)
 
 
-def _due(case: CaseFacts, duty: Duty, due: datetime, hit: bool) -> Mark:
+def _due(case: CaseFacts, duty: Duty, due: datetime, hit: bool, entry: int) -> Mark:
     """A clock that stands still is not due; the date it had is not the date it will have."""
     if duty.stands_still and not hit:
-        return excluded(case, due, duty.unit, "paused")
-    return counted(case, due, duty.unit, hit)
+        return excluded(case, due, duty.unit, "paused", duty.entry("paused"))
+    return counted(case, due, duty.unit, hit, entry=entry)
 
 
 def rectified_of_found(seen: Seen) -> Iterator[Mark]:
@@ -120,7 +149,9 @@ def rectified_of_found(seen: Seen) -> Iterator[Mark]:
             continue
         told = duties(case, roles)
         unit = told[-1].unit if told else case.path[0]
-        yield counted(case, at, unit, bool(told) and told[-1].accepted is not None)
+        hit = bool(told) and told[-1].accepted is not None
+        entry = told[-1].entry("accepted") if hit else _confirmed_by(case, roles)
+        yield counted(case, at, unit, hit, entry=entry)
 
 
 def in_time(seen: Seen) -> Iterator[Mark]:
@@ -129,7 +160,7 @@ def in_time(seen: Seen) -> Iterator[Mark]:
     for case, duty, _ in _all_duties(seen):
         if seen.period.has(duty.lawful):
             hit = duty.passed is not None and duty.passed <= duty.lawful
-            yield _due(case, duty, duty.lawful, hit)
+            yield _due(case, duty, duty.lawful, hit, duty.entry("passed", "lawful"))
 
 
 def in_original_time(seen: Seen) -> Iterator[Mark]:
@@ -138,14 +169,16 @@ def in_original_time(seen: Seen) -> Iterator[Mark]:
     for case, duty, _ in _all_duties(seen):
         if seen.period.has(duty.original):
             hit = duty.passed is not None and duty.passed <= duty.original
-            yield counted(case, duty.original, duty.unit, hit)
+            entry = duty.entry("passed", "original")
+            yield counted(case, duty.original, duty.unit, hit, entry=entry)
 
 
 def extended(seen: Seen) -> Iterator[Mark]:
     """延期率: of what was due in the period by its original limit, given more days."""
     for case, duty, _ in _all_duties(seen):
         if seen.period.has(duty.original):
-            yield counted(case, duty.original, duty.unit, duty.extended)
+            entry = duty.entry("extended", "original")
+            yield counted(case, duty.original, duty.unit, duty.extended, entry=entry)
 
 
 def found_by_others(seen: Seen) -> Iterator[Mark]:
@@ -158,11 +191,11 @@ def found_by_others(seen: Seen) -> Iterator[Mark]:
         at = confirmed_at(case, roles)
         if seen.period.has(at):
             if case.imported:
-                yield excluded(case, at, case.path[0], "imported")
+                yield excluded(case, at, case.path[0], "imported", OPENING)
             else:
                 own = case.opener in seen.places.block(case.path)
                 staff = case.told_by in ("", *roles["staff"])
-                yield counted(case, at, case.path[0], not (own and staff))
+                yield counted(case, at, case.path[0], not (own and staff), entry=OPENING)
 
 
 def second_looks(seen: Seen) -> Iterator[Mark]:
@@ -171,7 +204,7 @@ def second_looks(seen: Seen) -> Iterator[Mark]:
         for step in case.of(seen.roles(HAZARD)["second_look"]):
             if step.done() and seen.period.has(step.closed):
                 changed = step.said("decision") == "override"
-                yield counted(case, step.closed, step.whose, changed)
+                yield counted(case, step.closed, step.whose, changed, entry=step.closed_seq)
 
 
 # --- closings that did not hold -------------------------------------------------------------------
@@ -192,8 +225,9 @@ def _checks(case: CaseFacts, roles: Roles, elements: frozenset[str]) -> Iterator
             if one.done() and one.closed and closing.closed_seq < one.closed_seq < end
         ]  # fmt: skip
         if looks and looks[0].closed:
-            refuted = any(one.said("result") in ("fail", "present") for one in looks)
-            yield counted(case, looks[0].closed, _rectifier(case, roles, closing), refuted)
+            against = [one for one in looks if one.said("result") in ("fail", "present")]
+            unit, entry = _rectifier(case, roles, closing), (against or looks)[0].closed_seq
+            yield counted(case, looks[0].closed, unit, bool(against), entry=entry)
 
 
 def _rectifier(case: CaseFacts, roles: Roles, closing: Step) -> str:
@@ -226,8 +260,9 @@ def reopened(seen: Seen) -> Iterator[Mark]:
         undone = [act.seq for act in case.acted("case.reopened")]
         for closing, end in _closings(case, roles):
             if seen.period.has(closing.closed):
-                hit = any(closing.closed_seq < seq < end for seq in undone)
-                yield counted(case, closing.closed, _rectifier(case, roles, closing), hit)
+                hits = [seq for seq in undone if closing.closed_seq < seq < end]
+                unit, entry = _rectifier(case, roles, closing), [*hits, closing.closed_seq][0]
+                yield counted(case, closing.closed, unit, bool(hits), entry=entry)
 
 
 def rated(seen: Seen) -> Iterator[Mark]:
@@ -241,13 +276,14 @@ def rated(seen: Seen) -> Iterator[Mark]:
         for closing, end in _closings(case, roles):
             if not seen.period.has(closing.closed):
                 continue
-            said = [act.said for act in told if closing.closed_seq < act.seq < end]
+            ratings = [act for act in told if closing.closed_seq < act.seq < end]
             unit = _rectifier(case, roles, closing)
-            if said:
-                apart = "mostly" if said[-1] == "mostly" else ""
-                yield counted(case, closing.closed, unit, said[-1] == "satisfied", apart)
+            if ratings:
+                said, seq = ratings[-1].said, ratings[-1].seq
+                apart = "mostly" if said == "mostly" else ""
+                yield counted(case, closing.closed, unit, said == "satisfied", apart, seq)
             elif case.source == "resident":
-                yield excluded(case, closing.closed, unit, "not_rated")
+                yield excluded(case, closing.closed, unit, "not_rated", closing.closed_seq)
 
 
 # --- durations and stocks -------------------------------------------------------------------------
@@ -263,7 +299,9 @@ def until_accepted(seen: Seen) -> Iterator[Mark]:
         told = duties(case, roles)
         unit = told[-1].unit if told else case.path[0]
         end = told[-1].accepted if told else None
-        yield Mark(case, at, unit, of=1, minutes=None if end is None else minutes(at, end))
+        took = None if end is None else minutes(at, end)
+        entry = _confirmed_by(case, roles) if end is None else told[-1].entry("accepted")
+        yield Mark(case, at, unit, of=1, minutes=took, entry=entry)
 
 
 def overdue(seen: Seen) -> Iterator[Mark]:
@@ -275,4 +313,5 @@ def overdue(seen: Seen) -> Iterator[Mark]:
             if late and duty.lawful and duty.accepted is None and not duty.stands_still:
                 days = (seen.period.until - duty.lawful) // DAY
                 weight = seen.formulas.levels.get(case.level, 1)
-                yield Mark(case, duty.lawful, duty.unit, hits=1, of=days * weight)
+                entry = duty.entry("lawful")
+                yield Mark(case, duty.lawful, duty.unit, hits=1, of=days * weight, entry=entry)

@@ -13,10 +13,13 @@ PATROL: Final = "patrol"
 def walked(seen: Seen) -> Iterator[Mark]:
     """巡查完成率: of the patrols due in the period, walked by its end."""
     for case in seen.of(PATROL):
-        for step in case.of(seen.roles(PATROL)["walk"])[:1]:
-            if seen.period.has(step.lawful_due):
-                done = any(one.done() for one in case.of(seen.roles(PATROL)["walk"]))
-                yield counted(case, step.lawful_due, step.whose, done)
+        walks = case.of(seen.roles(PATROL)["walk"])
+        for step in walks[:1]:
+            limit = step.lawful
+            if limit is not None and seen.period.has(limit.due):
+                done = [one.closed_seq for one in walks if one.done()]
+                entry = [*done, limit.seq][0]
+                yield counted(case, limit.due, step.whose, bool(done), entry=entry)
 
 
 def objects(seen: Seen) -> Iterator[Mark]:
@@ -25,7 +28,10 @@ def objects(seen: Seen) -> Iterator[Mark]:
     for mark in sorted(walked(seen), key=lambda one: (one.at, one.case.case)):
         place = mark.case.path[0], mark.case.address
         before = told.get(place)
-        told[place] = replace(before, hits=max(before.hits, mark.hits)) if before else mark
+        if before is None:
+            told[place] = mark
+        elif mark.hits > before.hits:
+            told[place] = replace(mark, at=before.at)
     yield from told.values()
 
 
@@ -40,7 +46,8 @@ def found(seen: Seen) -> Iterator[Mark]:
     """检出率: of the patrols walked in the period, those that found something."""
     for case, step in _walks(seen):
         if step.closed:
-            yield counted(case, step.closed, step.whose, step.said("result") == "found")
+            hit = step.said("result") == "found"
+            yield counted(case, step.closed, step.whose, hit, entry=step.closed_seq)
 
 
 def conforming(seen: Seen) -> Iterator[Mark]:
@@ -54,8 +61,9 @@ def conforming(seen: Seen) -> Iterator[Mark]:
         if step.closed is None:
             continue
         if len(told) < (step.said("count") or 0):
-            yield excluded(case, step.closed, step.whose, "not_all_entered")
+            yield excluded(case, step.closed, step.whose, "not_all_entered", step.closed_seq)
             continue
         wrong = {str(one.said("category")) for one in told}
         looked = set(step.said("checked") or ()) | wrong
-        yield Mark(case, step.closed, step.whose, len(looked - wrong), len(looked))
+        counts, entry = (len(looked - wrong), len(looked)), step.closed_seq
+        yield Mark(case, step.closed, step.whose, *counts, entry=entry)

@@ -10,6 +10,8 @@ from audit.metrics.formulas import Formulas, Roles
 from audit.metrics.places import Places
 
 MINUTE: Final = timedelta(minutes=1)
+# Every case begins with the entry that opens it.
+OPENING: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Mark:
 
     hits of `of` are counted; of = 0: excluded for `reason`. apart: told beside, by this name.
     minutes: of a duration that has ended; one without is censored. path: its place, where that is
-    not the case's own.
+    not the case's own. entry: which entry of the case decided it; 0 of confidential cases.
     """
 
     case: CaseFacts
@@ -42,6 +44,7 @@ class Mark:
     apart: str = ""
     minutes: int | None = None
     path: tuple[str, ...] = ()
+    entry: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +83,16 @@ def seen(cases: Iterable[CaseFacts], formulas: Formulas, places: Places, period:
 Marks = Callable[[Seen], Iterable[Mark]]
 
 
-def counted(case: CaseFacts, at: datetime, unit: str, hit: bool, apart: str = "") -> Mark:
+def counted(
+    case: CaseFacts, at: datetime, unit: str, hit: bool, apart: str = "", entry: int = 0
+) -> Mark:
     """One more in the denominator, and in the numerator if it is a hit."""
-    return Mark(case, at, unit, int(hit), 1, apart=apart)
+    return Mark(case, at, unit, int(hit), 1, apart=apart, entry=entry)
 
 
-def excluded(case: CaseFacts, at: datetime, unit: str, reason: str) -> Mark:
+def excluded(case: CaseFacts, at: datetime, unit: str, reason: str, entry: int = 0) -> Mark:
     """One that is not in the denominator, and why."""
-    return Mark(case, at, unit, reason=reason)
+    return Mark(case, at, unit, reason=reason, entry=entry)
 
 
 def ended_otherwise(seen: Seen, process: str) -> Iterator[Mark]:
@@ -95,9 +100,9 @@ def ended_otherwise(seen: Seen, process: str) -> Iterator[Mark]:
     roles = seen.roles(process)
     for case in seen.of(process):
         for reason in ("void", "merged"):
-            at = case.reached(roles[reason])
-            if seen.period.has(at):
-                yield excluded(case, at, case.path[0], reason)
+            end = case.first_passed(roles[reason])
+            if end is not None and seen.period.has(end.at):
+                yield excluded(case, end.at, case.path[0], reason, end.seq)
 
 
 def minutes(since: datetime, until: datetime) -> int:

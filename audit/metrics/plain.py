@@ -1,5 +1,7 @@
 """Results as JSON: counts as they are, fractions as decimals of four places."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, Final
@@ -26,6 +28,22 @@ def decimal(value: Fraction | Decimal | None) -> str | None:
 
 def metrics_json(told: Results, places: Places) -> list[dict[str, Any]]:
     """One object a metric, with its figures by group; a metric without any has none."""
+    return listed(figures_json(told.told), places.names)
+
+
+def figures_json(told: Iterable[Told]) -> list[dict[str, Any]]:
+    """One object a figure: of which metric and which groups, and what stands in it."""
+    return [
+        {"metric": one.metric, "groups": list(one.groups), **figure_json(one.figure)}
+        for one in told
+    ]
+
+
+def listed(told: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One object a metric, with those of its figures; names: by id of a group."""
+    by_metric = defaultdict[str, list[dict[str, Any]]](list)
+    for one in told:
+        by_metric[one["metric"]].append(_group(one, names))
     return [
         {
             "id": metric.id,
@@ -34,23 +52,22 @@ def metrics_json(told: Results, places: Places) -> list[dict[str, Any]]:
             "name_en": metric.name_en,
             "process": metric.process,
             "source": metric.source,
-            "figures": [_group(one, places) for one in told.told if one.metric == metric.id],
+            "figures": by_metric[metric.id],
         }
         for metric in METRICS.values()
-    ] + [_three_rates(told, places)]
+    ] + [_three_rates(by_metric[COMPOSITE])]
 
 
-def _three_rates(told: Results, places: Places) -> dict[str, Any]:
-    figures = [_group(one, places) for one in told.told if one.metric == COMPOSITE]
+def _three_rates(figures: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": COMPOSITE, "kind": "composite", "name": "三率综合", "name_en": "three rates in one",
         "process": "", "source": "S", "figures": figures,
     }  # fmt: skip
 
 
-def _group(one: Told, places: Places) -> dict[str, Any]:
-    names = [places.names.get(group, group) for group in one.groups]
-    return {"groups": list(one.groups), "names": names, **figure_json(one.figure)}
+def _group(one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    figure = {name: value for name, value in one.items() if name != "metric"}
+    return {**figure, "names": [names.get(group, group) for group in one["groups"]]}
 
 
 def figure_json(figure: Figure) -> dict[str, Any]:

@@ -30,8 +30,9 @@ def _whose(case: CaseFacts, step: Step) -> str:
 def objected(seen: Seen) -> Iterator[Mark]:
     """退单率: of the dispatches in the period, objected to by its end."""
     for case, step, _ in _dispatches(seen):
-        tasks = {act.task for act in case.acted("objection.raised")}
-        yield counted(case, step.opened, _whose(case, step), step.task in tasks)
+        raised = [act.seq for act in case.acted("objection.raised") if act.task == step.task]
+        entry = [*raised, step.opened_seq][0]
+        yield counted(case, step.opened, _whose(case, step), bool(raised), entry=entry)
 
 
 def upheld(seen: Seen) -> Iterator[Mark]:
@@ -48,17 +49,20 @@ def upheld(seen: Seen) -> Iterator[Mark]:
 def _ruled(case: CaseFacts, act: Act, after: list[Step]) -> Mark:
     unit = next((_whose(case, one) for one in case.steps if one.task == act.task), case.party)
     if after and after[0].done():
-        return counted(case, act.at, unit, after[0].said("ruling") == "upheld")
-    overtaken = bool(after) and after[0].how == "cancelled"
-    return excluded(case, act.at, unit, "overtaken" if overtaken else "pending")
+        right, entry = after[0].said("ruling") == "upheld", after[0].closed_seq
+        return counted(case, act.at, unit, right, entry=entry)
+    if after and after[0].how == "cancelled":
+        return excluded(case, act.at, unit, "overtaken", after[0].closed_seq or act.seq)
+    return excluded(case, act.at, unit, "pending", act.seq)
 
 
 def dodged(seen: Seen) -> Iterator[Mark]:
     """推诿率: of the dispatches in the period, with a signal B2 that a person found to hold."""
     for case, step, end in _dispatches(seen):
-        told = [act.of for act in case.acted("signal.confirmed") if act.said == DODGE]
-        hit = any(step.opened_seq <= entry < end for entry in told)
-        yield counted(case, step.opened, _whose(case, step), hit)
+        told = [act for act in case.acted("signal.confirmed") if act.said == DODGE]
+        held = [act.seq for act in told if step.opened_seq <= act.of < end]
+        entry = [*held, step.opened_seq][0]
+        yield counted(case, step.opened, _whose(case, step), bool(held), entry=entry)
 
 
 def ordered(seen: Seen) -> Iterator[Mark]:
@@ -68,16 +72,16 @@ def ordered(seen: Seen) -> Iterator[Mark]:
         for act in case.acted("case.supervised"):
             if seen.period.has(act.at):
                 apart = "answered" if act.seq in answered else "unanswered"
-                yield Mark(case, act.at, case.path[0], 1, 1, apart=apart)
+                yield Mark(case, act.at, case.path[0], 1, 1, apart=apart, entry=act.seq)
 
 
 def listed(seen: Seen) -> Iterator[Mark]:
     """挂账存量: steps on the standing list that are open at the end of the period."""
     for case in _open(seen):
         for step in case.steps:
-            told = [a.at for a in case.acted("standing.listed") if a.task == step.task]
+            told = [act for act in case.acted("standing.listed") if act.task == step.task]
             if told and step.closed is None:
-                yield Mark(case, told[0], step.whose, 1, 1)
+                yield Mark(case, told[0].at, step.whose, 1, 1, entry=told[0].seq)
 
 
 def _open(seen: Seen) -> Iterator[CaseFacts]:

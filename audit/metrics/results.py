@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from audit.metrics.catalogue import COMPOSITE, METRICS, Metric
+from audit.metrics.contributions import Contribution, contributions
 from audit.metrics.facts import CaseFacts
 from audit.metrics.figures import (
     Composite,
@@ -22,7 +23,7 @@ from audit.metrics.figures import (
     spread,
 )
 from audit.metrics.formulas import Formulas, Roles
-from audit.metrics.marks import Mark, Period, Seen, seen
+from audit.metrics.marks import Period, seen
 from audit.metrics.places import Places
 from audit.publication import THRESHOLD
 from audit.together import together
@@ -60,54 +61,74 @@ def results(
 ) -> Results:
     """Every metric of these cases, by group; the months of `by` are those of `zone`."""
     all_ = seen(cases, formulas, places, period)
-    group = _grouping(by, all_, zone)
-    told = [one for metric in METRICS.values() for one in _figures(metric, all_, group)]
-    composed = _composites(told, formulas.weights)
-    return Results(period, by, sum(map(len, all_.cases.values())), (*told, *composed))
+    told = figures(contributions(all_), formulas, places, by=by, zone=zone)
+    return Results(period, by, sum(map(len, all_.cases.values())), told)
 
 
-def _grouping(by: str, all_: Seen, zone: tzinfo) -> Callable[[Mark], str]:
-    places = all_.places
+def figures(
+    told: Mapping[str, Sequence[Contribution]],
+    formulas: Formulas,
+    places: Places,
+    *,
+    by: str = "",
+    zone: tzinfo,
+) -> tuple[Told, ...]:
+    """The figures of what was contributed to each metric, by group; `by` and `zone` as above."""
+    group = grouping(by, places, zone)
+    found = [
+        one
+        for metric in METRICS.values()
+        for one in _figures(metric, told[metric.id], group, formulas.of(metric.process))
+    ]
+    return (*found, *_composites(found, formulas.weights))
+
+
+def grouping(by: str, places: Places, zone: tzinfo) -> Callable[[Contribution], str]:
+    """To which group of one of BY a contribution belongs; to "" for the whole."""
     return {
-        "": lambda mark: "",
-        "unit": lambda mark: mark.unit,
-        "community": lambda mark: places.community(mark.path or mark.case.path),
-        "grid": lambda mark: places.grid(mark.path or mark.case.path),
-        "class": lambda mark: mark.case.category,
-        "month": lambda mark: f"{mark.at.astimezone(zone):%Y-%m}",
+        "": lambda one: "",
+        "unit": lambda one: one.unit,
+        "community": lambda one: places.community(one.path),
+        "grid": lambda one: places.grid(one.path),
+        "class": lambda one: one.category,
+        "month": lambda one: f"{one.at.astimezone(zone):%Y-%m}",
     }[by]
 
 
-def _figures(metric: Metric, all_: Seen, group: Callable[[Mark], str]) -> Iterable[Told]:
-    roles = all_.roles(metric.process)
-    groups = defaultdict[str, list[Mark]](list)
-    for mark in metric.marks(all_):
-        groups[group(mark)].append(mark)
+def _figures(
+    metric: Metric,
+    told: Iterable[Contribution],
+    group: Callable[[Contribution], str],
+    roles: Roles,
+) -> Iterable[Told]:
+    groups = defaultdict[str, list[Contribution]](list)
+    for one in told:
+        groups[group(one)].append(one)
     if roles.confidential:
-        yield from _careful(metric, groups, roles)
+        yield from _careful(metric, groups)
         return
     for name in sorted(groups):
-        yield Told(metric.id, (name,), _figure(metric, groups[name], roles))
+        yield Told(metric.id, (name,), _figure(metric, groups[name]))
 
 
-def _careful(metric: Metric, groups: Mapping[str, Sequence[Mark]], roles: Roles) -> Iterable[Told]:
+def _careful(metric: Metric, groups: Mapping[str, Sequence[Contribution]]) -> Iterable[Told]:
     """Of confidential cases: groups told together until no number is small, else nothing."""
-    for names, marks in together(groups, _is_large):
-        if _is_large(marks):
-            figure = replace(_figure(metric, marks, roles), beside=None)
+    for names, told in together(groups, _is_large):
+        if _is_large(told):
+            figure = replace(_figure(metric, told), beside=None)
             yield Told(metric.id, names, figure)
         else:
             yield Told(metric.id, names, Withheld())
 
 
-def _is_large(marks: Sequence[Mark]) -> bool:
-    return all(count == 0 or count >= THRESHOLD for count in parts(marks))
+def _is_large(told: Sequence[Contribution]) -> bool:
+    return all(count == 0 or count >= THRESHOLD for count in parts(told))
 
 
-def _figure(metric: Metric, marks: Sequence[Mark], roles: Roles) -> Rate | Spread | Count:
+def _figure(metric: Metric, told: Sequence[Contribution]) -> Rate | Spread | Count:
     if metric.kind == "rate":
-        return rate(marks, roles, metric.lower)
-    return spread(marks, roles) if metric.kind == "duration" else count(marks, roles)
+        return rate(told, metric.lower)
+    return spread(told) if metric.kind == "duration" else count(told)
 
 
 def _composites(told: Sequence[Told], weights: Mapping[str, int]) -> Iterable[Told]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from audit.metrics.facts import CaseFacts, Step
 from audit.metrics.formulas import Roles
-from audit.metrics.marks import Mark, Seen, counted, excluded, minutes
+from audit.metrics.marks import OPENING, Mark, Seen, counted, excluded, minutes
 
 WHISTLE: Final = "whistle"
 RESPONSE: Final = "response"
@@ -16,8 +16,13 @@ def _called(seen: Seen) -> Iterator[CaseFacts]:
     return (case for case in seen.of(RESPONSE) if seen.period.has(case.opened))
 
 
-def _let_go(case: CaseFacts, roles: Roles) -> str:
-    return next((one for one in ("released", "withdrawn") if case.reached(roles[one])), "")
+def _let_go(case: CaseFacts, roles: Roles) -> tuple[str, int]:
+    """Why nobody had to come any more, and by which entry; "" for whoever had to."""
+    for reason in ("released", "withdrawn"):
+        end = case.first_passed(roles[reason])
+        if end is not None:
+            return reason, end.seq
+    return "", 0
 
 
 def _arrival(case: CaseFacts, roles: Roles) -> Step | None:
@@ -29,30 +34,33 @@ def _in_time(step: Step) -> bool:
     return step.done() and (due is None or (step.closed is not None and step.closed <= due))
 
 
-def _missed(steps: Iterable[Step], end: datetime) -> bool:
-    """Whether a limit passed without the step having been done."""
-    return any(
-        step.lawful_due is not None and step.lawful_due < (step.closed or end)
+def _missed(steps: Iterable[Step], end: datetime) -> list[int]:
+    """By which entries the limits were set that passed without the step having been done."""
+    return [
+        step.lawful.seq
         for step in steps
-        if not step.done()
-    )
+        if not step.done() and step.lawful and step.lawful.due < (step.closed or end)
+    ]
 
 
 def _came(seen: Seen, *, signing: bool) -> Iterator[Mark]:
     roles = seen.roles(RESPONSE)
     for case in _called(seen):
         signed, coming = case.of(roles["sign_in"]), case.of(roles["arrive"])
-        arrived, gone = _arrival(case, roles), _let_go(case, roles)
-        late = signing and any(one.done() and not _in_time(one) for one in signed)
+        arrived, (gone, by) = _arrival(case, roles), _let_go(case, roles)
+        late = [one.closed_seq for one in signed if signing and one.done() and not _in_time(one)]
+        failed = [*late, *_missed([*signed, *coming], seen.period.until)]
         if gone:
-            yield excluded(case, case.opened, case.party, gone)
+            yield excluded(case, case.opened, case.party, gone, by)
         elif arrived is not None:
-            yield counted(case, case.opened, case.party, _in_time(arrived) and not late)
-        elif late or _missed([*signed, *coming], seen.period.until):
-            yield counted(case, case.opened, case.party, False)
+            hit, entry = _in_time(arrived) and not late, [*late, arrived.closed_seq][0]
+            yield counted(case, case.opened, case.party, hit, entry=entry)
+        elif failed:
+            yield counted(case, case.opened, case.party, False, entry=failed[0])
         else:
-            over = any(one.how == "cancelled" for one in (*signed, *coming))
-            yield excluded(case, case.opened, case.party, "finished" if over else "pending")
+            over = [one.closed_seq for one in (*signed, *coming) if one.how == "cancelled"]
+            reason, entry = ("finished", over[0] or OPENING) if over else ("pending", OPENING)
+            yield excluded(case, case.opened, case.party, reason, entry)
 
 
 def responded(seen: Seen) -> Iterator[Mark]:
@@ -69,27 +77,30 @@ def until_arrival(seen: Seen) -> Iterator[Mark]:
     """到场时长: from being called until arrived, of each department called in the period."""
     roles = seen.roles(RESPONSE)
     for case in _called(seen):
-        gone, arrived = _let_go(case, roles), _arrival(case, roles)
+        (gone, by), arrived = _let_go(case, roles), _arrival(case, roles)
         if gone:
-            yield excluded(case, case.opened, case.party, gone)
+            yield excluded(case, case.opened, case.party, gone, by)
         else:
             end = arrived.closed if arrived else None
             took = None if end is None else minutes(case.opened, end)
-            yield Mark(case, case.opened, case.party, of=1, minutes=took)
+            entry = arrived.closed_seq if arrived else OPENING
+            yield Mark(case, case.opened, case.party, of=1, minutes=took, entry=entry)
 
 
 def first_arrival(seen: Seen) -> Iterator[Mark]:
     """首发响应时长: from calling the departments until the first of them was there."""
     roles, of_children = seen.roles(WHISTLE), seen.roles(RESPONSE)
     for case in seen.of(WHISTLE):
-        sent = [act.at for act in case.acted("message.sent") if act.said in roles["called"]]
-        if not sent or not seen.period.has(min(sent)):
+        sent = [act for act in case.acted("message.sent") if act.said in roles["called"]]
+        call = min(sent, key=lambda act: act.at, default=None)
+        if call is None or not seen.period.has(call.at):
             continue
         children = [one for one in seen.of(RESPONSE) if one.parent == case.case]
         came = [_arrival(one, of_children) for one in children]
         ends = [one.closed for one in came if one is not None and one.closed]
-        if not ends and case.reached(roles["withdrawn"]):
-            yield excluded(case, min(sent), case.path[0], "withdrawn")
+        back = case.first_passed(roles["withdrawn"])
+        if not ends and back is not None:
+            yield excluded(case, call.at, case.path[0], "withdrawn", back.seq)
         else:
-            took = minutes(min(sent), min(ends)) if ends else None
-            yield Mark(case, min(sent), case.path[0], of=1, minutes=took)
+            took = minutes(call.at, min(ends)) if ends else None
+            yield Mark(case, call.at, case.path[0], of=1, minutes=took, entry=call.seq)

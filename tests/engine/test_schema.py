@@ -226,6 +226,7 @@ INTERFACE = ("api_token", "api_answer")
 OFFICER = ("viewing", "report_part")
 FILTERS = ("saved_filter",)
 SIGNALS = ("signal_brief", "signal")
+METRICS = ("metric_case", "metric_basis", "metric_month", "metric_list", "metric_figures")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -234,7 +235,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     case = street.report()
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
-        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS)
+        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS, *METRICS)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("DROP INDEX case_register_ordered"))

@@ -1,10 +1,14 @@
 """The metrics of the demonstration street, computed twice, and at the command line."""
 
 import json
+import sqlite3
 from collections import Counter, defaultdict
+from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from threading import Event, Thread
+from time import sleep
 
 import pytest
 
@@ -15,10 +19,18 @@ from audit.metrics.figures import Count, Rate, Spread
 from audit.metrics.fold import case_facts
 from audit.metrics.marks import Period, seen
 from audit.metrics.places import places
+from audit.metrics.plain import listed
 from audit.metrics.results import of, results
+from engine import metric_months
+from engine.database import open_database, reading
+from engine.metric_months import basis, kept_figures
+from engine.sequencer import run_sequencer
 from tests.metrics_again import Again
 from tests.web.demo_street import Built
 from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji, told
+from tests.witnessing import signer
+from web.background import run_figures
+from web.demo import ORIGIN
 from web.formulas import formulas
 from web.quantities import ZONE
 
@@ -94,6 +106,44 @@ def test_the_tables_and_an_export_give_the_same_figures(founded: Shaoji) -> None
     assert "没有计算" in founded("metrics", *PERIOD, "--export", "out", code=1).output
 
 
+def test_the_worker_keeps_the_figures_that_the_command_computes(
+    built: Built, shaoji: Shaoji, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect("street.db")) as target, built.database.connect() as conn:
+        conn.connection.driver_connection.backup(target)
+    database, stop = open_database("sqlite:///street.db"), Event()
+    monkeypatch.setenv("SHAOJI_DATABASE_URL", "sqlite:///street.db")
+    with database.begin() as conn:
+        run_at = log.last_at(conn)
+    run_sequencer(database, [signer(ORIGIN)], at=run_at)
+    thread = Thread(target=run_figures, args=(database, stop))
+    thread.start()
+    try:
+        for _ in range(900):
+            with reading(database).begin() as conn:
+                found = basis(conn)
+            if found:
+                break
+            sleep(0.1)
+    finally:
+        stop.set()
+        thread.join()
+    assert found
+    with reading(database).begin() as conn:
+        known = metric_months.months(conn)
+        units = places(log.read(conn, "@units"))
+        for month, by in ((known[-1], ""), (known[-1], "community"), (known[-2], "class")):
+            period = ("--from", f"{month.month}-01", "--to", timestamp(month.until))
+            report = told(shaoji("metrics", *period, *(("--by", by) if by else ()), "--json"))
+            kept = kept_figures(conn, month.month, by, "u-tinglan", formulas(), zone=ZONE)
+            assert listed(kept, units.names) == report["metrics"]
+            assert report["cases"] == month.cases
+            assert report["position"] == {"log": found.log, "size": found.size, "root": found.root}
+            assert report["formulas"] == {"version": found.version, "sha256": found.formulas}
+            assert sum(bool(metric["figures"]) for metric in report["metrics"]) > 20
+    database.dispose()
+
+
 def test_an_export_that_was_changed_or_nobody_signed_is_refused(founded: Shaoji) -> None:
     founded("export", "log", "out")
     Path("nobody.policy").write_text("quorum none\n", encoding="utf-8")
@@ -109,7 +159,11 @@ def test_an_export_that_was_changed_or_nobody_signed_is_refused(founded: Shaoji)
 
 @pytest.mark.parametrize(
     ("since", "until", "says"),
-    [("2026-03-01", "2026-03-01", "晚于"), ("March", "2026-03-01", "2026-03-01 这样")],
+    [
+        ("2026-03-01", "2026-03-01", "晚于"),
+        ("March", "2026-03-01", "2026-03-01 这样"),
+        ("2026-03-01", "2026-03-02T25:00Z", "2026-03-01 这样"),
+    ],
 )
 def test_a_period_without_days_is_refused(
     founded: Shaoji, since: str, until: str, says: str
