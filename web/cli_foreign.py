@@ -16,6 +16,7 @@ from audit.metrics.plain import metrics_json
 from audit.metrics.results import BY, results
 from engine.errors import BadInput
 from engine.foreign import Imported, examine, import_foreign, imported, opened
+from engine.foreign_drawings import Held, held
 from engine.foreign_rows import Read
 from engine.imports import reject_file
 from web import listing
@@ -150,6 +151,57 @@ def _refused(missing: Mapping[str, tuple[Lacking, ...]]) -> list[dict[str, str]]
         }
         for one, lacks in missing.items()
     ]
+
+
+@foreign.command("conformance")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def conformance(shell: Shell, name: str, as_json: bool) -> None:
+    """一份外来日志走的路，流程图上有没有 / whether its paths are drawn in our diagrams."""
+    log, read = _opened(shell, name)
+    told = heard(read.cases)
+    with shell.reader.begin() as conn:
+        rows = held(conn, read.cases)
+    if as_json:
+        print_json(_about(log, told) | {"processes": [_fit_json(one) for one in rows]})
+        return
+    _show_about(log, told)
+    for one in rows:
+        _show_fit(one)
+    _mark()
+
+
+def _fit_json(one: Held) -> dict[str, Any]:
+    if one.fit is None:
+        return {"process": one.process, "cases": one.cases, "not_computed": _NOT_DEPLOYED}
+    return asdict(one.fit) | {"share": one.fit.share}
+
+
+_NOT_DEPLOYED: Final = {"chinese": "没有部署这个流程", "english": "no such process is deployed"}
+
+
+def _show_fit(one: Held) -> None:
+    fit = one.fit
+    if fit is None:
+        words = f"{_NOT_DEPLOYED['chinese']} / {_NOT_DEPLOYED['english']}"
+        click.echo(f"\n{one.process or '-'}  {one.cases} 件，算不出 / cannot be computed: {words}")
+        return
+    click.echo(
+        f"\n{one.process}  {fit.fitting}/{fit.cases} 件 / cases  {fit.share / 10:.1f}%  "
+        f"{fit.fitting_steps}/{fit.steps} 步 / steps"
+    )
+    if fit.silent:
+        silent = "、".join(_called(one, element) for element in fit.silent)
+        click.echo(f"  日志里没有的环节 / steps it never tells: {silent}")
+    for wrong in fit.deviations:
+        after = _called(one, wrong.after) if wrong.after else "开始 / the beginning"
+        click.echo(f"  {wrong.count:>5}  {after} → {_called(one, wrong.element)}")
+        click.echo(f"         例 / such as {'、'.join(wrong.examples)}")
+
+
+def _called(one: Held, element: str) -> str:
+    return f"{one.names.get(element, '')}（{element}）"
 
 
 _KINDS: Final = {"community": "community", "grid": "general_grid"}

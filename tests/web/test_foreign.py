@@ -21,6 +21,7 @@ from audit.metrics.marks import Period
 from audit.metrics.places import places
 from audit.metrics.results import of, results
 from audit.mining.xes import write_xes
+from engine.foreign_drawings import held
 from engine.foreign_maps import read_foreign_map
 from engine.foreign_rows import read_log
 from engine.mining import open_cases, traces
@@ -89,6 +90,37 @@ def test_figures_are_computed_and_what_is_not_told_is_refused_by_name(founded: S
     )
 
 
+def test_paths_are_held_against_the_diagram_in_force(founded: Shaoji) -> None:
+    steps = ROOT / "tests/golden/foreign/steps.csv"
+    map_ = ROOT / "workflows/foreign/dispatch-steps.toml"
+    founded("foreign", "import", str(steps), "--map", str(map_), "--as", "steps")
+    found = told(founded("foreign", "conformance", "steps", "--json"))
+    (row,) = found["processes"]
+    assert (row["process"], row["cases"], row["fitting"], row["share"]) == ("hazard", 3, 2, 666)
+    (wrong,) = row["deviations"]
+    assert (wrong["element"], wrong["count"], wrong["examples"]) == (
+        "closed_not_hazard", 1, ["L-2"],
+    )  # fmt: skip
+    assert found["notice"]["english"] == "from another system, not verified here"
+    shown = founded("foreign", "conformance", "steps").output
+    assert MARK in shown
+    assert "开始 / the beginning → 不是隐患（closed_not_hazard）" in shown
+    assert "街道复看（second_look）" in shown
+    other = Path("other.toml")
+    words = (ROOT / "workflows/foreign/shaoji-xes.toml").read_text(encoding="utf-8")
+    other.write_text(words, encoding="utf-8")
+    Path("other.xes").write_text(
+        '<log><trace><string key="concept:name" value="C-1"/><event><string key="element" '
+        'value="report"/><string key="lifecycle:transition" value="complete"/><date '
+        'key="time:timestamp" value="2025-03-01T09:00:00Z"/></event></trace></log>',
+        encoding="utf-8",
+    )
+    founded("foreign", "import", "other.xes", "--map", "other.toml")
+    assert "没有部署这个流程" in founded("foreign", "conformance", "other").output
+    (row,) = told(founded("foreign", "conformance", "other", "--json"))["processes"]
+    assert row["not_computed"]["english"] == "no such process is deployed"
+
+
 # --- the strongest proof: our own year, written as XES and read as a stranger's -------------------
 
 SAME = {"rectified_of_found", "until_accepted", "until_arrival"}
@@ -136,3 +168,26 @@ def test_our_own_year_read_as_a_foreign_log_gives_the_same_figures(
             assert plain(of(mine, metric)) == plain(of(other, metric)), (metric, period)
             compared += len(of(mine, metric))
     assert compared > 100
+
+
+def test_our_own_year_read_as_a_foreign_log_is_as_drawn_in_every_step(
+    built: Built, own_log: bytes
+) -> None:
+    map_ = read_foreign_map((ROOT / "workflows/foreign/shaoji-xes.toml").read_bytes())
+    read = read_log(map_, io.BytesIO(own_log), at=datetime.now(UTC))
+    with built.database.connect() as conn:
+        rows = held(conn, read.cases)
+        assert sum(one.cases for one in rows) == len(read.cases) > 300
+        for one in rows:
+            assert one.fit is not None
+            assert (one.fit.share, one.fit.deviations) == (1000, ()), one.process
+        # A check that could not fail would show nothing: without the acceptance none of them fits.
+        skipped = [
+            replace(case, happenings=tuple(h for h in case.happenings if h.element != "accept"))
+            for case in read.cases
+            if any(h.element == "close" for h in case.happenings)
+            and any(h.element == "accept" for h in case.happenings)
+        ]
+        (row,) = held(conn, [case for case in skipped if case.process == "hazard"])
+    assert row.fit is not None
+    assert (row.fit.fitting, row.fit.cases > 100) == (0, True)
