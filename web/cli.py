@@ -25,6 +25,7 @@ from web import (
     cli_evidence,
     cli_foreign,
     cli_hotline,
+    cli_index,
     cli_keys,
     cli_metrics,
     cli_mining,
@@ -421,6 +422,7 @@ main.add_command(cli_hotline.public)
 main.add_command(cli_keys.keys)
 main.add_command(cli_foreign.foreign)
 main.add_command(cli_metrics.metrics)
+main.add_command(cli_index.index)
 main.add_command(cli_mining.mining)
 main.add_command(cli_notices.notices)
 main.add_command(cli_witness.witness)

@@ -54,7 +54,7 @@ def metrics(
 ) -> None:
     """指标：只从日志算，写明算到哪个检查点 / the metrics, from the log alone."""
     period = period_of(since, until)
-    basis = _basis(shell, folder, policy, workers)
+    basis = basis_of(shell, folder, policy, workers)
     told = results(basis.cases, formulas(), basis.places, period, by=by or "", zone=ZONE)
     if as_json:
         print_json(_json(told, basis))
@@ -86,7 +86,8 @@ def _instant(told: str) -> datetime:
         ) from None
 
 
-def _basis(shell: Shell, folder: Path | None, policy: Path | None, workers: int) -> Basis:
+def basis_of(shell: Shell, folder: Path | None, policy: Path | None, workers: int) -> Basis:
+    """Every case folded, of the database or of an exported log; raises what reading them raises."""
     if folder is not None:
         own = shell.settings.keys
         trust = Trust(policy=policy_file(policy) if policy else policy_of(own))

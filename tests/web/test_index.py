@@ -1,0 +1,43 @@
+"""The risk-control index at the command line: from the tables and from an export, or refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji, told
+from web.index_weights import index_weights
+
+__all__ = ["founded", "shaoji"]  # fixtures
+
+
+def test_the_tables_and_an_export_give_the_same_index(founded: Shaoji) -> None:
+    founded(*IMPORT)
+    founded("export", "log", "out")
+    month = ("index", "--month", "2026-03")
+    exported = told(founded(*month, "--export", "out", "--json"))
+    assert exported["position"]["size"] > 0
+    assert exported["weights"]["sha256"] == index_weights().sha256
+    assert [one["unit"] for one in exported["communities"]] == sorted(index_weights().communities)
+    shown = founded(*month).output
+    assert "检查点" in shown
+    assert "巡查完成" in shown
+    # The record of the export itself came after its checkpoint.
+    assert told(founded(*month, "--json")) == exported
+    Path("out/checkpoint").write_text("?", encoding="utf-8")
+    assert "没有计算" in founded(*month, "--export", "out", code=1).output
+
+
+@pytest.mark.parametrize("month", ["2026", "2026-13", "2026-3", "March", "0000-01"])
+def test_a_month_that_is_none_is_refused(founded: Shaoji, month: str) -> None:
+    assert "2026-03 这样" in founded("index", "--month", month, code=1).output
+
+
+def test_a_month_that_is_not_over_is_said_to_be_so(founded: Shaoji) -> None:
+    assert "本月未完" in founded("index", "--month", "2999-01").output
+    assert "本月未完" not in founded("index", "--month", "2020-01").output
+
+
+def test_what_is_not_recorded_is_said(founded: Shaoji) -> None:
+    report = json.loads(founded("index", "--month", "2026-03", "--json").stdout)
+    assert "事故" in report["not_recorded"][0]
