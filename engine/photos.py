@@ -87,15 +87,32 @@ def upright_copy(data: bytes, media: str, *, side: int) -> bytes:
     come out a little duller). `data` must have passed `examine`.
     """
     with Image.open(io.BytesIO(data), formats=[_FORMATS[media]]) as image:
-        turn = _UPRIGHT.get(_orientation(image))
-        image.thumbnail((side, side))
-        picture = _on_white(image)
-    if turn is not None:
-        picture = picture.transpose(turn)
+        picture = _upright(image, side)
     picture.info.clear()  # the JPEG writer would copy the comment from here
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=85, optimize=True, progressive=True)
     return out.getvalue()
+
+
+def upright_picture(data: bytes, media: str, *, side: int, name: str) -> Image.Image:
+    """The picture itself, turned upright, at most `side` pixels long and wide, to be looked into.
+
+    Nobody need have examined it before. Raises TooManyPixels, MovingPicture, BrokenPhoto.
+    """
+    try:
+        with _opened(data, media, name) as image:
+            return _upright(image, side)
+    except UnfitFile:
+        raise
+    except Exception as error:  # as in `examine`
+        raise _broken(name) from error
+
+
+def _upright(image: Image.Image, side: int) -> Image.Image:
+    turn = _UPRIGHT.get(_orientation(image))
+    image.thumbnail((side, side))
+    picture = _on_white(image)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _opened(data: bytes, media: str, name: str) -> Image.Image:

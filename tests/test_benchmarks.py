@@ -33,3 +33,12 @@ def test_the_report_benchmark_sets_real_cases() -> None:
     assert {"report_s", "cpu_ms_page", "peak_rss_mb"} <= set(told)
     assert told["entries"] == 25
     assert told["pages"] <= 4
+
+
+def test_the_photo_benchmark_finds_the_copies_it_made() -> None:
+    command = [sys.executable, "benchmarks/photos.py", "--photos", "12", "--copies", "3", "--json"]
+    ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    told = json.loads(ran.stdout)
+    assert {"photo_ms", "pairs_s", "peak_rss_mb"} <= set(told)
+    assert told["copies_found"] == "3/3"
+    assert told["pairs_that_are_none"] == 0

@@ -30,6 +30,7 @@ from web import (
     cli_metrics,
     cli_mining,
     cli_notices,
+    cli_photos,
     cli_sign_ins,
     cli_signals,
     cli_witness,
@@ -425,5 +426,6 @@ main.add_command(cli_metrics.metrics)
 main.add_command(cli_index.index)
 main.add_command(cli_mining.mining)
 main.add_command(cli_notices.notices)
+main.add_command(cli_photos.photos)
 main.add_command(cli_witness.witness)
 main.add_command(cli_witness.anchors)
