@@ -101,12 +101,20 @@ def examine(conn: Connection, *, file: bytes, map_: bytes, at: datetime) -> Exam
     _check_steps(conn, by)
     read = read_log(by, io.BytesIO(unpacked(file)), at=at)
     if not read.cases:
-        raise NothingRead(
-            f"按这个映射一件案子也读不出来（退回 {len(read.rejected)} 行），没有导入。请核对映射。",
-            f"By this map the file gives no case ({len(read.rejected)} rows rejected); nothing was"
-            " imported. Look at the map.",
-        )
+        raise _nothing(read)
     return Examined(file, map_, read)
+
+
+def _nothing(read: Read) -> NothingRead:
+    first = read.rejected[0] if read.rejected else None
+    why = f"第 {first.row.line} 行：{first.chinese}" if first else "没有一行对得上。"
+    why_en = f"line {first.row.line}: {first.english}" if first else "no row fits."
+    return NothingRead(
+        f"按这个映射一件案子也读不出来（退回 {len(read.rejected)} 行），没有导入。请核对映射。"
+        f"{why}",
+        f"By this map the file gives no case ({len(read.rejected)} rows rejected); nothing was"
+        f" imported. Look at the map: {why_en}",
+    )
 
 
 def import_foreign(
@@ -119,8 +127,9 @@ def import_foreign(
     who = administrator(conn, by, at)
     if not NAME.fullmatch(name):
         raise BadName(
-            f"“{name}”不能作名字。请用小写字母、数字和连字符，比如 old-system-2025。",
-            f"{name} is no name: use small letters, digits and hyphens, like old-system-2025.",
+            f"“{name}”不能作名字。请用 --as 取一个，小写字母、数字和连字符，比如 old-system-2025。",
+            f"{name} is no name: give one (--as) of small letters, digits and hyphens, like"
+            " old-system-2025.",
         )
     head = log.take(conn, LOG)
     if any(one.name == name for one in imported(conn)):

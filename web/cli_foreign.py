@@ -1,6 +1,6 @@
 """The command line of foreign logs: taken in, listed, and told of – each time as what they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -9,13 +9,17 @@ import click
 
 from audit.encoding import timestamp
 from audit.foreign.facts import facts_of, places_of
+from audit.foreign.found import found_in
 from audit.foreign.heard import Heard, heard
 from audit.foreign.metric_needs import Lacking, had, lacking
+from audit.foreign.rule_needs import Able, able
 from audit.metrics.catalogue import COMPOSITE, METRICS
 from audit.metrics.plain import metrics_json
 from audit.metrics.results import BY, results
+from audit.signals.facts import Signal
+from audit.signals.rules import Rules
 from engine.errors import BadInput
-from engine.foreign import Imported, examine, import_foreign, imported, opened
+from engine.foreign import LARGEST_FILE, Imported, examine, import_foreign, imported, opened
 from engine.foreign_drawings import Held, held
 from engine.foreign_rows import Read
 from engine.imports import reject_file
@@ -23,7 +27,8 @@ from web import listing
 from web.cli_metrics import period_of, results_json, show_figures
 from web.formulas import formulas
 from web.quantities import ZONE
-from web.shell import Shell, json_option, print_json
+from web.shell import NotWritten, Shell, json_option, print_json
+from web.signal_rules import signal_rules
 
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 NOTICE: Final = "外来记录，未经本系统核验"
@@ -64,14 +69,11 @@ def import_(
     # A large log takes seconds to read: nobody else's writing waits for that.
     with shell.reader.begin() as conn:
         by = listing.administrator(conn, account, at)
-        given = examine(conn, file=file.read_bytes(), map_=map_file.read_bytes(), at=at)
+        given = examine(conn, file=_bytes(file), map_=_bytes(map_file), at=at)
+    read, where = given.read, rejects or file.with_name(f"{file.name}.rejects.csv")
+    _write_rejects(read, where)
     with shell.engine.begin() as conn:
         told = import_foreign(conn, shell.settings.foreign, given, name=called, by=by, at=at)
-    read, where = given.read, rejects or file.with_name(f"{file.name}.rejects.csv")
-    if read.rejected:
-        with reject_file(where) as write:
-            for one in read.rejected:
-                write(one)
     if as_json:
         print_json(_plain(told) | {"notice": _NOTICES, "not_mapped": read.unmapped})
         return
@@ -80,6 +82,29 @@ def import_(
         click.echo(f"  没有对应 / not mapped  {what}  {count}")
     if read.rejected:
         click.echo(f"退回的行和原因 / rejected rows and why: {where}")
+
+
+def _bytes(path: Path) -> bytes:
+    """What is in a file, and no more than shows that it is too large."""
+    with path.open("rb") as file:
+        return file.read(LARGEST_FILE + 1)
+
+
+def _write_rejects(read: Read, where: Path) -> None:
+    """Before anything is recorded: a disk that is full loses nothing. Raises NotWritten."""
+    if not read.rejected:
+        return
+    try:
+        with reject_file(where) as write:
+            for one in read.rejected:
+                write(one)
+    except OSError as error:
+        raise NotWritten(
+            f"退回的行写不进 {where}（{error.strerror}），没有导入。"
+            "请检查磁盘，或用 --rejects 换一处。",
+            f"The rejected rows could not be written to {where} ({error.strerror}); nothing was "
+            "imported. Look at the disk, or name another place (--rejects).",
+        ) from error
 
 
 @foreign.command("list")
@@ -151,6 +176,58 @@ def _refused(missing: Mapping[str, tuple[Lacking, ...]]) -> list[dict[str, str]]
         }
         for one, lacks in missing.items()
     ]
+
+
+@foreign.command("signals")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def signals(shell: Shell, name: str, as_json: bool) -> None:
+    """用同一份规则看一份外来日志，找到的不入案 / what our rules find in a foreign log."""
+    rules = signal_rules()
+    log, read = _opened(shell, name)
+    told = heard(read.cases)
+    looked = able(rules, told)
+    lines = {case.id: [one.line for one in case.happenings] for case in read.cases}
+    found = [_signal(one, lines) for one in found_in(read.cases, rules, looked)]
+    if as_json:
+        print_json(
+            _about(log, told)
+            | {
+                "rules": {"version": rules.version, "sha256": rules.sha256},
+                "signals": found,
+                "not_computed": [_lacking(one, rules) for one in looked if not one.able],
+                "in_part": [_lacking(one, rules) for one in looked if one.able and one.lacking],
+            }
+        )
+        return
+    _show_about(log, told)
+    click.echo(f"规则第 {rules.version} 版 {rules.sha256} / rules")
+    for row in found:
+        rule = rules[row["rule"]]
+        where = "、".join(map(str, row["lines"]))
+        click.echo(f"{rule.id} {rule.name} / {rule.name_en}  {row['case']}  行 / lines {where}")
+    click.echo(f"{len(found)} 条，要由人去看 / signals, for people to look into")
+    _show_refused([_lacking(one, rules) for one in looked if not one.able])
+    click.echo("\n只能看一部分的 / looked for in part, without")
+    _show_lacking([_lacking(one, rules) for one in looked if one.able and one.lacking])
+    _mark()
+
+
+def _signal(one: Signal, lines: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """By lines of the file: a foreign log has no entries that could be named."""
+    others = [{"case": case, "line": lines[case][seq - 1]} for case, seq in one.others]
+    found = [lines[one.case][seq - 1] for seq in one.events]
+    return {"rule": one.rule, "case": one.case, "lines": found, "others": others}
+
+
+def _lacking(one: Able, rules: Rules) -> dict[str, str]:
+    return {
+        "id": one.rule,
+        "name": rules[one.rule].name,
+        "reason": "；".join(lack.chinese for lack in one.lacking),
+        "reason_en": "; ".join(lack.english for lack in one.lacking),
+    }
 
 
 @foreign.command("conformance")
@@ -258,5 +335,9 @@ def _show_about(log: Imported, told: Mapping[str, Heard]) -> None:
 
 def _show_refused(refused: list[dict[str, str]]) -> None:
     click.echo("\n算不出的 / cannot be computed")
-    for one in refused:
+    _show_lacking(refused)
+
+
+def _show_lacking(rows: list[dict[str, str]]) -> None:
+    for one in rows:
         click.echo(f"  {one['name']}（{one['id']}）：{one['reason']} / {one['reason_en']}")

@@ -17,6 +17,14 @@ JUDGEMENTS: Final = {"signal.confirmed": "confirmed", "signal.dismissed": "dismi
 def brief(entries: Sequence[Entry], rules: Rules) -> Brief:
     """Fold the entries of one case, in order from its case.opened; ValueError for others."""
     record = case_record(entries, {})
+    photos = tuple(_photos(entries, rules.of(record.process)))
+    return brief_of(record, rules, photos=photos, judged=tuple(_judged(entries)))
+
+
+def brief_of(
+    record: CaseRecord, rules: Rules, *, photos: tuple[Photo, ...], judged: tuple[Judged, ...]
+) -> Brief:
+    """What the rules among cases need of what is known of one case, and its own signals."""
     steps = rules.of(record.process)
     return Brief(
         case=record.case,
@@ -31,9 +39,9 @@ def brief(entries: Sequence[Entry], rules: Rules) -> Brief:
         closed=tuple(_deeds(record, steps, "close")),
         refuted=tuple(refutations(record, steps)),
         pairs=tuple(_pairs(record, steps)),
-        photos=tuple(_photos(entries, steps)),
+        photos=photos,
         merge=_merge(record, steps),
-        judged=tuple(_judged(entries)),
+        judged=judged,
     )
 
 

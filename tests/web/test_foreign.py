@@ -12,8 +12,10 @@ import pytest
 
 from audit import log
 from audit.foreign.facts import facts_of, places_of
+from audit.foreign.found import found_in
 from audit.foreign.heard import heard
 from audit.foreign.metric_needs import lacking
+from audit.foreign.rule_needs import able
 from audit.metrics.catalogue import COMPOSITE, METRICS
 from audit.metrics.figures import Figure, Rate, Spread
 from audit.metrics.fold import case_facts
@@ -21,6 +23,8 @@ from audit.metrics.marks import Period
 from audit.metrics.places import places
 from audit.metrics.results import of, results
 from audit.mining.xes import write_xes
+from audit.signals.among_cases import signals
+from audit.signals.brief import brief
 from engine.foreign_drawings import held
 from engine.foreign_maps import read_foreign_map
 from engine.foreign_rows import read_log
@@ -30,6 +34,7 @@ from tests.web.demo_street import Built
 from tests.web.test_cli import Shaoji, founded, shaoji, told
 from web.formulas import formulas
 from web.quantities import ZONE
+from web.signal_rules import signal_rules
 
 __all__ = ["founded", "shaoji"]  # fixtures
 LEDGER = str(ROOT / "tests/golden/foreign/ledger.csv")
@@ -60,6 +65,19 @@ def test_every_answer_says_that_it_is_of_another_system(founded: Shaoji) -> None
     assert "没有" in founded("foreign", "metrics", "nothing", *MARCH, code=1).output
     assert told(founded("cases", "--json")) == []
     founded("verify")
+
+
+def test_rejects_that_cannot_be_written_stop_the_import_and_a_bad_name_says_how(
+    founded: Shaoji,
+) -> None:
+    nowhere = founded(*IMPORT[:-1], "nowhere/r.csv", code=1)
+    assert "--rejects" in nowhere.output
+    assert "--as" in founded(*IMPORT, "--as", "工单", code=1).output
+    lost = ROOT / "tests/golden/foreign/bad/no_number.csv"
+    other = str(ROOT / "workflows/foreign/dispatch-steps.toml")
+    assert "编码" in founded("foreign", "import", str(lost), "--map", other, code=1).output
+    assert told(founded("foreign", "list", "--json")) == []
+    assert not Path("var/evidence/foreign").exists()
 
 
 def test_figures_are_computed_and_what_is_not_told_is_refused_by_name(founded: Shaoji) -> None:
@@ -119,6 +137,24 @@ def test_paths_are_held_against_the_diagram_in_force(founded: Shaoji) -> None:
     assert "没有部署这个流程" in founded("foreign", "conformance", "other").output
     (row,) = told(founded("foreign", "conformance", "other", "--json"))["processes"]
     assert row["not_computed"]["english"] == "no such process is deployed"
+
+
+def test_what_the_rules_find_is_told_by_lines_and_what_they_cannot_by_name(founded: Shaoji) -> None:
+    founded(*IMPORT)
+    found = told(founded("foreign", "signals", "ledger", "--json"))
+    assert [(one["rule"], one["case"], one["lines"]) for one in found["signals"]] == [
+        ("B1", "GD-1002", [3]), ("B1", "GD-1003", [4]), ("B4", "GD-1004", [5]),
+    ]  # fmt: skip
+    refused = {one["id"]: one for one in found["not_computed"]}
+    assert {"B2", "B5", "B9", "B10"} <= refused.keys()
+    assert all(one["reason"] and one["reason_en"] for one in refused.values())
+    assert [one["id"] for one in found["in_part"]] == ["B3"]
+    assert found["rules"]["sha256"] == signal_rules().sha256
+    shown = founded("foreign", "signals", "ledger").output
+    assert MARK in shown
+    assert "照片重复使用（B5）：没有照片和文件" in shown
+    # Nothing of it waits for anybody here.
+    assert told(founded("signals", "--json")) == []
 
 
 # --- the strongest proof: our own year, written as XES and read as a stranger's -------------------
@@ -191,3 +227,22 @@ def test_our_own_year_read_as_a_foreign_log_is_as_drawn_in_every_step(
         (row,) = held(conn, [case for case in skipped if case.process == "hazard"])
     assert row.fit is not None
     assert (row.fit.fitting, row.fit.cases > 100) == (0, True)
+
+
+def test_our_own_year_read_as_a_foreign_log_gives_the_same_signals_of_what_it_tells(
+    built: Built, own_log: bytes
+) -> None:
+    rules = signal_rules()
+    with built.database.connect() as conn:
+        ours = signals([brief(log.read(conn, case), rules) for case in open_cases(conn)], rules)
+    map_ = read_foreign_map((ROOT / "workflows/foreign/shaoji-xes.toml").read_bytes())
+    read = read_log(map_, io.BytesIO(own_log), at=datetime.now(UTC))
+    looked = able(rules, heard(read.cases))
+    theirs = found_in(read.cases, rules, looked)
+    mine, other = ({(one.rule, one.case) for one in told_} for told_ in (ours, theirs))
+    assert other <= mine
+    for rule in ("B16", "B17"):
+        assert {one for one in mine if one[0] == rule} == {one for one in other if one[0] == rule}
+        assert len([one for one in other if one[0] == rule]) > 10
+    # Of these a part needs answers that no XES of ours has, and says so.
+    assert {one.rule for one in looked if one.able and one.lacking} == {"B2", "B4", "B16"}
