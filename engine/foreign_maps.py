@@ -139,7 +139,7 @@ class ForeignMap:
     """Everything needed to read another system's log.
 
     formats: strptime formats with a time of day; empty = ISO 8601. zone: of times without an
-    offset, None = such times are refused.
+    offset, None = such times are refused. limits: columns of limits, which may lie ahead.
     """
 
     title: str
@@ -150,6 +150,7 @@ class ForeignMap:
     zone: ZoneInfo | None
     formats: tuple[str, ...]
     events: tuple[EventRule, ...]
+    limits: frozenset[str]
 
     @property
     def columns(self) -> frozenset[str]:
@@ -174,6 +175,7 @@ def read_foreign_map(data: bytes) -> ForeignMap:
     for fault in Draft202012Validator(_SCHEMA).iter_errors(told):
         where = ".".join(map(str, fault.absolute_path)) or "TOML"
         raise BadForeignMap(where, "缺项、多项或写法不符", fault.message)
+    events = tuple(_event(one) for one in told["event"])
     map_ = ForeignMap(
         told["title"],
         told["format"],
@@ -182,7 +184,8 @@ def read_foreign_map(data: bytes) -> ForeignMap:
         _case(told["case"]),
         _zone(told["time"].get("zone")),
         tuple(told["time"].get("formats", ())),
-        tuple(_event(one) for one in told["event"]),
+        events,
+        frozenset(rule.due for rule in events if rule.due),
     )
     _check(map_)
     return map_

@@ -18,6 +18,7 @@ MOST_HAPPENINGS: Final = 500_000
 MOST_REJECTED: Final = 50_000
 # Values are counted by kind, not kept by the million.
 MOST_UNMAPPED: Final = 200
+MOST_TIMES: Final = 10_000
 
 
 class TooMuch(BadInput):
@@ -63,6 +64,8 @@ class _Reader:
     rejected: list[Rejected] = field(default_factory=list)
     unmapped: Counter[str] = field(default_factory=Counter)
     known: dict[bytes, int] = field(default_factory=dict)
+    # A row tells one time several times, and its neighbours the same.
+    times: dict[str, datetime | None] = field(default_factory=dict)
     happenings: int = 0
 
     def take(self, row: Row | Rejected) -> None:
@@ -168,7 +171,11 @@ class _Reader:
 
     def _moment(self, column: str, cells: Mapping[str, str]) -> datetime:
         text = cells[column]
-        found = self._parsed(text)
+        if text not in self.times:
+            if len(self.times) >= MOST_TIMES:
+                self.times.clear()
+            self.times[text] = self._parsed(text)
+        found = self.times[text]
         if found is None:
             raise BadRow(f"“{column}”的时间“{text}”读不出来。", f"{column}: {text} is no time.")
         if found.tzinfo is None:
@@ -185,8 +192,7 @@ class _Reader:
             at = found.astimezone(UTC)
         except OverflowError:
             at = None
-        of_limit = any(column == rule.due for rule in self.map_.events)
-        if at is None or (at > self.at and not of_limit):
+        if at is None or (at > self.at and column not in self.map_.limits):
             raise BadRow(
                 f"“{column}”的时间 {text} 在导入之后，不可能。", f"{column}: {text} is yet to come."
             )

@@ -1,6 +1,6 @@
 """The command line of foreign logs: taken in, listed, and told of – each time as what they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -305,6 +305,16 @@ def _about(log: Imported, told: Mapping[str, Heard]) -> dict[str, Any]:
         "notice": _NOTICES,
         "foreign": _plain(log),
         "openings": {"steps": steps, "inferred": inferred},
+        "limits": _limits(told.values()),
+    }
+
+
+def _limits(told: Iterable[Heard]) -> dict[str, int]:
+    """Of the steps that have a limit anywhere: how many there are, and how many have none."""
+    of = [(one, element) for one in told for element in one.limited]
+    return {
+        "steps": sum(one.rounds[element] for one, element in of),
+        "without": sum(one.unlimited[element] for one, element in of),
     }
 
 
@@ -326,10 +336,15 @@ def _show_log(one: Imported) -> None:
 def _show_about(log: Imported, told: Mapping[str, Heard]) -> None:
     _mark()
     _show_log(log)
-    about = _about(log, told)["openings"]
+    about = _about(log, told)
+    steps, limits = about["openings"], about["limits"]
     click.echo(
-        f"  {about['steps']} 步里有 {about['inferred']} 步没写什么时候开始，按上一步结束时算"
+        f"  {steps['steps']} 步里有 {steps['inferred']} 步没写什么时候开始，按上一步结束时算"
         " / steps; of so many the opening is taken from the step before"
+    )
+    click.echo(
+        f"  有时限的环节 {limits['steps']} 步，{limits['without']} 步没写，不进按期的指标"
+        " / steps with limits; so many without, which no rate by limits counts"
     )
 
 

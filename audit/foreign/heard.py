@@ -1,5 +1,6 @@
 """What a foreign log tells at all, so that what it does not tell is never taken for zero."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -12,14 +13,17 @@ from audit.foreign.happenings import ForeignCase
 class Heard:
     """Of one process: which elements were opened and done at all, with limits, by somebody …
 
-    answers: (element, field) told at least once. acts: types as in audit.foreign.facts. ends: end
-    events. described: place, title and kind of a case are told; sourced: who reported it. inferred,
-    steps: of how many steps of how many the opening is inferred.
+    rounds, unlimited: how many steps there are of an element, and of how many no limit was told
+    before they ended. answers: (element, field) told at least once. acts: types as in
+    audit.foreign.facts. ends: end events. described: place, title and kind of a case are told;
+    sourced: who reported it. inferred, steps: of how many of all steps the opening is inferred.
     """
 
     opened: set[str] = field(default_factory=set)
     done: set[str] = field(default_factory=set)
     limited: set[str] = field(default_factory=set)
+    rounds: Counter[str] = field(default_factory=Counter)
+    unlimited: Counter[str] = field(default_factory=Counter)
     by_person: set[str] = field(default_factory=set)
     by_unit: set[str] = field(default_factory=set)
     handed: set[str] = field(default_factory=set)
@@ -42,8 +46,11 @@ class Heard:
             self.steps += 1
             self.inferred += not step.told
             self.opened.add(step.element)
+            self.rounds[step.element] += 1
             if step.limited:
                 self.limited.add(step.element)
+            else:
+                self.unlimited[step.element] += 1
             if any(hand.person and hand.how == "reassign" for hand in step.hands):
                 self.handed.add(step.element)
             if step.how == "completed":

@@ -7,6 +7,7 @@ from typing import Final
 from audit.foreign.heard import Heard
 from audit.metrics.catalogue import COMPOSITE, METRICS
 from audit.metrics.formulas import Formulas, Roles
+from audit.metrics.refusals import DISPATCHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,18 @@ def lacking(formulas: Formulas, told: Mapping[str, Heard]) -> dict[str, tuple[La
 
 def _lacks(name: str, formulas: Formulas, told: Mapping[str, Heard]) -> Iterator[Lacking]:
     process = METRICS[name].process
-    # Orders and the standing list are counted of whatever case there is.
-    heard = _everything(told) if name in _ANY_PROCESS else told.get(process, Heard())
-    for need in NEEDS[name]:
-        if not need.there(heard, formulas.of(process)):
-            yield need.lacking
+    if name in _ANY_PROCESS:
+        # Orders and the standing list are counted of whatever case there is.
+        return _of(name, _everything(told), formulas.of(process))
+    # What is sent on is counted of several processes: each that there is has to tell enough.
+    among = DISPATCHING if name in ("objected", "upheld") else (process,)
+    heard = [one for one in among if one in told] or [process]
+    lacks = (lack for one in heard for lack in _of(name, told.get(one, Heard()), formulas.of(one)))
+    return iter(dict.fromkeys(lacks))
+
+
+def _of(name: str, heard: Heard, roles: Roles) -> Iterator[Lacking]:
+    return (need.lacking for need in NEEDS[name] if not need.there(heard, roles))
 
 
 _ANY_PROCESS: Final = ("ordered", "listed")

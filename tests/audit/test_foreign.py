@@ -123,3 +123,20 @@ def test_what_is_not_told_is_never_zero() -> None:
 def test_three_rates_need_all_their_rates() -> None:
     missing = lacking(formulas(), heard([told(*USUAL)]))
     assert len(missing[COMPOSITE]) == len(formulas().weights)
+
+
+def test_a_step_without_a_limit_among_others_with_one_is_counted() -> None:
+    without = told(*USUAL[:3], (3, "schedule", "rectify"), (20, "complete", "rectify"), id="C-2")
+    usual = heard([told(*USUAL), without])["hazard"]
+    assert (usual.rounds["rectify"], usual.unlimited["rectify"]) == (2, 1)
+
+
+def test_work_sent_on_is_counted_only_if_each_process_tells_of_objections() -> None:
+    objecting = told(*USUAL[:3], (3, "schedule", "sign_in"), (4, "object", "sign_in"))
+    assert "objected" not in lacking(formulas(), heard([objecting]))
+    departments = replace(objecting, process="response")
+    assert "objected" not in lacking(formulas(), heard([departments]))
+    silent = replace(
+        told((0, "complete", "report"), (1, "schedule", "sign_in")), process="response"
+    )
+    assert "异议" in lacking(formulas(), heard([objecting, silent]))["objected"][0].chinese

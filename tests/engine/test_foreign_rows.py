@@ -2,24 +2,36 @@
 
 import gzip
 import io
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import engine.foreign
+from audit.foreign.facts import facts_of
+from audit.foreign.fit import fit
+from audit.foreign.found import found_in
 from audit.foreign.happenings import Happening
+from audit.foreign.heard import heard
+from audit.foreign.rule_needs import able
 from engine import foreign_rows, xes_reading
+from engine.definitions import parse, read_folder
 from engine.errors import Refusal
 from engine.foreign import DamagedPacking, TooLarge, unpacked
+from engine.foreign_drawings import drawing
 from engine.foreign_maps import BadForeignMap, read_foreign_map
 from engine.foreign_rows import Read, TooMuch, read_log
 from engine.import_rows import WrongFile
 from engine.xes_reading import BadXes
 from tests.conftest import ROOT
+from web.formulas import formulas
+from web.signal_rules import signal_rules
 
 GOLDEN = ROOT / "tests/golden/foreign"
 MAPS = ROOT / "workflows/foreign"
+RULES = signal_rules()
+HAZARD = drawing(parse(read_folder(ROOT / "workflows/hazard")))
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -167,6 +179,28 @@ def test_what_is_said_of_a_trace_may_stand_behind_its_events() -> None:
     </trace></log>"""
     (case,) = by("shaoji-xes.toml", log).cases
     assert (case.id, case.process, case.happenings[0].line) == ("C-9", "hazard", 2)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_file_damaged_anyhow_is_refused_or_read_and_never_trips_us(seed: int) -> None:
+    dice = random.Random(seed)
+    name, map_ = dice.choice([
+        ("ledger.csv", "dispatch-ledger.toml"), ("steps.csv", "dispatch-steps.toml"),
+        ("bad/no_case_id.xes", "shaoji-xes.toml"),
+        ("bad/done_before_it_began.xes", "shaoji-xes.toml"),
+    ])  # fmt: skip
+    data = bytearray((GOLDEN / name).read_bytes())
+    for _ in range(dice.randint(1, 12)):
+        at = dice.randrange(len(data))
+        data[at : at + dice.randint(0, 9)] = dice.randbytes(dice.randint(0, 9))
+    try:
+        read = by(map_, bytes(data))
+    except Refusal:
+        return
+    for case in read.cases:
+        facts_of(case, formulas())
+    found_in(read.cases, RULES, able(RULES, heard(read.cases)))
+    fit("hazard", read.cases, HAZARD)
 
 
 # --- maps -----------------------------------------------------------------------------------------

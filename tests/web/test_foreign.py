@@ -95,6 +95,7 @@ def test_figures_are_computed_and_what_is_not_told_is_refused_by_name(founded: S
     (rated,) = rows["rated_satisfied"]["figures"]
     assert (rated["numerator"], rated["denominator"], rated["apart"]) == (1, 3, {"mostly": 1})
     assert found["openings"] == {"steps": 22, "inferred": 18}
+    assert found["limits"] == {"steps": 4, "without": 0}
     by_place = told(founded("foreign", "metrics", "ledger", *MARCH, "--by", "community", "--json"))
     assert [one["groups"] for one in by_place["metrics"][2]["figures"]] == [
         ["东塘社区"],
