@@ -42,7 +42,14 @@ from web.background import Chores
 from web.channels import channels
 from web.config import BadSettings, Settings, read_settings
 from web.demonstration import clock_of
-from web.shell import Shell, json_option, now_utc, print_json, progress_bar
+from web.shell import (
+    Shell,
+    json_option,
+    new_binary_file,
+    now_utc,
+    print_json,
+    progress_bar,
+)
 
 
 class Lines(click.Group):
@@ -127,7 +134,9 @@ def serve(shell: Shell, host: str, port: int, no_worker: bool) -> None:
 def worker(shell: Shell, once: bool) -> None:
     """到期的时钟、案件间的消息、保存期满的密封内容 / clocks, messages, what is kept long enough."""
     from engine.delivery import deliver
+    from engine.metric_months import keep_figures
     from engine.retention import destroy_due
+    from engine.signals import refresh
     from engine.worker import ring_due
     from web.background import (
         run_worker,
@@ -136,7 +145,10 @@ def worker(shell: Shell, once: bool) -> None:
         start_notices,
         start_signals,
     )
+    from web.formulas import formulas
     from web.press import make_waiting, start_reports
+    from web.quantities import ZONE
+    from web.signal_rules import signal_rules
 
     if not once:
         stop, chores = Event(), _chores(shell.settings, shell.vault)
@@ -157,6 +169,8 @@ def worker(shell: Shell, once: bool) -> None:
     destroyed = destroy_due(shell.engine, shell.vault, at=shell.now(), after=after)
     signed = cli_evidence.sign_and_anchor(shell)
     made = make_waiting(shell.engine, shell.settings, clock=shell.now)
+    looked = refresh(shell.engine, signal_rules(), lambda _: None)
+    months = keep_figures(shell.engine, formulas(), zone=ZONE)
     told, sent, untold = cli_notices.tell_and_send(shell)
     for sentence in (*refused, *stuck, *signed["failed"], *untold):
         click.echo(sentence, err=True)
@@ -164,6 +178,8 @@ def worker(shell: Shell, once: bool) -> None:
     click.echo(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
     click.echo(f"{destroyed} 份密封内容保存期满，已销毁 / {destroyed} sealed contents destroyed")
     click.echo(f"{made} 份报告 / {made} reports")
+    click.echo(f"{looked} 件案子重新找过线索 / {looked} cases looked at for signals")
+    click.echo(f"{months} 个月的指标重新算过 / {months} months of metrics counted")
     click.echo(f"{told} 条通知，发出 {sent} 条 / {told} notices, {sent} messages sent")
     click.echo(f"{signed['integrated']} 条记录编入树 / {signed['integrated']} taken into the tree")
 
@@ -290,10 +306,13 @@ def report_case(
 
     with shell.reader.begin() as conn:
         by = listing.acting(conn, account) if account else None
-    pdf = export_case_report(
-        shell.engine, case_id, by=by, clock=shell.now, purpose=purpose, means=means(shell.settings)
-    )
-    output.write_bytes(pdf.content)
+    # The file is begun first: nothing is exported on the record that has nowhere to go.
+    with new_binary_file(output) as out:
+        pdf = export_case_report(
+            shell.engine, case_id, by=by, clock=shell.now, purpose=purpose,
+            means=means(shell.settings),
+        )  # fmt: skip
+        out.write(pdf.content)
     if as_json:
         print_json({"file": str(output), "sha256": pdf.sha256, "pages": pdf.pages})
     else:

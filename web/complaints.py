@@ -241,6 +241,7 @@ def page(asked: Blank, errors: Sequence[FieldError] = ()) -> str:
         errors=errors,
         channel=asked.channel,
         token=_token(secret or secrets.token_bytes(16)),
+        emergency=settings().emergency,
     )
 
 

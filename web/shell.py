@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import click
 import orjson
@@ -95,9 +95,21 @@ def progress_bar(label: str) -> Callable[[int], Any]:
     return bar
 
 
-@contextmanager
-def new_file(path: Path) -> Iterator[IO[str]]:
+def new_file(path: Path) -> AbstractContextManager[IO[str]]:
     """A text file that takes its name when all of it is on disk; raises FileTaken, NotWritten."""
+    return _new(path, lambda partial: partial.open("w", encoding="utf-8", newline="\n"))
+
+
+def new_binary_file(path: Path) -> AbstractContextManager[IO[bytes]]:
+    """The same for bytes."""
+    return _new(path, lambda partial: partial.open("wb"))
+
+
+Opened = TypeVar("Opened", IO[str], IO[bytes])
+
+
+@contextmanager
+def _new(path: Path, begin: Callable[[Path], Opened]) -> Iterator[Opened]:
     if path.exists():
         raise FileTaken(
             f"{path} 已存在，没有写。请换一个文件名。",
@@ -105,7 +117,7 @@ def new_file(path: Path) -> Iterator[IO[str]]:
         )
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as out:
+        with begin(partial) as out:
             yield out
         partial.replace(path)
     except OSError as error:

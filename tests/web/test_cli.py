@@ -1,6 +1,7 @@
 """The command line, as an operator and a script use it."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -152,7 +153,26 @@ def test_rebuild_gives_the_same_lists(founded: Shaoji) -> None:
 
 
 def test_the_worker_runs_once_on_request(founded: Shaoji) -> None:
-    assert founded("worker", "--once").output.startswith("0 ")
+    founded(*IMPORT)
+    output = founded("worker", "--once").output
+    assert output.startswith("0 ")
+    assert re.search(r"^[1-9]\d* 件案子重新找过线索", output, re.MULTILINE)
+    assert re.search(r"^[1-9]\d* 个月的指标重新算过", output, re.MULTILINE)
+    again = founded("worker", "--once").output
+    assert "0 件案子重新找过线索" in again
+
+
+def test_a_report_has_somewhere_to_go_or_is_not_exported(founded: Shaoji) -> None:
+    founded(*IMPORT)
+    case = told(founded("cases", "--json"))[0]["case"]
+    Path("taken.pdf").write_bytes(b"mine")
+    before = len(told(founded("case", case, "--json"))["events"])
+    said = founded("report", "case", case, "-o", "taken.pdf", code=1).output
+    assert "已存在，没有写" in said
+    assert Path("taken.pdf").read_bytes() == b"mine"
+    assert "没有写" in founded("report", "case", case, "-o", "nowhere/new.pdf", code=1).output
+    assert len(told(founded("case", case, "--json"))["events"]) == before
+    assert not list(Path().glob("*.partial"))
 
 
 def test_the_demonstration_is_built_once_told_and_reported_on(shaoji: Shaoji) -> None:

@@ -41,6 +41,14 @@ def test_a_complaint_opens_a_confidential_case_and_is_answered_by_a_code(
     h.street.check()
 
 
+def test_whom_to_call_in_danger_comes_from_the_settings_alone(visitor: Visitor, app: Flask) -> None:
+    assert "请先打电话求助" in visitor.text("/complain")
+    house = app.extensions["shaoji"]
+    named = replace(house.settings, emergency="000-0119")
+    app.extensions["shaoji"] = replace(house, settings=named)
+    assert "请先打 000-0119" in visitor.text("/complain")
+
+
 def test_the_answer_makes_the_complainant_a_witness(resident: Resident, h: Hotline) -> None:
     page = resident.complain().text
     shown = re.sub(r"<[^>]+>|\s", "", page.partition('class="code hash"')[2].partition("</p>")[0])
