@@ -47,6 +47,7 @@ def errands() -> list[Errand]:
         words = say("线索 {count} 条待核实", count=signals)
         found.append(Errand(url_for("signals.page"), words, urgent=False))
     if reports:
+        found.append(Errand(url_for("metrics.page"), say("风险管控指标"), urgent=False))
         found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
         found.append(Errand(url_for("batches.choose"), say("批量导出责任报告"), urgent=False))
     return found

@@ -106,15 +106,16 @@ class NotRecorded:
 
     id: str
     name: str
+    name_en: str
     reason: str
     reason_en: str
 
 
 NOT_RECORDED: Final = (
-    NotRecorded("rechecked_items", "检查表复核改判率",
+    NotRecorded("rechecked_items", "检查表复核改判率", "verdicts on items changed",
                 "巡查没有复核这一步；隐患结论的复看见复核改判率",
                 "patrols have no second look; verdicts on hazards are in second_looks"),
-    NotRecorded("first_contact", "首次联系时长",
+    NotRecorded("first_contact", "首次联系时长", "until the first call",
                 "只记签收和到场，打电话联系没有记录",
                 "signing in and arriving are recorded, a call is not"),
 )  # fmt: skip

@@ -1,0 +1,227 @@
+"""风险管控指标: the metrics of a month for supervision and discipline, and the lists behind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, abort, render_template, request, url_for
+from flask_login import login_required
+from sqlalchemy import Connection
+
+from audit.encoding import timestamp
+from audit.metrics.catalogue import METRICS, NOT_RECORDED
+from engine.definition_sets import load, sets_in_force
+from engine.definitions import OPENING_FORM
+from engine.directory import Directory
+from engine.errors import NotAllowed
+from engine.metric_months import Basis, Month, basis, kept_figures, kept_list, months
+from engine.people import directory
+from engine.rights import places_measured
+from web.desk import unit_name
+from web.formulas import formulas
+from web.metric_cases import CASES_LISTED, parts_of, rows_of
+from web.metric_rows import Telling, group_name, metric_counts, metric_name, sections
+from web.metric_words import BY, NOTES, PARTS
+from web.moments import MONTHS_EN
+from web.quantities import ZONE
+from web.texts import either, say
+from web.visit import at, by, reads
+
+pages = Blueprint("metrics", __name__)
+
+
+class NoMetricsForYou(NotAllowed):
+    """Metrics are for posts that supervise or discipline."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "风险管控指标给督查和纪检的岗位看，您现在没有这样的岗位。",
+            "Metrics are for posts that supervise or discipline; you hold none now.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which figures: of a month and a unit with all below it, by what they are grouped."""
+
+    month: Month
+    place: str
+    by: str
+
+    def address(self, endpoint: str = "metrics.page", **changed: str) -> str:
+        """A page of the same figures but for what is changed."""
+        told = {"month": self.month.month, "place": self.place, "by": self.by} | changed
+        words: dict[str, Any] = {name: value for name, value in told.items() if value}
+        return url_for(endpoint, **words)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What there is to ask for. asked: None before any figures were counted."""
+
+    people: Directory
+    places: Sequence[str]
+    months: Sequence[Month]
+    basis: Basis | None
+    asked: Asked | None
+
+
+def known(conn: Connection) -> Known:
+    """What this request asks for, of what this person may see; raises NoMetricsForYou."""
+    people = directory(conn)
+    places = places_measured(people, by(), at())
+    if not places:
+        raise NoMetricsForYou
+    rests, told = basis(conn), months(conn)
+    named = {one.month: one for one in told}
+    place = request.args.get("place", "")
+    grouped = request.args.get("by", "")
+    asked = Asked(
+        named.get(request.args.get("month", ""), told[-1]),
+        place if place in places else places[0],
+        grouped if grouped in BY else "",
+    ) if rests and told else None  # fmt: skip
+    return Known(people, places, told, rests, asked)
+
+
+def figures(conn: Connection, asked: Asked, grouped: str) -> list[dict[str, Any]]:
+    """The kept figures that are asked for, by one of BY."""
+    return kept_figures(conn, asked.month.month, grouped, asked.place, formulas(), zone=ZONE)
+
+
+@pages.get("/metrics")
+@login_required  # type: ignore[untyped-decorator]
+def page() -> str:
+    """All metrics of a month."""
+    with reads() as conn:
+        found = known(conn)
+        asked = found.asked
+        if asked is None:
+            return render_template("metrics.html", asked=None)
+        whole = figures(conn, asked, "")
+        grouped = figures(conn, asked, asked.by) if asked.by else []
+        names = group_names(conn, found.people)
+    return render_template(
+        "metrics.html",
+        asked=asked,
+        sections=sections(whole, grouped, Telling(asked.by, names, _listing(asked))),
+        month=month_words(asked.month.month),
+        runs=asked.month.until == found.basis.at if found.basis else False,
+        before=_beside(found, asked, -1),
+        after=_beside(found, asked, 1),
+        groupings=[(say(words), asked.address(by=name), name == asked.by)
+                   for name, words in BY.items()],
+        places=_places(found, asked),
+        not_recorded=[(either(row.name, row.name_en), either(row.reason, row.reason_en))
+                      for row in NOT_RECORDED],
+        basis=found.basis,
+        command=_command(asked),
+    )  # fmt: skip
+
+
+def _listing(asked: Asked) -> Callable[[str, str | None, str], str]:
+    """Where the lists behind numbers are; said for each of some hundred rows, so built by hand."""
+    base = {metric: asked.address("metrics.listed", metric=metric) for metric in METRICS}
+
+    def address(metric: str, group: str | None, part: str) -> str:
+        of = "" if group is None else f"&group={quote(group, safe='')}"
+        return f"{base[metric]}{of}&part={part}"
+
+    return address
+
+
+def _beside(found: Known, asked: Asked, step: int) -> tuple[str, str] | None:
+    """The month before or after: how it is called, and its address."""
+    index = found.months.index(asked.month) + step
+    if not 0 <= index < len(found.months):
+        return None
+    month = found.months[index].month
+    return month_words(month), asked.address(month=month)
+
+
+def _places(found: Known, asked: Asked) -> list[tuple[str, str, bool]]:
+    """The units whose figures there are for this person, if there are several."""
+    return [
+        (unit_name(found.people, one), asked.address(place=one), one == asked.place)
+        for one in found.places
+        if len(found.places) > 1
+    ]
+
+
+def _command(asked: Asked) -> str:
+    """What whoever operates the server types to count the same anew."""
+    since, until = f"{asked.month.month}-01", asked.month.until.astimezone(ZONE)
+    midnight = (until.hour, until.minute, until.second, until.microsecond) == (0, 0, 0, 0)
+    end = f"{until:%Y-%m-%d}" if midnight else timestamp(until)
+    grouped = f" --by {asked.by}" if asked.by else ""
+    return f"shaoji metrics --from {since} --to {end}{grouped}"
+
+
+def month_words(month: str) -> str:
+    """2026年3月."""
+    year, _, number = month.partition("-")
+    return either(f"{year}年{int(number)}月", f"{MONTHS_EN[int(number) - 1]} {year}")
+
+
+def group_names(conn: Connection, people: Directory) -> dict[str, str]:
+    """How units and classes are called."""
+    names = {}
+    for one in sets_in_force(conn):
+        form = load(conn, one.digest).forms[OPENING_FORM]
+        for field in (form.field("category"), form.field("kind")):
+            for choice in field.choices if field else ():
+                names[choice.value] = either(choice.title, choice.title_en)
+    return names | {unit.id: unit.name for unit in people.units.values()}
+
+
+# --- the lists ------------------------------------------------------------------------------------
+
+
+@pages.get("/metrics/<metric>")
+@login_required  # type: ignore[untyped-decorator]
+def listed(metric: str) -> str:
+    """The cases behind the numbers of one figure, each with the entry that decided."""
+    if metric not in METRICS:
+        abort(404)
+    group = request.args.get("group")
+    with reads() as conn:
+        found = known(conn)
+        asked = found.asked
+        if asked is None:
+            abort(404)
+        heading = {
+            "metric": metric_name(metric),
+            "counts": metric_counts(metric),
+            "month": month_words(asked.month.month),
+            "group": group_name(group, asked.by, group_names(conn, found.people))
+            if group is not None and asked.by
+            else "",
+            "back": asked.address(),
+        }
+        if formulas().of(METRICS[metric].process).confidential:
+            return render_template("metric.html", confidential=True, **heading)
+        rows = kept_list(conn, asked.month.month, metric)
+        parts = parts_of(metric, rows, asked.place, asked.by, group, found.people)
+        part = request.args.get("part", "")
+        part = part if part in parts else next(iter(parts), "")
+        first = CASES_LISTED * (max(request.args.get("page", 1, int), 1) - 1)
+        told = rows_of(conn, found.people, metric, parts.get(part, ()), first)
+    return render_template(
+        "metric.html",
+        confidential=False,
+        parts=[(f"{say(PARTS.get(one, NOTES.get(one, one)))} {len(kept)}",
+                _part(asked, metric, group, one), one == part) for one, kept in parts.items()],
+        told=told,
+        first=first,
+        back_page=_part(asked, metric, group, part, first // CASES_LISTED) if first else "",
+        further=_part(asked, metric, group, part, first // CASES_LISTED + 2),
+        basis=found.basis,
+        **heading,
+    )  # fmt: skip
+
+
+def _part(asked: Asked, metric: str, group: str | None, part: str, number: int = 0) -> str:
+    of = "" if group is None else f"&group={quote(group, safe='')}"
+    page_ = f"&page={number}" if number > 1 else ""
+    return f"{asked.address('metrics.listed', metric=metric)}{of}&part={part}{page_}"
