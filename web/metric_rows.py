@@ -127,7 +127,8 @@ def metric_name(id_: str) -> str:
     """How a metric is called."""
     if id_ == COMPOSITE:
         return say("三率综合")
-    return either(METRICS[id_].name, METRICS[id_].name_en)
+    english = METRICS[id_].name_en
+    return either(METRICS[id_].name, english[0].upper() + english[1:])
 
 
 def metric_counts(id_: str) -> str:
@@ -218,12 +219,15 @@ def _duration(told: Mapping[str, Any], number: _Numbered) -> _Made:
     )
     if not told["enough"]:
         return _Made("", say("样本不足"), n, counts)
-    most = say("九成不超过 {took}", took=_took(told["p90_minutes"]))
-    return _Made(_took(told["median_minutes"]), "", n, counts, (most,))
-
-
-def _took(minutes: int | None) -> str:
-    return say("未完成的更长") if minutes is None else bare_duration(minutes, None, language())
+    half, most = told["median_minutes"], told["p90_minutes"]
+    if half is None:
+        return _Made("", say("一半以上还没有完成"), n, counts)
+    if most is None:
+        words = say("一半不超过这么久；一成以上还没有完成，九成是多久还说不出")
+    else:
+        took = bare_duration(most, None, language())
+        words = say("一半不超过这么久，九成不超过 {took}", took=took)
+    return _Made(bare_duration(half, None, language()), "", n, counts, (words,))
 
 
 def _count(told: Mapping[str, Any], number: _Numbered) -> _Made:

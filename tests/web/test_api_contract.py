@@ -19,6 +19,7 @@ from tests.web import api_client
 from tests.web.api_client import Program, program
 from tests.web.conftest import photo
 from tests.web.paths import CONFIRMED, closed, reported, signed_for
+from tests.web.test_metric_pages import counted
 from tests.web.whistle_pages import *  # noqa: F403
 from web.api.document import document
 from web.api.shapes import Asked, Told
@@ -74,6 +75,7 @@ def test_every_operation_is_carried_out_and_answers_what_the_document_says(
     whistles(hands, web_street, app)
     typed_for_a_colleague(hands, web_street)
     signals(hands, web_street)
+    month_counted(hands, web_street)
     who_did_what(hands, web_street)
     the_register(hands)
     done = {(method, path) for method, path, status in api_client.SEEN if status < 300}
@@ -265,6 +267,18 @@ def signals(hands: Hands, street: Street) -> None:
         assert watch.do(judged, {"reason": "问过网格长"})["case"] == case
         (kept,) = watch.read(f"/cases/{case}/signals")["items"]
         assert "问过网格长" in kept["judged"][0]["sentence"]["zh"]
+
+
+def month_counted(hands: Hands, street: Street) -> None:
+    watch = hands("watch")
+    assert watch.get("/metrics").json["type"].endswith("#refusal-nothing-counted")
+    counted(street)
+    told = watch.read("/metrics", query_string={"by": "community"})
+    (due,) = [one for one in told["items"] if one["id"] == "rectified_of_found"]
+    assert due["figures"][0]["groups"][0]["name"] == "听涛社区"
+    assert due["figures"][0]["share"]["denominator"] >= 1
+    assert told["position"]["size"] > 0
+    assert hands("grid").get("/metrics").status_code == 403
 
 
 def who_did_what(hands: Hands, street: Street) -> None:

@@ -120,7 +120,7 @@ def addresses(app: Flask, digest: str) -> Iterator[Address]:
         "process": "hazard", "name": "keeper", "session_id": "0" * 16, "number": 1, "version": 1,
         "key": "hazard", "file": "x", "person": "p-0001", "register": "accounts", "ending": "csv",
         "post": "k-0001", "substitution": "s-0001", "unit_id": "u-tingtao",
-        "rule": "B1", "entry": 1,
+        "rule": "B1", "entry": 1, "metric": "in_time",
     }  # fmt: skip
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         if rule.endpoint in LEFT_OUT:

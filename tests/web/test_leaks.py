@@ -240,7 +240,8 @@ def addresses(
         filled |= {"name": "keeper", "session_id": "0" * 16, "number": 1, "version": 1,
                    "key": "hotline", "file": "x", "person": "p-0001", "register": "accounts",
                    "ending": "csv", "post": "k-0001", "substitution": "s-0001",
-                   "unit_id": "u-tingtao", "rule": "B1", "entry": 1}  # fmt: skip
+                   "unit_id": "u-tingtao", "rule": "B1", "entry": 1,
+                   "metric": "reached"}  # fmt: skip
         for task in tasks if "task" in rule.arguments else [""]:
             told = {**filled, "task": task}
             values: dict[str, Any] = {name: told[name] for name in rule.arguments}

@@ -20,15 +20,20 @@ from benchmarks.pages import PAGES
 from benchmarks.year import tell_again
 from engine.database import open_database
 from engine.inbox import open_task_table
+from engine.metric_months import keep_figures
 from engine.register import register_table
+from engine.sequencer import run_sequencer
 from engine.signals import refresh
 from tests.conftest import ROOT
 from tests.web.demo_street import Built
 from tests.web.test_every_page import NO_PAGE, NOBODY, ONLY_AFTER_AN_ACT, signed_in
+from tests.witnessing import signer
 from web import records
 from web.app import create_app
 from web.config import Settings
 from web.demo import END, ORIGIN, door_codes
+from web.formulas import formulas
+from web.quantities import ZONE
 from web.signal_rules import signal_rules
 
 # The most a page may ask, whatever it shows; and how many questions a list may have more because
@@ -52,7 +57,8 @@ PLAIN = {
     **dict.fromkeys((f"admin.{name}" for name in ADMIN), "admin"),
     **dict.fromkeys(("sign_ins.everybody", "notices.sending"), "admin"),
     **dict.fromkeys(
-        ("board.page", "signals.page", "act_search.page", "people.who_held"), "supervise"
+        ("board.page", "signals.page", "metrics.page", "act_search.page", "people.who_held"),
+        "supervise",
     ),
     **dict.fromkeys(("cases.search_page", "conduct.form", "batches.choose"), "supervise"),
     "custody.queue": "custodian",
@@ -67,6 +73,7 @@ PLAIN = {
 }  # fmt: skip
 FILLED = {
     "cases.page": ("supervise", CASE),
+    "metrics.listed": ("supervise", "/metrics/rectified_of_found?by=community"),
     "access.page": ("discipline", f"{CASE}/access"),
     "tasks.page": ("property", "{step}"),
     "admin.unit": ("admin", "/admin/units/u-tingtao"),
@@ -101,6 +108,8 @@ def street(folder: Path, source: Path, hazards: int) -> Flask:
     database = open_database(f"sqlite:///{folder}/street.db")
     tell_again(database, hazards, lambda said: None)
     refresh(database, signal_rules(), lambda done: None)
+    run_sequencer(database, [signer(ORIGIN)], at=END)
+    keep_figures(database, formulas(), zone=ZONE)
     database.dispose()
     settings = Settings(
         secret_key="k" * 48, database_url=f"sqlite:///{folder}/street.db", origin=ORIGIN, demo=True,

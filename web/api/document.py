@@ -19,6 +19,7 @@ from web.api import (
     files,
     inbox,
     me,
+    metrics,
     orders,
     problems,
     reference,
@@ -46,6 +47,7 @@ SUBJECTS: Final[Sequence[APIBlueprint]] = tuple(
         case_acts,
         acts,
         signals,
+        metrics,
         reports,
         register,
     )

@@ -1,0 +1,211 @@
+"""The metrics of a month, with what they rest on, as the page tells them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from audit.metrics.catalogue import NOT_RECORDED
+from audit.metrics.plain import listed
+from engine.errors import NotFound
+from web.api.operations import shows, subject
+from web.api.shapes import Bilingual, Named, Told, Wanted
+from web.api.telling import unit
+from web.metrics_page import Asked, Known, figures, group_names, known
+from web.quantities import ZONE
+from web.texts import later
+from web.visit import reads
+
+operations = subject("metrics", later("风险管控指标"))
+SCOPE = "cases:read"
+
+
+class NothingCounted(NotFound):
+    """No checkpoint has been counted yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "指标还没有算出来。签出第一个检查点后，后台每小时算一次，请过后再取。",
+            "No metrics have been counted yet: once a first checkpoint is signed they are counted "
+            "once an hour. Ask again later.",
+        )
+
+
+class MetricsWanted(Wanted):
+    """month: `2026-03`, the last one if none is given. by: "" for the whole. place: a unit."""
+
+    month: str = Field(default="", max_length=7)
+    by: Literal["", "community", "grid", "unit", "class"] = ""
+    place: str = Field(default="", max_length=200)
+
+
+class Share(Told):
+    """How many of how many; value and interval (Wilson, 95 %) as decimals of four places."""
+
+    numerator: int
+    denominator: int
+    value: str | None
+    wilson: list[str] | None
+    enough: bool
+    excluded: dict[str, int]
+
+
+class BesideTold(Told):
+    """Of all cases a figure looked at, how many had what could hide work."""
+
+    cases: int
+    paused: int
+    extended: int
+    merged: int
+    void: int
+
+
+class FigureTold(Told):
+    """One figure; null is what its kind does not have.
+
+    groups: ids of the groups it is of, several where they are told together, `""` for the whole.
+    share, lower: of a rate; lower counts whoever did not answer. n to p90_minutes: of a duration.
+    count, sum: of a count. value, parts: of a composite. withheld: a number would be small.
+    """
+
+    groups: list[Named]
+    share: Share | None
+    lower: Share | None
+    n: int | None
+    censored: int | None
+    enough: bool | None
+    median_minutes: int | None
+    p90_minutes: int | None
+    excluded: dict[str, int] | None
+    count: int | None
+    sum: int | None
+    value: str | None
+    parts: dict[str, str | None] | None
+    apart: dict[str, int] | None
+    beside: BesideTold | None
+    withheld: bool
+
+
+class MetricTold(Told):
+    """A metric and its figures; source: S0 to S4 papers, S a copied notice, OURS our own."""
+
+    id: str
+    kind: Literal["rate", "duration", "count", "composite"]
+    name: Bilingual
+    source: str
+    figures: list[FigureTold]
+
+
+class NotRecordedTold(Told):
+    """A row that cannot be counted, and why."""
+
+    id: str
+    name: Bilingual
+    reason: Bilingual
+
+
+class PositionTold(Told):
+    """The checkpoint all of it rests on: name of the log, size and root of the tree, signed at."""
+
+    log: str
+    size: int
+    root: str
+    signed_at: datetime
+
+
+class FormulasTold(Told):
+    """The file of formulas by which it was counted."""
+
+    version: int
+    sha256: str
+
+
+class Metrics(Told):
+    """The metrics of a month in a unit and all below it. since, until: half-open.
+
+    months, places: what else may be asked for. cases: how many there were by then in the whole log.
+    """
+
+    month: str
+    since: datetime
+    until: datetime
+    by: str
+    place: Named
+    cases: int
+    months: list[str]
+    places: list[Named]
+    position: PositionTold
+    formulas: FormulasTold
+    items: list[MetricTold]
+    not_recorded: list[NotRecordedTold]
+
+
+@shows(operations, "/metrics", later("一个月的风险管控指标"), Metrics, SCOPE)
+def metrics(query: MetricsWanted) -> Metrics:
+    """The metrics of a month, for whoever supervises or disciplines there."""
+    with reads() as conn:
+        found = known(conn)
+        if found.asked is None:
+            raise NothingCounted
+        kept = figures(conn, found.asked, found.asked.by)
+        names = group_names(conn, found.people)
+    return _told(found, found.asked, listed(kept, names))
+
+
+def _told(found: Known, asked: Asked, told: list[dict[str, Any]]) -> Metrics:
+    rests = found.basis
+    if rests is None:
+        raise NothingCounted
+    since = datetime.fromisoformat(f"{asked.month.month}-01").replace(tzinfo=ZONE)
+    return Metrics(
+        month=asked.month.month,
+        since=since,
+        until=asked.month.until,
+        by=asked.by,
+        place=unit(found.people, asked.place),
+        cases=asked.month.cases,
+        months=[one.month for one in found.months],
+        places=[unit(found.people, one) for one in found.places],
+        position=PositionTold(log=rests.log, size=rests.size, root=rests.root, signed_at=rests.at),
+        formulas=FormulasTold(version=rests.version, sha256=rests.formulas),
+        items=[_metric(one) for one in told],
+        not_recorded=[
+            NotRecordedTold(
+                id=row.id,
+                name=Bilingual(zh=row.name, en=row.name_en),
+                reason=Bilingual(zh=row.reason, en=row.reason_en),
+            )
+            for row in NOT_RECORDED
+        ],
+    )
+
+
+def _metric(told: Mapping[str, Any]) -> MetricTold:
+    return MetricTold(
+        id=told["id"],
+        kind=told["kind"],
+        name=Bilingual(zh=told["name"], en=told["name_en"]),
+        source=told["source"],
+        figures=[_figure(one) for one in told["figures"]],
+    )
+
+
+def _figure(told: Mapping[str, Any]) -> FigureTold:
+    """What a kind of figure does not have is null."""
+    lower = told.get("lower")
+    known_: dict[str, Any] = {name: told.get(name) for name in FigureTold.model_fields}
+    named = zip(told["groups"], told["names"], strict=True)
+    return FigureTold(
+        **known_
+        | {
+            "groups": [Named(id=group, name=name) for group, name in named],
+            "share": _share(told) if "numerator" in told else None,
+            "lower": _share(lower) if lower else None,
+            "withheld": "withheld" in told,
+        }
+    )
+
+
+def _share(told: Mapping[str, Any]) -> Share:
+    return Share(**{name: told[name] for name in Share.model_fields})
