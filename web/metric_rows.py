@@ -204,7 +204,7 @@ def _rate(told: Mapping[str, Any], number: _Numbered) -> _Made:
 def _more_of_rate(told: Mapping[str, Any]) -> Iterator[str]:
     if told["enough"] and told["wilson"]:
         low, high = (f"{_percent(end)}%" for end in told["wilson"])
-        yield say("95% 的把握在 {low} 到 {high}", low=low, high=high)
+        yield say("95% 区间 {low} 到 {high}", low=low, high=high)
     lower = told["lower"]
     if lower and lower["enough"] and lower["denominator"] != told["denominator"]:
         least = share(lower["numerator"], lower["denominator"])

@@ -20,6 +20,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
 from engine.keys import make_keys
+from engine.metric_months import keep_figures
+from engine.sequencer import sequence_log
 from tests.web.axe import violations
 from tests.web.conftest import KEY, Visitor
 from tests.web.demo_street import Built
@@ -27,6 +29,8 @@ from tests.web.test_browser import DESK, PHONE, browser
 from web.app import create_app
 from web.config import Settings
 from web.demo import ACCOUNTS, END, ORIGIN, door_codes
+from web.formulas import formulas
+from web.quantities import ZONE
 
 __all__ = ["browser"]  # a fixture
 
@@ -155,6 +159,9 @@ def demo(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fla
     make_keys(settings.keys, ORIGIN, "听澜街道（演示）", at=END)
     app = create_app(settings, clock=lambda: END)
     app.testing = True
+    database = app.extensions["shaoji"].database
+    sequence_log(database, settings.keys, at=END)
+    keep_figures(database, formulas(), zone=ZONE)
     yield app
     app.extensions["shaoji"].database.dispose()
 
@@ -243,6 +250,7 @@ PICTURES = {
     "case-1280": ("supervise", DESK, "/cases/hazard-2026-00249"),
     "board-1280": ("supervise", DESK, "/board"),
     "acts-1280": ("supervise", DESK, "/acts?kind=returned"),
+    "metrics-1280": ("supervise", DESK, "/metrics?month=2026-09"),
     "inbox-390": ("grid", PHONE, "/inbox"),
     "scan-390": (NOBODY, PHONE, f"/q/{door_codes()[0].code}"),
     "public-390": (NOBODY, PHONE, "/public/hazards"),

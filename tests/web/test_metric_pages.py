@@ -55,7 +55,7 @@ def test_each_number_stands_with_its_counts_and_leads_to_its_cases(
     told = metric(page, "rectified_of_found")
     assert "90.9%" in told
     assert "分子 10 其余 1 共 11" in words(told)
-    assert "95% 的把握在 62.3% 到 98.4%" in words(told)
+    assert "95% 区间 62.3% 到 98.4%" in words(told)
     assert "看过 11 件" in words(told)
     assert '<rect class="wilson__span"' in told
     hits, others = links(told)
