@@ -31,6 +31,7 @@ from tests.web.api_client import program
 from tests.web.conftest import PASSWORD, Visitor
 from tests.web.hotline_pages import *  # noqa: F403 - the hotline's fixtures
 from tests.web.hotline_pages import Resident
+from tests.web.test_metric_pages import counted
 from web.api.bearer import SCOPES_OF
 from web.app import create_app
 from web.cli import main
@@ -129,6 +130,7 @@ def lived(resident: Resident, h: Hotline, app: Flask) -> None:
     seen = who.post(f"/cases/{SECOND}/identity-requests/{seq}/views").text
     assert NAME in seen
     assert PHONE in seen
+    counted(h.street)
 
 
 def entered(app: Flask, name: str) -> Visitor:
@@ -308,6 +310,7 @@ def test_no_page_shows_it_to_whom_it_is_not_for(
     app: Flask, h: Hotline, resident: Resident, name: str, stage: str
 ) -> None:
     at_stage(h, resident, stage)
+    counted(h.street)
     who = entered(app, name)
     for _, path in addresses(app, h, FIRST, "GET"):
         check_quiet(who.get(path), FIRST, path, name)
