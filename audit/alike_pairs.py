@@ -37,16 +37,20 @@ class Pair:
 
 
 def alike_pairs(
-    prints: Sequence[Fingerprint], each: Callable[..., Iterable[Likeness]] = map
+    prints: Sequence[Fingerprint],
+    each: Callable[..., Iterable[Likeness]] = map,
+    *,
+    since: int = 0,
 ) -> list[Pair]:
     """Pairs of near-duplicates, by their places.
 
-    Of more than nine copies of one photo not every pair need be told, but each copy is in one, and
-    `groups` puts them together. `each` does what `map` does, on several cores if it can.
+    since: of two photos before this place it is known already. Of more than nine copies of one
+    photo not every pair need be told, but each copy is in one, and `groups` puts them together.
+    `each` does what `map` does, on several cores if it can.
     """
     found: dict[Both, Likeness] = {}
     for compare, mirror in ((mirrored_likeness, True), (straight_likeness, False)):
-        met = _met(prints, mirror)
+        met = [both for both in _met(prints, mirror) if both[1] >= since]
         likenesses = each(compare, *_sides(prints, met))
         found |= {both: told for both, told in zip(met, likenesses, strict=True) if told.alike}
     return [Pair(*both, likeness=found[both]) for both in sorted(found)]

@@ -23,14 +23,14 @@ CORRELATED: Final = 965
 EQUAL: Final = 930
 FOUND: Final = 300
 # Of photos in which hardly anything stands out more has to be found again: drawings, bare walls.
-FOUND_OF_FEW: Final = 850
+FOUND_OF_FEW: Final = 900
 
 _PLAUSIBLE: Final = 930  # thousandths of the squares as light in both, before the lie is exact
 _LIGHT: Final = 980  # and when it is
 _SQUARE: Final = 6  # pixels
 _LEAST_SQUARES: Final = 6
 _EVEN: Final = 9  # squared grey levels: a square that varies less has nothing to correlate
-_LEVELS: Final = 10  # by which a square may be lighter or darker than the rest says
+_LEVELS: Final = 8  # by which a square may be lighter or darker than the rest says
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """How much of what was planted in a lived year the rules find, how much else, and the cost.
 
 Lives a year drawn from a seed in a folder of its own, unless it is there, finds, and prints recall
-and precision per rule, with the seconds that folding and finding took on one core.
+and precision per rule, with the seconds that folding and finding took on one core. By
+the entries alone: what is to be found only by how photos look is not.
 
     python benchmarks/signals.py --folder var/scenario --seed TEXT [--scale N | --small] [--json]
 """

@@ -82,7 +82,7 @@ def fingerprints(
     found: dict[str, Fingerprint] = {}
     left_out: dict[str, Why] = {}
     with ProcessPoolExecutor() as pool:
-        made = pool.map(partial(_fingerprint, root), sha256s, chunksize=8)
+        made = pool.map(partial(fingerprint_of, root), sha256s, chunksize=8)
         for sha256, one in zip(sha256s, made, strict=True):
             if isinstance(one, Fingerprint):
                 found[sha256] = one
@@ -117,7 +117,8 @@ def _group(names: list[str], members: list[int], pairs: list[Pair]) -> Group:
     )
 
 
-def _fingerprint(root: Path, sha256: str) -> Fingerprint | Why:
+def fingerprint_of(root: Path, sha256: str) -> Fingerprint | Why:
+    """The fingerprint of a file of an evidence store, or why it has none."""
     try:
         data = evidence.original(root, sha256)
         media = media_of(data, name=sha256)

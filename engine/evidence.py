@@ -168,6 +168,14 @@ def original(root: Path, sha256: str) -> bytes:
     return data
 
 
+def is_there(root: Path, sha256: str) -> bool:
+    """Whether there is a file for this hash, whatever is in it now."""
+    try:
+        return _path(root, sha256).exists()
+    except EvidenceMissing:
+        return False
+
+
 def served_copy(root: Path, sha256: str, *, width: int) -> Served:
     """What a browser may show: a photo upright and stripped of EXIF, a PDF as it is.
 

@@ -5,9 +5,10 @@ all briefs, so that keeping up and starting over come to the same. Neither is wh
 on: the log is, and what a person says of a signal is an entry of its case.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -38,7 +39,9 @@ from audit.signals.rules import Rules
 from engine.casework import Desk, Done, change
 from engine.errors import Conflict, NotAllowed, NotFound
 from engine.holding import overseer
+from engine.mining import open_cases
 from engine.people import By, actor
+from engine.photo_prints import Both, keep_up, pairs
 from engine.reasons import reasoned
 from engine.rights import DISCIPLINE, SUPERVISION
 
@@ -128,6 +131,36 @@ def refresh(engine: Engine, rules: Rules, seen: Callable[[int], None]) -> int:
     return len(waiting)
 
 
+def look_at_photos(
+    engine: Engine,
+    root: Path,
+    rules: Rules,
+    *,
+    seen: Callable[[int], None] = lambda _: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
+    """Compare the photos of open cases in the store at `root`, and find anew what rests on it.
+
+    After `refresh`, which takes what is known of them. seen, stopped: see `keep_up`.
+    """
+    with engine.connect() as conn:
+        wanted = files_of_open_cases(conn)
+    if keep_up(engine, root, wanted, seen=seen, stopped=stopped):
+        with engine.begin() as conn:
+            _find(conn, rules)
+
+
+def files_of_open_cases(conn: Connection) -> set[str]:
+    """What the acts that B5 looks at named, by SHA-256 (hex), in cases that are not confidential.
+
+    As of the last `refresh`.
+    """
+    shown = set(open_cases(conn))
+    kept = conn.execute(select(brief_table.c.case, brief_table.c.brief))
+    briefs = [from_json(bytes(row.brief)) for row in kept if row.case in shown]
+    return {photo.sha256 for one in briefs for photo in one.photos}
+
+
 def changed(conn: Connection, rules: Rules) -> Sequence[tuple[str, int]]:
     """The cases that have changed since they were folded, or were folded by other rules."""
     head, kept = log.head_table.c, brief_table.c
@@ -150,7 +183,7 @@ def _keep(conn: Connection, one: Brief, seq: int, rules: Rules) -> None:
 def _find(conn: Connection, rules: Rules) -> None:
     """Find everything anew, and write what is found now and was not, and the other way round."""
     briefs = [from_json(bytes(row.brief)) for row in conn.execute(select(brief_table.c.brief))]
-    found = {_key(row): row for row in map(_row, _standing(briefs, rules))}
+    found = {_key(row): row for row in map(_row, _standing(briefs, rules, pairs(conn)))}
     kept = {_key(row): dict(row) for row in conn.execute(select(signal_table)).mappings()}
     table = signal_table.c
     for case, entry, rule in [key for key, row in kept.items() if found.get(key) != row]:
@@ -162,13 +195,13 @@ def _find(conn: Connection, rules: Rules) -> None:
         conn.execute(insert(signal_table), new)
 
 
-def _standing(briefs: Iterable[Brief], rules: Rules) -> list[Found]:
+def _standing(briefs: Iterable[Brief], rules: Rules, alike: Collection[Both]) -> list[Found]:
     """What is found in these briefs, and how each stands; the last word counts."""
     told = list(briefs)
     judged = {(one.case, said.entry, said.rule): said.state for one in told for said in one.judged}
     return [
         Found(one, judged.get((one.case, one.events[0], one.rule), OPEN))
-        for one in signals(told, rules)
+        for one in signals(told, rules, alike)
     ]
 
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Event, Thread
 
 from sqlalchemy import Engine
@@ -27,7 +28,7 @@ from engine.metric_months import basis, keep_figures
 from engine.retention import destroy_due
 from engine.sealed_answers import sweep_unnamed
 from engine.sequencer import Pace, sequence_log
-from engine.signals import refresh
+from engine.signals import look_at_photos, refresh
 from engine.vault import Vault
 from engine.worker import ring_due
 from web import hazard_publication
@@ -52,6 +53,7 @@ class Chores:
     vault, retention: what is sealed, and how long it outlives its case. keys: what signs the tree;
     without them it grows unsigned elsewhere. anchors: where heads go, asked anew each time.
     channels: by which notices leave the house; without any, people see them on their own page.
+    photos: the store of evidence; without it near-duplicates are not looked for.
     """
 
     vault: Vault | None = None
@@ -59,6 +61,7 @@ class Chores:
     keys: Places | None = None
     anchors: Callable[[], Anchors] | None = None
     channels: Channels = field(default_factory=Channels)
+    photos: Path | None = None
 
 
 def run_worker(
@@ -133,11 +136,20 @@ def run_notices(
         stop.wait(EVERY_SECONDS)
 
 
-def run_signals(engine: Engine, stop: Event) -> None:
-    """Look for signals once an hour, until `stop` is set: a large street's first time is long."""
+def run_signals(engine: Engine, stop: Event, photos: Path | None = None) -> None:
+    """Look for signals once an hour, until `stop` is set: a large street's first time is long.
+
+    photos: the store of evidence, looked at last, as opening and comparing pictures takes longest.
+    """
+
+    def look() -> None:
+        refresh(engine, signal_rules(), lambda _: None)
+        if photos is not None:
+            look_at_photos(engine, photos, signal_rules(), stopped=stop.is_set)
+
     _hourly(
         stop,
-        lambda: refresh(engine, signal_rules(), lambda _: None),
+        look,
         "signals cannot be looked for now; trying again in an hour",
     )
 
@@ -244,7 +256,7 @@ def start_worker(engine: Engine, clock: Callable[[], datetime], chores: Chores) 
     _start(run_worker, (engine, stop), told, "shaoji-worker")
     start_anchors(engine, stop, chores)
     start_notices(engine, stop, clock, chores.channels)
-    start_signals(engine, stop)
+    start_signals(engine, stop, chores.photos)
     start_publication(engine, stop, clock)
     start_figures(engine, stop)
     return stop
@@ -261,9 +273,9 @@ def start_notices(
         _start(run_channel, (engine, stop), own, f"shaoji-{channel}")
 
 
-def start_signals(engine: Engine, stop: Event) -> None:
+def start_signals(engine: Engine, stop: Event, photos: Path | None) -> None:
     """Look for signals in a thread of its own, until `stop` is set."""
-    _start(run_signals, (engine, stop), {}, "shaoji-signals")
+    _start(run_signals, (engine, stop, photos), {}, "shaoji-signals")
 
 
 def start_publication(engine: Engine, stop: Event, clock: Callable[[], datetime]) -> None:

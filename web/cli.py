@@ -136,7 +136,7 @@ def worker(shell: Shell, once: bool) -> None:
     from engine.delivery import deliver
     from engine.metric_months import keep_figures
     from engine.retention import destroy_due
-    from engine.signals import refresh
+    from engine.signals import look_at_photos, refresh
     from engine.worker import ring_due
     from web.background import (
         run_worker,
@@ -154,7 +154,7 @@ def worker(shell: Shell, once: bool) -> None:
         stop, chores = Event(), _chores(shell.settings, shell.vault)
         start_anchors(shell.engine, stop, chores)
         start_notices(shell.engine, stop, shell.now, chores.channels)
-        start_signals(shell.engine, stop)
+        start_signals(shell.engine, stop, chores.photos)
         start_figures(shell.engine, stop)
         reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
         try:
@@ -170,6 +170,7 @@ def worker(shell: Shell, once: bool) -> None:
     signed = cli_evidence.sign_and_anchor(shell)
     made = make_waiting(shell.engine, shell.settings, clock=shell.now)
     looked = refresh(shell.engine, signal_rules(), lambda _: None)
+    look_at_photos(shell.engine, shell.settings.evidence_dir, signal_rules())
     months = keep_figures(shell.engine, formulas(), zone=ZONE)
     told, sent, untold = cli_notices.tell_and_send(shell)
     for sentence in (*refused, *stuck, *signed["failed"], *untold):
@@ -403,6 +404,7 @@ def _chores(settings: Settings, held: Vault) -> Chores:
         settings.keys,
         lambda: anchors(settings, policy_of(settings.keys)),
         channels(settings),
+        settings.evidence_dir,
     )
 
 

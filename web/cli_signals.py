@@ -9,8 +9,10 @@ import click
 import orjson
 from sqlalchemy import Connection
 
+from audit.signals.rules import Rules
 from engine.casework import Done
 from engine.people import directory
+from engine.photo_prints import not_compared, unknown
 from engine.signal_queue import signals_for
 from engine.signals import (
     Found,
@@ -18,6 +20,8 @@ from engine.signals import (
     changed,
     confirm,
     dismiss,
+    files_of_open_cases,
+    look_at_photos,
     refresh,
 )
 from web import cli_evidence, listing
@@ -47,6 +51,7 @@ def _list(shell: Shell, account: str | None, as_json: bool) -> None:
         waiting = len(changed(conn, rules))
     with progress_bar("线索 / signals")(max(1, waiting)) as step:
         refresh(shell.engine, rules, step)
+    _look_at_photos(shell, rules)
     with shell.reader.begin() as conn:
         found = _found(conn, account, shell.now())
     if as_json:
@@ -59,6 +64,18 @@ def _list(shell: Shell, account: str | None, as_json: bool) -> None:
     click.echo(
         f"{len(found)} 条线索，规则第 {rules.version} 版 {rules.sha256[:16]} / signals, rules"
     )
+
+
+def _look_at_photos(shell: Shell, rules: Rules) -> None:
+    with shell.reader.begin() as conn:
+        waiting = len(unknown(conn, files_of_open_cases(conn)))
+    with progress_bar("照片 / photos")(max(1, waiting)) as step:
+        look_at_photos(shell.engine, shell.settings.evidence_dir, rules, seen=step)
+    with shell.reader.begin() as conn:
+        left_out = len(not_compared(conn))
+    if left_out:
+        told = f"{left_out} 个文件读不出，没有比对 / files could not be read, and were not compared"
+        click.echo(told, err=True)
 
 
 def _found(conn: Connection, account: str | None, at: datetime) -> list[Found]:

@@ -6,7 +6,7 @@ Each case that has a part in it gets a signal of its own, which names the others
 from bisect import bisect_left
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Final
@@ -20,12 +20,19 @@ ZONE: Final = ZoneInfo("Asia/Shanghai")
 NAMED: Final = 20
 
 
-def signals(briefs: Iterable[Brief], rules: Rules) -> list[Signal]:
-    """Everything the rules find in these cases, by case, number of the first entry, and rule."""
+def signals(
+    briefs: Iterable[Brief], rules: Rules, alike: Collection[tuple[str, str]] = ()
+) -> list[Signal]:
+    """Everything the rules find in these cases, by case, number of the first entry, and rule.
+
+    alike: SHA-256 of photos that look alike. They are told by the files: where there are only
+    entries, there are none, and near-duplicates were not looked for.
+    """
     told = sorted(briefs, key=lambda one: one.case)
     found = [signal for one in told for signal in one.alone]
     for name, rule in AMONG.items():
         found += rule(told, rules[name])
+    found += used_again(told, alike)
     return sorted(_each_once(found), key=lambda one: (one.case, one.events[0], one.rule))
 
 
@@ -105,26 +112,45 @@ def each_other(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
             yield from (Signal("B4", case, (pair.seq,), others) for case, pair in found)
 
 
-def used_again(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
-    """B5: one file for different places, or by whoever did it and whoever accepted it."""
-    uses: dict[object, list[tuple[Brief, Photo]]] = {}
+def used_again(briefs: Sequence[Brief], alike: Collection[tuple[str, str]]) -> Iterator[Signal]:
+    """B5: one photo for different places, or one file by whoever did it and whoever accepted it."""
+    uses: dict[object, list[Use]] = {}
     for one in briefs:
         for photo in one.photos:
             for mark in {photo.sha256, photo.taken} - {None}:
                 uses.setdefault(mark, []).append((one, photo))
-    found: dict[str, dict[int, list[tuple[str, int]]]] = {}
+    found: Reused = {}
     for shared in uses.values():
-        places = {one.thing[2] for one, _ in shared}
-        roles: dict[str, set[str]] = {}
-        for one, photo in shared:
-            roles.setdefault(one.case, set()).add(photo.role)
-        for one, photo in shared:
-            if len(places) > 1 or roles[one.case] == {"rectify", "accept"}:
-                elsewhere = found.setdefault(one.case, {}).setdefault(photo.seq, [])
-                elsewhere += [(o.case, p.seq) for o, p in shared[:NAMED] if o is not one]
+        _note_shared(shared, found)
+    for first, second in alike:
+        _note_alike(uses.get(first, []), uses.get(second, []), found)
     for case, by_act in found.items():
         others = tuple(sorted({one for told in by_act.values() for one in told})[:NAMED])
         yield Signal("B5", case, tuple(sorted(by_act)), others)
+
+
+Use = tuple[Brief, Photo]
+Reused = dict[str, dict[int, list[tuple[str, int]]]]  # case -> number -> entries elsewhere
+
+
+def _note_shared(shared: Sequence[Use], found: Reused) -> None:
+    places = {one.thing[2] for one, _ in shared}
+    roles: dict[str, set[str]] = {}
+    for one, photo in shared:
+        roles.setdefault(one.case, set()).add(photo.role)
+    for one, photo in shared:
+        if len(places) > 1 or roles[one.case] == {"rectify", "accept"}:
+            elsewhere = found.setdefault(one.case, {}).setdefault(photo.seq, [])
+            elsewhere += [(o.case, p.seq) for o, p in shared[:NAMED] if o is not one]
+
+
+def _note_alike(some: Sequence[Use], others: Sequence[Use], found: Reused) -> None:
+    """Only of different places: of one, two people may well take the same view."""
+    for these, those in ((some, others), (others, some)):
+        for one, photo in these:
+            elsewhere = [(o.case, p.seq) for o, p in those if o.thing[2] != one.thing[2]]
+            if elsewhere:
+                found.setdefault(one.case, {}).setdefault(photo.seq, []).extend(elsewhere[:NAMED])
 
 
 def merged_into_closed(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
@@ -207,7 +233,6 @@ def _dense(
 AMONG: Final[Mapping[str, Callable[[Sequence[Brief], Rule], Iterator[Signal]]]] = {
     "B3": confirmed_again,
     "B4": each_other,
-    "B5": used_again,
     "B7": dismissed_before,
     "B11": merged_into_closed,
     "B16": stamped,

@@ -1,5 +1,7 @@
 """B5 on cases made by hand: one file or one telephone in two places, and what looks like it."""
 
+from collections.abc import Sequence
+
 from audit.signals.among_cases import signals
 from audit.signals.facts import Brief, Photo
 from audit.signals.kept import from_json, to_json
@@ -22,10 +24,12 @@ def photo(sha256: str, who: str = "p-1", role: str = "rectify", seq: int = 9) ->
     return Photo(sha256, seq, role, (who, "某型号", SECOND))
 
 
-def found(*cases: Brief) -> list[tuple[str, tuple[int, ...]]]:
+def found(
+    *cases: Brief, alike: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, tuple[int, ...]]]:
     told = [from_json(to_json(one)) for one in cases]
     assert told == list(cases)
-    return [(one.case, one.events) for one in signals(told, RULES) if one.rule == "B5"]
+    return [(one.case, one.events) for one in signals(told, RULES, alike) if one.rule == "B5"]
 
 
 def test_one_file_for_two_places_is_told_of_both() -> None:
@@ -49,3 +53,28 @@ def test_telephones_of_one_model_in_two_hands_are_two() -> None:
 def test_the_acceptors_photo_is_not_the_rectifiers_file() -> None:
     own = photo("f", "p-1"), photo("f", "p-2", "accept", 14)
     assert found(case("a", "1 幢", *own)) == [("a", (9, 14))]
+
+
+def test_look_alikes_for_two_places_are_told_of_both_whoever_handed_them_in() -> None:
+    cases = case("a", "1 幢", photo("f", "p-1")), case("b", "2 幢", photo("g", "p-2"))
+    told = [one for one in signals(cases, RULES, [("g", "f")]) if one.rule == "B5"]
+    assert [(one.case, one.events, one.others) for one in told] == [
+        ("a", (9,), (("b", 9),)),
+        ("b", (9,), (("a", 9),)),
+    ]
+
+
+def test_two_honest_photos_of_one_place_may_look_alike() -> None:
+    cases = case("a", "1 幢", photo("f", "p-1")), case("b", "1 幢", photo("g", "p-2"))
+    assert found(*cases, alike=[("f", "g")]) == []
+    both = photo("f", "p-1"), photo("g", "p-2", "accept", 14)
+    assert found(case("a", "1 幢", *both), alike=[("f", "g")]) == []
+
+
+def test_where_files_were_not_looked_at_look_alikes_are_not_told() -> None:
+    cases = case("a", "1 幢", photo("f", "p-1")), case("b", "2 幢", photo("g", "p-2"))
+    assert found(*cases, alike=()) == []
+
+
+def test_a_look_alike_that_no_case_uses_is_nothing() -> None:
+    assert found(case("a", "1 幢", photo("f")), alike=[("f", "h"), ("x", "y")]) == []

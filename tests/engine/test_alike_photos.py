@@ -65,8 +65,8 @@ def test_what_has_no_fingerprint_is_told_with_the_reason(tmp_path: Path) -> None
     path = tmp_path / damaged.sha256[:2] / damaged.sha256[2:4] / damaged.sha256
     path.chmod(0o640)
     path.write_bytes(b"\xff\xd8\xff other bytes")
-    torn = Evidence(_put(tmp_path, jpeg(scene("torn"))[:300]), 300, JPEG, "after", "", None, NOON)  # type: ignore[arg-type]
-    text = _put(tmp_path, b"%PDF-1.4\n")
+    torn = Evidence(put(tmp_path, jpeg(scene("torn"))[:300]), 300, JPEG, "after", "", None, NOON)  # type: ignore[arg-type]
+    text = put(tmp_path, b"%PDF-1.4\n")
     missing = photo().sha256
     asked = [good.sha256, damaged.sha256, torn.sha256, text, missing]
     told: list[str] = []
@@ -81,7 +81,7 @@ def test_what_has_no_fingerprint_is_told_with_the_reason(tmp_path: Path) -> None
     assert told == asked
 
 
-def _put(root: Path, data: bytes) -> str:
+def put(root: Path, data: bytes) -> str:
     """Bytes in the store that it would never have taken."""
     import hashlib
 

@@ -225,7 +225,7 @@ ADMINISTRATION = ("awaiting_file",)
 INTERFACE = ("api_token", "api_answer")
 OFFICER = ("viewing", "report_part")
 FILTERS = ("saved_filter",)
-SIGNALS = ("signal_brief", "signal")
+SIGNALS = ("signal_brief", "signal", "photo_print", "photo_without_print", "photo_pair")
 METRICS = ("metric_case", "metric_basis", "metric_month", "metric_list", "metric_figures")
 
 

@@ -15,14 +15,16 @@ from click.testing import CliRunner, Result
 from audit import log
 from audit.signals.among_cases import signals
 from audit.signals.brief import brief
+from audit.signals.facts import Brief
 from audit.signals.rules import BadRules, read_rules
+from engine.alike_photos import alike_groups, fingerprints
 from engine.database import open_database
 from engine.signals import all_signals
 from tests.web.demo_street import Built
 from web.background import run_signals
 from web.cli import main
 from web.demo.town import SIZES
-from web.demo.truth import planted, truth
+from web.demo.truth import planted, told_cases, truth
 from web.signal_rules import signal_rules
 
 Shaoji = Callable[..., Result]
@@ -47,11 +49,26 @@ def judged(found: list[dict], planted: list[dict]) -> dict[str, tuple[float, flo
     return scores
 
 
-def test_what_was_planted_is_found_and_hardly_anything_else(built: Built) -> None:
-    rules = signal_rules()
+@pytest.fixture(scope="module")
+def briefs(built: Built) -> list[Brief]:
     with built.database.connect() as conn:
         cases = [name for name in log.streams(conn) if not name.startswith("@")]
-        found = signals([brief(log.read(conn, name), rules) for name in cases], rules)
+        return [brief(log.read(conn, name), signal_rules()) for name in cases]
+
+
+@pytest.fixture(scope="module")
+def alike(built: Built, briefs: list[Brief]) -> list[tuple[str, str]]:
+    """Of all files of acts, not by what is kept: nothing is written into the street here."""
+    files = {photo.sha256 for one in briefs for photo in one.photos}
+    groups = alike_groups(fingerprints(built.files, sorted(files)).found)
+    return [(pair.first, pair.second) for group in groups for pair in group.pairs]
+
+
+def test_what_was_planted_is_found_and_hardly_anything_else(
+    built: Built, briefs: list[Brief], alike: list[tuple[str, str]]
+) -> None:
+    found = signals(briefs, signal_rules(), alike)
+    with built.database.connect() as conn:
         wanted = truth(conn, SIZES["small"])
     told = [{"rule": one.rule, "case": one.case, "events": one.events} for one in found]
     scores = judged(told, wanted)
@@ -61,11 +78,22 @@ def test_what_was_planted_is_found_and_hardly_anything_else(built: Built) -> Non
                              "B16", "B17"}  # fmt: skip
 
 
-def test_what_only_looks_like_it_is_not_found(built: Built) -> None:
-    rules = signal_rules()
+def test_a_photo_made_lighter_and_saved_again_is_found_by_its_looks_alone(
+    briefs: list[Brief], alike: list[tuple[str, str]]
+) -> None:
+    by_file, by_looks = (
+        {one.case for one in signals(briefs, signal_rules(), pairs) if one.rule == "B5"}
+        for pairs in ((), alike)
+    )
+    assert by_file < by_looks
+    assert told_cases(SIZES["small"])["recycler|4"] in by_looks - by_file
+
+
+def test_what_only_looks_like_it_is_not_found(
+    built: Built, briefs: list[Brief], alike: list[tuple[str, str]]
+) -> None:
+    found = signals(briefs, signal_rules(), alike)
     with built.database.connect() as conn:
-        cases = [name for name in log.streams(conn) if not name.startswith("@")]
-        found = signals([brief(log.read(conn, name), rules) for name in cases], rules)
         decoys = {
             (row.behaviour.removeprefix("decoy "), row.case)
             for row in planted(conn, SIZES["small"])

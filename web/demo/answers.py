@@ -299,6 +299,9 @@ def _rectify(scene: Scene) -> Answer:
 def _after(scene: Scene) -> list[Evidence]:
     world, story = scene.world, scene.story
     photos = [shared_photo(name, story.report) for name in story.recycled]
+    photos += [
+        replace(shared_photo(name, story.report), retouched=True) for name in story.retouched
+    ]
     if not photos or scene.round > 1:
         photos = [world.shot(story, "after", cured=True, turned=False, by=scene.person)]
     world.after[scene.case.case] = photos[0]

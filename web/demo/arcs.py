@@ -165,15 +165,17 @@ SHARED: Final = (
     ("楼道整改后甲",),
     ("楼道整改后甲", "楼道整改后乙"),
     ("楼道整改后乙", "楼道整改后丙"),
-    ("楼道整改后丙",),
+    (),
     ("楼道整改后甲",),
 )
+# The fourth time it is not the file itself, but the photo made lighter and saved again.
+RETOUCHED: Final = ((), (), (), ("楼道整改后丙",), ())
 
 
 def _recycler(town: Town) -> Iterator[Story]:
     """Seven uses of three photos over five cases; the partner firm's engineer accepts them."""
     spots = [spot for spot in town.spots if spot.firm == RECYCLER]
-    for index, names in enumerate(SHARED):
+    for index, (names, retouched) in enumerate(zip(SHARED, RETOUCHED, strict=True)):
         chance = Chance("recycler", index)
         at = local(2026, 4, 8, 9, 20) + timedelta(days=17 * index, minutes=chance.below(300))
         story = _corridor(f"recycler|{index + 1}", at, spots[index % len(spots)], RECYCLER)
@@ -181,6 +183,7 @@ def _recycler(town: Town) -> Iterator[Story]:
             story,
             acceptor=f"engineer {PARTNER}",
             recycled=names,
+            retouched=retouched,
             site_photo_borrowed=index in (1, 2),
             disputes_result="fail" if index == 4 else None,
             paces={**BRISK, "rectify": 500, "accept": 5},
@@ -215,6 +218,8 @@ def _one_wall(town: Town) -> Iterator[Story]:
             unit=spot.firm,
             acceptor="accept 2",
             recycled=("观潮雅苑 2 幢北墙",),
+            # Beside the file that both have, the same wall once more in another file.
+            retouched=("观潮雅苑 2 幢北墙",) if index else (),
             paces={**BRISK, "rectify": 700},
         )
 

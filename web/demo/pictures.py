@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from PIL import ExifTags, Image, ImageDraw, ImageFont, ImageOps
+from PIL import ExifTags, Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from web.demo.chance import Chance
 from web.demo.town import ZONE
@@ -23,7 +23,10 @@ FLOORS: Final = ("#8b8f90", "#97917f", "#7f868a", "#a29a8a")
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo to be drawn. scene: equal scenes show the same place. cured: the hazard is gone."""
+    """A photo to be drawn. scene: equal scenes show the same place. cured: the hazard is gone.
+
+    retouched: not the camera's file, but made lighter and saved again.
+    """
 
     scene: str
     category: str
@@ -32,10 +35,14 @@ class Photo:
     label: str
     taken: datetime
     device: str
+    retouched: bool = False
 
 
 def draw_photo(photo: Photo) -> bytes:
-    """A JPEG of the scene with its time and camera in EXIF, marked as a demonstration."""
+    """A JPEG of the scene, marked as a demonstration; with its time and camera in EXIF.
+
+    What was saved again has lost its EXIF, as most programs do.
+    """
     chance = Chance("scene", photo.scene)
     image = Image.new("RGB", (WIDTH, HEIGHT), chance.pick(WALLS))
     draw = ImageDraw.Draw(image)
@@ -45,7 +52,11 @@ def draw_photo(photo: Photo) -> bytes:
         image = ImageOps.mirror(image)
     _label(ImageDraw.Draw(image), f"演示照片 {photo.label} {photo.taken:%m-%d %H:%M}")
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=80, exif=_exif(photo))
+    if photo.retouched:
+        # Of a drawing's crop too little would be left that it could be told by.
+        ImageEnhance.Brightness(image).enhance(1.08).save(out, "JPEG", quality=85)
+    else:
+        image.save(out, "JPEG", quality=80, exif=_exif(photo))
     return out.getvalue()
 
 

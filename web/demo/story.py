@@ -47,7 +47,8 @@ class Story:
 
     extension, pause: granted, refused, pending or twice. disputes_result: pass or fail, what the
     second acceptance then says. rework: how many acceptances fail (three: the leader's order).
-    recycled: names of after-photos that other cases share. same_as: the case it is merged into.
+    recycled: names of after-photos that other cases share; retouched: of such that are handed in
+    made lighter and saved again. same_as: the case it is merged into.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Story:
     urged: bool = False
     supervised: bool = False
     recycled: tuple[str, ...] = ()
+    retouched: tuple[str, ...] = ()
     site_photo_borrowed: bool = False
     backdated: bool = False
     doers: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)

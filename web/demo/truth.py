@@ -141,7 +141,7 @@ def _marks_of_acceptance(story: Story) -> Iterator[_Mark]:
         yield _Mark("B3", "task.completed", "close#1", only_with="case.reopened")
     if story.acceptor in (f"engineer {PARTNER}", f"engineer {RECYCLER}"):
         yield _Mark("B4", "task.completed", "accept#1")
-    if story.recycled:
+    if story.recycled or story.retouched:
         behaviour = "decoy B5" if kind == "wall" else "B5"
         yield _Mark(behaviour, "task.completed", "rectify#1")
     if kind == "monthend":
