@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import (
@@ -90,6 +90,7 @@ figures_table = Table(
 # By what a month's figures are told; "" for the whole.
 BY: Final = ("", "community", "grid", "unit", "class")
 FAST: Final = 1
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +292,17 @@ def basis(conn: Connection) -> Basis | None:
     if row is None:
         return None
     return Basis(row.log, row.size, row.root, instant(row.at), row.formulas, row.version)
+
+
+def at_one_position(conn: Connection, read: Callable[[], Read]) -> Read:
+    """What is read of all this, at one position: read again if it was replaced meanwhile.
+
+    A transaction of PostgreSQL sees in each question what others have written since the last one.
+    """
+    while True:
+        before, told = basis(conn), read()
+        if basis(conn) == before:
+            return told
 
 
 def months(conn: Connection) -> list[Month]:

@@ -11,11 +11,20 @@ from sqlalchemy import Connection
 
 from audit.encoding import timestamp
 from audit.metrics.catalogue import METRICS, NOT_RECORDED
+from audit.metrics.contributions import Contribution
 from engine.definition_sets import load, sets_in_force
 from engine.definitions import OPENING_FORM
 from engine.directory import Directory
 from engine.errors import NotAllowed
-from engine.metric_months import Basis, Month, basis, kept_figures, kept_list, months
+from engine.metric_months import (
+    Basis,
+    Month,
+    at_one_position,
+    basis,
+    kept_figures,
+    kept_list,
+    months,
+)
 from engine.people import directory
 from engine.rights import places_measured
 from web.desk import unit_name
@@ -95,12 +104,10 @@ def figures(conn: Connection, asked: Asked, grouped: str) -> list[dict[str, Any]
 def page() -> str:
     """All metrics of a month."""
     with reads() as conn:
-        found = known(conn)
+        found, whole, grouped = at_one_position(conn, lambda: _read(conn))
         asked = found.asked
         if asked is None:
             return render_template("metrics.html", asked=None)
-        whole = figures(conn, asked, "")
-        grouped = figures(conn, asked, asked.by) if asked.by else []
         names = group_names(conn, found.people)
     return render_template(
         "metrics.html",
@@ -118,6 +125,18 @@ def page() -> str:
         basis=found.basis,
         command=_command(asked),
     )  # fmt: skip
+
+
+Rows = list[dict[str, Any]]
+
+
+def _read(conn: Connection) -> tuple[Known, Rows, Rows]:
+    """What is asked for, the whole figures and those of the groups."""
+    found = known(conn)
+    asked = found.asked
+    if asked is None:
+        return found, [], []
+    return found, figures(conn, asked, ""), figures(conn, asked, asked.by) if asked.by else []
 
 
 def _listing(asked: Asked) -> Callable[[str, str | None, str], str]:
@@ -186,7 +205,7 @@ def listed(metric: str) -> str:
         abort(404)
     group = request.args.get("group")
     with reads() as conn:
-        found = known(conn)
+        found, rows = at_one_position(conn, lambda: _read_list(conn, metric))
         asked = found.asked
         if asked is None:
             abort(404)
@@ -201,7 +220,6 @@ def listed(metric: str) -> str:
         }
         if formulas().of(METRICS[metric].process).confidential:
             return render_template("metric.html", confidential=True, **heading)
-        rows = kept_list(conn, asked.month.month, metric)
         parts = parts_of(metric, rows, asked.place, asked.by, group, found.people)
         part = request.args.get("part", "")
         part = part if part in parts else next(iter(parts), "")
@@ -219,6 +237,11 @@ def listed(metric: str) -> str:
         basis=found.basis,
         **heading,
     )  # fmt: skip
+
+
+def _read_list(conn: Connection, metric: str) -> tuple[Known, list[Contribution]]:
+    found = known(conn)
+    return found, kept_list(conn, found.asked.month.month, metric) if found.asked else []
 
 
 def _part(asked: Asked, metric: str, group: str | None, part: str, number: int = 0) -> str:

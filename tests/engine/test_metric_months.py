@@ -23,6 +23,7 @@ from engine.metric_facts import case_table, keep_facts, last_checkpoint, read_fa
 from engine.metric_months import (
     BY,
     Basis,
+    at_one_position,
     basis,
     figures_table,
     keep_figures,
@@ -258,4 +259,26 @@ def test_what_is_written_while_cases_are_folded_is_beyond_the_tree(street: Stree
     with street.database.begin() as conn:
         assert under(conn, size) == before
         assert under(conn, 0) == {}
+    street.check()
+
+
+def test_what_is_read_rests_on_one_position_though_it_is_replaced_meanwhile(
+    street: Street,
+) -> None:
+    case = hazard(street).assigned()
+    signed(street)
+    kept_up(street)
+    case.do("sign_in")
+    signed(street)
+    with reading(street.database).begin() as conn:
+
+        def read() -> int:
+            at = basis(conn)
+            kept_up(street)
+            assert at
+            return at.size
+
+        size, told = at_one_position(conn, read), basis(conn)
+    assert told
+    assert size == told.size
     street.check()

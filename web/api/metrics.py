@@ -5,14 +5,16 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
+from sqlalchemy import Connection
 
 from audit.metrics.catalogue import NOT_RECORDED
 from audit.metrics.plain import listed
 from engine.errors import NotFound
+from engine.metric_months import at_one_position
 from web.api.operations import shows, subject
 from web.api.shapes import Bilingual, Named, Told, Wanted
 from web.api.telling import unit
-from web.metrics_page import Asked, Known, figures, group_names, known
+from web.metrics_page import Known, figures, group_names, known
 from web.quantities import ZONE
 from web.texts import later
 from web.visit import reads
@@ -145,17 +147,21 @@ class Metrics(Told):
 def metrics(query: MetricsWanted) -> Metrics:
     """The metrics of a month, for whoever supervises or disciplines there."""
     with reads() as conn:
-        found = known(conn)
-        if found.asked is None:
-            raise NothingCounted
-        kept = figures(conn, found.asked, found.asked.by)
+        found, kept = at_one_position(conn, lambda: _read(conn))
         names = group_names(conn, found.people)
-    return _told(found, found.asked, listed(kept, names))
+    return _told(found, listed(kept, names))
 
 
-def _told(found: Known, asked: Asked, told: list[dict[str, Any]]) -> Metrics:
-    rests = found.basis
-    if rests is None:
+def _read(conn: Connection) -> tuple[Known, list[dict[str, Any]]]:
+    found = known(conn)
+    if found.asked is None:
+        raise NothingCounted
+    return found, figures(conn, found.asked, found.asked.by)
+
+
+def _told(found: Known, told: list[dict[str, Any]]) -> Metrics:
+    rests, asked = found.basis, found.asked
+    if rests is None or asked is None:
         raise NothingCounted
     since = datetime.fromisoformat(f"{asked.month.month}-01").replace(tzinfo=ZONE)
     return Metrics(
