@@ -1,34 +1,23 @@
 """How another system's log becomes happenings of our processes: the map file of a foreign log."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from jsonschema import Draft202012Validator
+from zoneinfo import ZoneInfo
 
 from audit.foreign.happenings import OF_A_CASE, WORDS
 from engine.errors import BadInput
+from engine.map_files import closed, read_toml, wanted_cells, zone_named
 
 CSV, XES = "csv", "xes"
 _TEXT: Final = {"type": "string", "minLength": 1}
 _TEXTS: Final = {"type": "array", "items": _TEXT, "minItems": 1}
 
 
-def _object(needed: str, **properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": needed.split(),
-        "additionalProperties": False,
-    }
-
-
 _TABLE: Final = {"type": "object", "minProperties": 1, "additionalProperties": _TEXT}
-_WORD: Final = {"oneOf": [_TEXT, _object("column", column=_TEXT, values=_TABLE)]}
-_SCHEMA: Final = _object(
+_WORD: Final = {"oneOf": [_TEXT, closed("column", column=_TEXT, values=_TABLE)]}
+_SCHEMA: Final = closed(
     "version title format process case time event",
     version={"const": 1},
     title=_TEXT,
@@ -36,16 +25,16 @@ _SCHEMA: Final = _object(
     format={"enum": [CSV, XES]},
     encoding={"enum": ["utf-8-sig", "gb18030"]},
     process=_WORD,
-    case=_object(
+    case=closed(
         "id", id=_TEXT, number=_TEXT, title=_TEXT, address=_TEXT, place=_TEXT, grid=_TEXT,
         community=_TEXT, category=_WORD, level=_WORD, source=_WORD, end=_WORD,
         ended=_TEXT,
     ),
-    time=_object("", zone=_TEXT, formats=_TEXTS),
+    time=closed("", zone=_TEXT, formats=_TEXTS),
     event={
         "type": "array",
         "minItems": 1,
-        "items": _object(
+        "items": closed(
             "time", time=_TEXT, what=_WORD, step=_WORD, instance=_TEXT, person=_TEXT, unit=_TEXT,
             due=_TEXT,
             where={"type": "object", "minProperties": 1,
@@ -168,13 +157,7 @@ class ForeignMap:
 
 def read_foreign_map(data: bytes) -> ForeignMap:
     """Read a map file; raises BadForeignMap naming the first place that is wrong."""
-    try:
-        told = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadForeignMap("TOML", "不是有效的 TOML", f"not TOML: {error}") from None
-    for fault in Draft202012Validator(_SCHEMA).iter_errors(told):
-        where = ".".join(map(str, fault.absolute_path)) or "TOML"
-        raise BadForeignMap(where, "缺项、多项或写法不符", fault.message)
+    told = read_toml(data, _SCHEMA, BadForeignMap)
     events = tuple(_event(one) for one in told["event"])
     map_ = ForeignMap(
         told["title"],
@@ -215,13 +198,9 @@ def _case(told: Mapping[str, Any]) -> CaseRule:
 
 
 def _event(told: Mapping[str, Any]) -> EventRule:
-    where = {
-        column: frozenset([values] if isinstance(values, str) else values)
-        for column, values in told.get("where", {}).items()
-    }
     return EventRule(
         time=told["time"],
-        where=where,
+        where=wanted_cells(told.get("where", {})),
         what=_word(told.get("what", "complete")),
         step=_word(told.get("step")),
         instance=told.get("instance", ""),
@@ -233,10 +212,7 @@ def _event(told: Mapping[str, Any]) -> EventRule:
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
-    try:
-        return None if name is None else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise BadForeignMap("time.zone", "没有这个时区", "no such time zone") from None
+    return None if name is None else zone_named(name, "time.zone", BadForeignMap)
 
 
 def _check(map_: ForeignMap) -> None:

@@ -1,17 +1,15 @@
 """How another system's columns become an opening form: the map file of an import (TOML)."""
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from jsonschema import Draft202012Validator
+from zoneinfo import ZoneInfo
 
 from engine.errors import BadInput
+from engine.map_files import closed, read_toml, wanted_cells, zone_named
 
 _TEXT: Final = {"type": "string", "minLength": 1}
 _TEXTS: Final = {"type": "array", "items": _TEXT}
@@ -45,16 +43,7 @@ _RULE: Final = {
 }
 
 
-def _object(needed: str, **properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": needed.split(),
-        "additionalProperties": False,
-    }
-
-
-_SCHEMA: Final = _object(
+_SCHEMA: Final = closed(
     "version system title process id dates category form",
     version={"const": 1},
     # Part of what makes a row known again: ASCII, so that nobody can spell it in two ways.
@@ -67,7 +56,7 @@ _SCHEMA: Final = _object(
     id=_TEXT,
     required=_TEXTS,
     leave_out=_TEXTS,
-    dates=_object(
+    dates=closed(
         "opened formats zone",
         opened=_TEXT,
         closed=_TEXT,
@@ -75,11 +64,11 @@ _SCHEMA: Final = _object(
         zone=_TEXT,
         earliest=_TEXT,
     ),
-    status=_object("column concluded", column=_TEXT, concluded=_TEXTS),
-    place=_object(
+    status=closed("column concluded", column=_TEXT, concluded=_TEXTS),
+    place=closed(
         "", unit=_TEXT, column=_TEXT, units={"type": "object", "additionalProperties": _TEXT}
     ),
-    category=_object("default", default=_TEXT, rules={"type": "array", "items": _RULE}),
+    category=closed("default", default=_TEXT, rules={"type": "array", "items": _RULE}),
     form={"type": "object", "minProperties": 1, "additionalProperties": _TEMPLATE},
 )
 
@@ -191,13 +180,7 @@ class ImportMap:
 
 def read_map(data: bytes) -> ImportMap:
     """Read a map file; raises BadMap naming the first place that is wrong."""
-    try:
-        told = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadMap("TOML", "不是有效的 TOML", f"not TOML: {error}") from None
-    for fault in Draft202012Validator(_SCHEMA).iter_errors(told):
-        where = ".".join(map(str, fault.absolute_path)) or "TOML"
-        raise BadMap(where, "缺项、多项或写法不符", fault.message)
+    told = read_toml(data, _SCHEMA, BadMap)
     status, place, category = told.get("status", {}), told.get("place", {}), told["category"]
     found = ImportMap(
         system=told["system"],
@@ -224,10 +207,7 @@ def read_map(data: bytes) -> ImportMap:
 
 
 def _dates(told: dict[str, Any]) -> Dates:
-    try:
-        zone = ZoneInfo(told["zone"])
-    except (ZoneInfoNotFoundError, ValueError):
-        raise BadMap("dates.zone", "没有这个时区", "no such time zone") from None
+    zone = zone_named(told["zone"], "dates.zone", BadMap)
     try:
         earliest = date.fromisoformat(told.get("earliest", "1970-01-01"))
     except ValueError:
@@ -248,11 +228,7 @@ def _check_format(written: str) -> None:
 
 
 def _rule(told: dict[str, Any]) -> Rule:
-    where = {
-        column: frozenset([values] if isinstance(values, str) else values)
-        for column, values in told["where"].items()
-    }
-    return Rule(told["is"], where)
+    return Rule(told["is"], wanted_cells(told["where"]))
 
 
 def _template(name: str, told: str | dict[str, Any]) -> Template:

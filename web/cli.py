@@ -133,11 +133,14 @@ def serve(shell: Shell, host: str, port: int, no_worker: bool) -> None:
 @click.pass_obj
 def worker(shell: Shell, once: bool) -> None:
     """到期的时钟、案件间的消息、保存期满的密封内容 / clocks, messages, what is kept long enough."""
-    from engine.delivery import deliver
-    from engine.metric_months import keep_figures
-    from engine.retention import destroy_due
-    from engine.signals import look_at_photos, refresh
-    from engine.worker import ring_due
+    if once:
+        _work_once(shell)
+    else:
+        _work(shell)
+
+
+def _work(shell: Shell) -> None:
+    """Do what is due until it is stopped."""
     from web.background import (
         run_worker,
         start_anchors,
@@ -145,24 +148,33 @@ def worker(shell: Shell, once: bool) -> None:
         start_notices,
         start_signals,
     )
+    from web.press import start_reports
+
+    stop, chores = Event(), _chores(shell.settings, shell.vault)
+    start_anchors(shell.engine, stop, chores)
+    start_notices(shell.engine, stop, shell.now, chores.channels)
+    start_signals(shell.engine, stop, chores.photos)
+    start_figures(shell.engine, stop)
+    reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
+    try:
+        run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
+    finally:
+        stop.set()
+        reports.join()
+
+
+def _work_once(shell: Shell) -> None:
+    """Do what is due now, and say how much it was."""
+    from engine.delivery import deliver
+    from engine.metric_months import keep_figures
+    from engine.retention import destroy_due
+    from engine.signals import look_at_photos, refresh
+    from engine.worker import ring_due
     from web.formulas import formulas
-    from web.press import make_waiting, start_reports
+    from web.press import make_waiting
     from web.quantities import ZONE
     from web.signal_rules import signal_rules
 
-    if not once:
-        stop, chores = Event(), _chores(shell.settings, shell.vault)
-        start_anchors(shell.engine, stop, chores)
-        start_notices(shell.engine, stop, shell.now, chores.channels)
-        start_signals(shell.engine, stop, chores.photos)
-        start_figures(shell.engine, stop)
-        reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
-        try:
-            run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
-        finally:
-            stop.set()
-            reports.join()
-        return
     recorded, refused = ring_due(shell.engine, at=shell.now(), limit=1_000_000)
     delivered, stuck = deliver(shell.engine, at=shell.now(), vault=shell.vault)
     after = timedelta(days=shell.settings.retention_days)

@@ -24,7 +24,7 @@ from engine.foreign_drawings import Held, held
 from engine.foreign_rows import Read
 from engine.imports import reject_file
 from web import listing
-from web.cli_metrics import period_of, results_json, show_figures
+from web.cli_metrics import period_of, results_json, show_figures, show_formulas
 from web.formulas import formulas
 from web.quantities import ZONE
 from web.shell import NotWritten, Shell, json_option, print_json
@@ -148,7 +148,7 @@ def metrics(shell: Shell, name: str, since: str, until: str, by: str | None, as_
         print_json(about | figures | {"metrics": rows, "not_computed": _refused(missing)})
         return
     _show_about(log, told)
-    click.echo(f"口径第 {formulas().version} 版 {formulas().sha256} / formulas")
+    show_formulas()
     show_figures(rows)
     _show_refused(_refused(missing))
     _mark()

@@ -1,6 +1,5 @@
 """The command line of the risk-control index: computed from the log alone, as of a checkpoint."""
 
-import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,14 @@ from audit.metrics.marks import Period, Seen, seen
 from audit.metrics.places import Places
 from audit.risk_index.block import Index, Part, block_indices, plain, points
 from engine.metrics import Basis
-from web.cli_metrics import FILE, FOLDER, WrongPeriod, basis_of
+from web.cli_metrics import (
+    WrongPeriod,
+    basis_of,
+    formulas_json,
+    from_log,
+    position_json,
+    show_basis,
+)
 from web.formulas import formulas
 from web.index_weights import index_weights
 from web.quantities import ZONE
@@ -37,9 +43,7 @@ NOT_RECORDED: Final = (
 
 @click.command()
 @click.option("--month", required=True, help="哪个月，如 2026-03 / which month")
-@click.option("--export", "folder", type=FOLDER, help="从导出的日志算 / from an exported log")
-@click.option("--policy", type=FILE, help="信任谁签的导出 / whose signature on it is believed")
-@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@from_log
 @json_option
 @click.pass_obj
 def index(
@@ -84,11 +88,11 @@ def _seen(basis: Basis, period: Period) -> Seen:
 
 
 def _json(month: str, told: list[Index], basis: Basis) -> dict[str, Any]:
-    tree, by, weights = basis.tree, formulas(), index_weights()
+    weights = index_weights()
     return {
         "month": month,
-        "position": {"log": tree.origin, "size": tree.size, "root": tree.root.hex()},
-        "formulas": {"version": by.version, "sha256": by.sha256},
+        "position": position_json(basis),
+        "formulas": formulas_json(),
         "weights": {"version": weights.version, "sha256": weights.sha256},
         "communities": plain(told),
         "not_recorded": [NOT_RECORDED],
@@ -96,9 +100,8 @@ def _json(month: str, told: list[Index], basis: Basis) -> dict[str, Any]:
 
 
 def _show(month: str, told: list[Index], basis: Basis, *, over: bool) -> None:
-    tree, by, weights = basis.tree, formulas(), index_weights()
-    click.echo(f"日志 {tree.origin}，检查点 {tree.size} {tree.root.hex()} / log, checkpoint")
-    click.echo(f"口径第 {by.version} 版 {by.sha256} / formulas")
+    weights = index_weights()
+    show_basis(basis)
     click.echo(f"权重第 {weights.version} 版 {weights.sha256} / weights")
     click.echo(f"{month}" + ("" if over else "（本月未完 / the month is not over）"))
     for one in told:

@@ -1,7 +1,7 @@
 """The command line of the metrics: computed from the log alone, as of a checkpoint."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, time
 from pathlib import Path
@@ -20,8 +20,10 @@ from engine.errors import BadInput
 from engine.keys import policy_of
 from engine.metrics import Basis, basis_of_database, basis_of_export
 from web.formulas import formulas
+from web.metric_words import NOTES
 from web.quantities import ZONE, duration
 from web.shell import Shell, json_option, print_json, progress_bar
+from web.texts import both
 from web.trusting import policy_file
 
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -33,13 +35,23 @@ class WrongPeriod(BadInput):
     """The period is not one, or has no days."""
 
 
+def from_log(command: Callable[..., None]) -> Callable[..., None]:
+    """From which log figures are computed, and on how many cores: what `basis_of` takes."""
+    folder = click.option(
+        "--export", "folder", type=FOLDER, help="从导出的日志算 / from an exported log"
+    )
+    policy = click.option(
+        "--policy", type=FILE, help="信任谁签的导出 / whose signature on it is believed"
+    )
+    workers = click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+    return folder(policy(workers(command)))
+
+
 @click.command()
 @click.option("--from", "since", required=True, help="从这一天零点起 / from this day on")
 @click.option("--to", "until", required=True, help="到这一天零点为止 / up to, not including")
 @click.option("--by", type=click.Choice(BY), help="按什么分开算 / grouped by")
-@click.option("--export", "folder", type=FOLDER, help="从导出的日志算 / from an exported log")
-@click.option("--policy", type=FILE, help="信任谁签的导出 / whose signature on it is believed")
-@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@from_log
 @json_option
 @click.pass_obj
 def metrics(
@@ -101,20 +113,28 @@ def basis_of(shell: Shell, folder: Path | None, policy: Path | None, workers: in
 
 
 def _json(told: Results, basis: Basis) -> dict[str, Any]:
-    tree = basis.tree
-    position = {"log": tree.origin, "size": tree.size, "root": tree.root.hex()}
     return results_json(told) | {
-        "position": position,
+        "position": position_json(basis),
         "metrics": metrics_json(told, basis.places),
         "not_recorded": [asdict(row) for row in NOT_RECORDED],
     }
 
 
+def position_json(basis: Basis) -> dict[str, Any]:
+    """On which position of which log figures rest."""
+    tree = basis.tree
+    return {"log": tree.origin, "size": tree.size, "root": tree.root.hex()}
+
+
+def formulas_json() -> dict[str, Any]:
+    """By which file of formulas figures are."""
+    return {"version": formulas().version, "sha256": formulas().sha256}
+
+
 def results_json(told: Results) -> dict[str, Any]:
     """By which formulas, of which period and how many cases figures are."""
-    by = formulas()
     return {
-        "formulas": {"version": by.version, "sha256": by.sha256},
+        "formulas": formulas_json(),
         "period": {
             "from": timestamp(told.period.since),
             "to": timestamp(told.period.until),
@@ -125,10 +145,20 @@ def results_json(told: Results) -> dict[str, Any]:
     }
 
 
-def _show(told: Results, basis: Basis) -> None:
-    tree, by = basis.tree, formulas()
+def show_basis(basis: Basis) -> None:
+    """Print on what figures rest."""
+    tree = basis.tree
     click.echo(f"日志 {tree.origin}，检查点 {tree.size} {tree.root.hex()} / log, checkpoint")
-    click.echo(f"口径第 {by.version} 版 {by.sha256} / formulas")
+    show_formulas()
+
+
+def show_formulas() -> None:
+    """Print by which file of formulas figures are."""
+    click.echo(f"口径第 {formulas().version} 版 {formulas().sha256} / formulas")
+
+
+def _show(told: Results, basis: Basis) -> None:
+    show_basis(basis)
     show_figures(metrics_json(told, basis.places))
     click.echo("\n没有记录、算不出的 / not recorded")
     for row in NOT_RECORDED:
@@ -192,24 +222,15 @@ def _minutes(told: int | None) -> str:
 def _noted(figure: dict[str, Any]) -> str:
     """What stands beside: exclusions, what is told apart, shares of cases that had this or that."""
     apart = {**figure.get("excluded", {}), **figure.get("apart", {})}
-    words = [f"{NOTES[name]} {count}" for name, count in apart.items()]
+    words = [f"{_note(name)} {count}" for name, count in apart.items()]
     beside = figure["beside"]
     out = f"\n      不计或另列 / apart: {'，'.join(words)}" if words else ""
     if beside is None:
         return out
-    shares = [f"{NOTES[name]} {count}" for name, count in beside.items() if name != "cases"]
+    shares = [f"{_note(name)} {count}" for name, count in beside.items() if name != "cases"]
     told = f" 件里 / of cases: {'，'.join(shares)}" if shares else " 件 / cases"
     return out + f"\n      {beside['cases']}{told}"
 
 
-NOTES: Final = {
-    "paused": "暂停 / paused", "extended": "延期 / extended", "merged": "并案 / merged",
-    "void": "不作隐患或移送 / void", "imported": "外部导入 / imported",
-    "not_rated": "没有评价 / not rated", "mostly": "基本满意 / mostly",
-    "not_all_entered": "没有登记完 / not all entered", "released": "已放行 / released",
-    "withdrawn": "哨已撤销 / withdrawn", "finished": "到场前已办结 / finished before",
-    "pending": "时限未到或未裁定 / pending", "overtaken": "不再需要裁定 / overtaken",
-    "answered": "已答复 / answered", "unanswered": "未答复 / unanswered",
-    "not_reached": "没有问到 / not reached", "partly": "部分 / partly",
-    "corrected": "更正 / corrected",
-}  # fmt: skip
+def _note(name: str) -> str:
+    return " / ".join(both(NOTES[name]))

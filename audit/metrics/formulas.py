@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audit.whole_numbers import whole, wholes
+
 
 class BadFormulas(ValueError):
     """The file of formulas cannot be read, or lacks something."""
@@ -57,11 +59,11 @@ def read_formulas(toml: bytes) -> Formulas:
     try:
         told = tomllib.loads(toml.decode())
         return Formulas(
-            _whole(told["version"]),
+            whole(told, "version"),
             hashlib.sha256(toml).hexdigest(),
-            _numbers(told["weights"]),
-            _numbers(told["levels"]),
-            _numbers(told["numbers"]),
+            wholes(told["weights"]),
+            wholes(told["levels"]),
+            wholes(told["numbers"]),
             {process: _roles(one) for process, one in told["processes"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -82,13 +84,3 @@ def _names(told: Any) -> frozenset[str]:
     if type(told) is not list or not all(type(one) is str for one in told):
         raise ValueError(f"{told!r} is no list of names")
     return frozenset(told)
-
-
-def _numbers(told: Mapping[str, Any]) -> dict[str, int]:
-    return {name: _whole(value) for name, value in told.items()}
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} is no whole number")
-    return value

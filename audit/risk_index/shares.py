@@ -1,5 +1,6 @@
 """What each community did of what it controls, as counts: the raw material of the index. Pure."""
 
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -159,8 +160,5 @@ def _suppressed(seen: Seen) -> dict[str, int]:
 
 def median(values: Iterable[Fraction]) -> Fraction | None:
     """The middle value, of an even number the mean of the middle two; None of none."""
-    told = sorted(values)
-    if not told:
-        return None
-    half = len(told) // 2
-    return told[half] if len(told) % 2 else (told[half - 1] + told[half]) / 2
+    told = list(values)
+    return statistics.median(told) if told else None

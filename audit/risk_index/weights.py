@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audit.whole_numbers import whole, wholes
+
 PARTS: Final = (
     "patrols", "self_found", "in_time", "overdue", "closings_true", "solved", "found_true",
 )  # fmt: skip
@@ -51,7 +53,7 @@ def read_weights(toml: bytes) -> Weights:
     try:
         told = tomllib.loads(toml.decode())
         return Weights(
-            _whole(told["version"]),
+            whole(told, "version"),
             hashlib.sha256(toml).hexdigest(),
             _parts(_exactly(told["weights"], PARTS)),
             _numbers(_exactly(told["numbers"], NUMBERS)),
@@ -65,7 +67,7 @@ def read_weights(toml: bytes) -> Weights:
 def _exactly(told: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, int]:
     if set(told) != set(names):
         raise ValueError(f"{sorted(set(told) ^ set(names))} missing or unknown")
-    return {name: _whole(told[name]) for name in names}
+    return wholes(told)
 
 
 def _parts(told: dict[str, int]) -> dict[str, int]:
@@ -84,20 +86,14 @@ def _numbers(told: dict[str, int]) -> dict[str, int]:
 
 
 def _bands(told: Mapping[str, Any]) -> Bands:
-    found = Bands(*(_whole(told[name]) for name in Bands.__slots__))
+    found = Bands(*(whole(told, name) for name in Bands.__slots__))
     if not found.orange_from <= found.yellow_from <= found.blue_above <= HUNDRED:
         raise ValueError("the bands do not follow each other")
     return found
 
 
 def _community(told: Mapping[str, Any]) -> Community:
-    households, stratum = _whole(told["households"]), told["stratum"]
+    households, stratum = whole(told, "households"), told["stratum"]
     if not households or type(stratum) is not str or not stratum:
         raise ValueError(f"{dict(told)} lacks households or a stratum")
     return Community(households, stratum)
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} is no whole number")
-    return value

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audit.whole_numbers import whole, wholes
+
 # Of each rule: what it must say of itself; everything else is a number.
 _WORDS: Final = (
     "name", "name_en", "says", "says_en", "asks", "asks_en", "innocent", "innocent_en",
@@ -82,7 +84,7 @@ def read_rules(toml: bytes) -> Rules:
     try:
         told = tomllib.loads(toml.decode())
         return Rules(
-            _whole(told, "version"),
+            whole(told, "version"),
             hashlib.sha256(toml).hexdigest(),
             {name: _rule(name, one) for name, one in told["rules"].items()},
             {process: _steps(one) for process, one in told["steps"].items()},
@@ -92,7 +94,7 @@ def read_rules(toml: bytes) -> Rules:
 
 
 def _rule(name: str, told: Mapping[str, Any]) -> Rule:
-    numbers = {key: _whole(told, key) for key in told if key not in _WORDS}
+    numbers = {key: whole(told, key) for key in told if key not in _WORDS}
     words = {word: str(told[word]).format(**numbers) for word in _WORDS}
     return Rule(id=name, numbers=numbers, **words)
 
@@ -100,11 +102,4 @@ def _rule(name: str, told: Mapping[str, Any]) -> Rule:
 def _steps(told: Mapping[str, Any]) -> Steps:
     claims = told.get("claims", {})
     roles = {role: frozenset(ids) for role, ids in told.items() if role != "claims"}
-    return Steps(roles, {field: _whole(claims, field) for field in claims})
-
-
-def _whole(told: Mapping[str, Any], name: str) -> int:
-    value = told[name]
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{name} is no whole number")
-    return value
+    return Steps(roles, wholes(claims))
