@@ -269,9 +269,10 @@ _TYPES: Final = (
     *_types(CASE, "either", (
         ("report.exported", "导出报告",
          ("A report left the house; `head` = hash of the last entry it rests on, `digest` = SHA-256"
-          " of its content, computed in `version`; `size`, `root` of the checkpoint on it"),
-         ("kind:text sha256:hash head:hash purpose:text pages:count digest?:hash version?:count"
-          " size?:count root?:hash")),
+          " of its content, computed in `version`; `size`, `root` of the checkpoint on it;"
+          " `format` = xlsx for a workbook, `pages` then its sheets; else a PDF"),
+         ("kind:text sha256:hash head:hash purpose:text pages:count format?:text digest?:hash"
+          " version?:count size?:count root?:hash")),
         ("clock.resumed", "恢复计时",
          "A stopped clock runs on, by a person or (reason `auto`, with `due`) on its date",
          "task:key reason:text due?:time"),
@@ -464,9 +465,10 @@ _TYPES: Final = (
     *_types("@log", "either", (
         ("conduct.exported", "导出履责报告",
          ("The report on a person or a unit left the house; `digest` of its content, computed in"
-          " `version`; `size`, `root` of the checkpoint on it"),
+          " `version`; `size`, `root` of the checkpoint on it; `format` as in `report.exported`"),
          ("kind:text person?:person unit?:unit since:time until:time cases:number sha256:hash"
-          " digest:hash version:count pages:count purpose:text size?:count root?:hash")),
+          " digest:hash version:count pages:count format?:text purpose:text size?:count"
+          " root?:hash")),
         ("batch.exported", "批量导出报告",
          ("The reports of several cases left the house in one file, each recorded on its case;"
           " `refused` = cases of which there is none in it"),

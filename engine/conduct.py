@@ -21,7 +21,7 @@ from engine.casework import read_case
 from engine.definition_sets import load
 from engine.directory import Authority, Directory
 from engine.errors import BadInput
-from engine.exports import LOG, Content, element_facts
+from engine.exports import LOG, PDF, Content, element_facts, format_told
 from engine.people import By, actor, directory, oneself
 from engine.reasons import reasoned
 from engine.register import register_table
@@ -189,18 +189,20 @@ def record_conduct_export(
     pages: int,
     content: Content,
     purpose: str,
+    format_: str = PDF,
     by: By,
     at: datetime,
 ) -> Entry:
     """Put on the record that such a report leaves the house; call it before it does.
 
-    sha256: of the file (hex). Raises what `check_wanted` does, NoReason.
+    sha256: of the file (hex). pages: of a workbook its sheets. Raises what
+    `check_wanted` does, NoReason.
     """
     people = directory(conn)
     check_wanted(people, wanted, by=by, at=at)
     told = {
         **wanted.told, **content.told, "cases": cases, "sha256": sha256, "pages": pages,
-        "purpose": _purpose(purpose),
+        "purpose": _purpose(purpose), **format_told(format_),
     }  # fmt: skip
     return _append(conn, Draft("conduct.exported", told, _who(people, wanted, by, at), at))
 

@@ -25,6 +25,9 @@ from engine.reasons import reasoned
 from engine.rights import DISCIPLINE, SUPERVISION, participants
 
 KINDS: Final = ("case_report",)
+PDF: Final = "pdf"
+XLSX: Final = "xlsx"
+FORMATS: Final = (PDF, XLSX)
 LOG: Final = "@log"
 
 
@@ -65,20 +68,20 @@ def record_export(
     purpose: str,
     pages: int,
     content: Content | None = None,
+    format_: str = PDF,
     by: By | None,
     at: datetime,
     key: str | None = None,
 ) -> Done:
     """Put on the record that a report was exported; call it before the file leaves the house.
 
-    by: None stands for whoever operates the server, at its command line.
-
     sha256: of the file (hex). head: hash (hex) of the last entry the report rests on; the case may
-    have moved on meanwhile. content: what it says, for whoever computes it again. by: None stands
-    for whoever operates the server. Raises MayNotExport, NoSuchReport, NoReason.
+    have moved on meanwhile. content: what it says, for whoever computes it again. pages: of a
+    workbook its sheets. format_: one of FORMATS. by: None stands for whoever operates the server.
+    Raises MayNotExport, NoSuchReport, NoReason.
     """
     hashes = all(re.fullmatch(r"[0-9a-f]{64}", told) for told in (sha256, head))
-    if kind not in KINDS or not hashes or pages < 1:
+    if kind not in KINDS or format_ not in FORMATS or not hashes or pages < 1:
         raise NoSuchReport(
             "导出的报告没有写全种类、页数和摘要。",
             "Kind, pages and hashes of the report are needed.",
@@ -91,12 +94,18 @@ def record_export(
             "head": head,
             "purpose": reasoned(purpose, what="用途", english="a purpose"),
             "pages": pages,
+            **format_told(format_),
             **(content.told if content else {}),
         }
         who = actor(exporter(desk, by), "export", channel=by.channel) if by else dict(ENGINE)
         return [Draft("report.exported", data, who, at)]
 
     return change(conn, case_id, decide, at=at, key=key)
+
+
+def format_told(format_: str) -> dict[str, str]:
+    """What the record of an export says of the format of the file: nothing of a PDF."""
+    return {} if format_ == PDF else {"format": format_}
 
 
 def record_log_export(

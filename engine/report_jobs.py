@@ -24,8 +24,8 @@ from sqlalchemy import update as update_
 from audit.encoding import instant, timestamp
 from audit.log import metadata
 from engine.casework import Desk
-from engine.errors import Conflict, NotFound, Refusal
-from engine.exports import Content, exporter, record_export
+from engine.errors import BadInput, Conflict, NotFound, Refusal
+from engine.exports import FORMATS, PDF, Content, exporter, record_export
 from engine.people import By
 from engine.reasons import reasoned
 
@@ -73,6 +73,15 @@ class NoSuchJob(NotFound):
             "没有找到这份报告。只有申请的人看得到自己申请的报告，请到案件页重新申请。",
             "There is no such report. Only whoever asked for one sees it; ask anew on the page of "
             "the case.",
+        )
+
+
+class NoSuchFormat(BadInput):
+    """Reports are made as PDF and as Excel."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "报告只能做成 PDF 或 Excel，请选一种。", "Reports are PDF or Excel; choose one of them."
         )
 
 
@@ -125,6 +134,11 @@ class Job:
     done: int = 0
     total: int = 0
 
+    @property
+    def format(self) -> str:
+        """pdf or xlsx."""
+        return str(self.told.get("format", PDF))
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -134,15 +148,26 @@ class Made:
     pages: int
     head: str
     content: Content | None = None
+    format: str = PDF
 
 
-def request(conn: Connection, desk: Desk, *, purpose: str, locale: str, by: By, key: str) -> Job:
+def request(
+    conn: Connection,
+    desk: Desk,
+    *,
+    purpose: str,
+    locale: str,
+    by: By,
+    key: str,
+    format_: str = PDF,
+) -> Job:
     """Ask for the report of a case; the same key again gives the same job.
 
-    Raises MayNotExport, NoReason.
+    Raises MayNotExport, NoReason, NoSuchFormat.
     """
     exporter(desk, by)
-    about = {"case": desk.case.case, "kind": CASE_REPORT}
+    told = orjson.dumps(format_asked(format_)).decode()
+    about = {"case": desk.case.case, "kind": CASE_REPORT, "told": told}
     return enter(conn, about, purpose=purpose, locale=locale, by=by, at=desk.at, key=key)
 
 
@@ -181,6 +206,13 @@ def enter(
     }
     conn.execute(insert(job_table), row)
     return read_job(conn, row["id"])
+
+
+def format_asked(format_: str) -> dict[str, str]:
+    """The format as a job has it. Raises NoSuchFormat."""
+    if format_ not in FORMATS:
+        raise NoSuchFormat
+    return {"format": format_}
 
 
 def read_job(conn: Connection, job: Any) -> Job:
@@ -258,8 +290,8 @@ def finish(conn: Connection, job: Job, worker: str, made: Made, *, at: datetime)
     hold(conn, job, worker)
     record_export(
         conn, job.case, kind="case_report", sha256=made.sha256, head=made.head,
-        purpose=job.purpose, pages=made.pages, content=made.content, by=job.by, at=at,
-        key=f"report:{job.id}",
+        purpose=job.purpose, pages=made.pages, content=made.content, format_=made.format, by=job.by,
+        at=at, key=f"report:{job.id}",
     )  # fmt: skip
     offer(conn, job, made.sha256, made.pages, at=at)
 

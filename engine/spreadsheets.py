@@ -17,7 +17,9 @@ from datetime import date, datetime, time
 from typing import Any, Final
 
 from openpyxl import Workbook, load_workbook
+from openpyxl.cell import Cell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Alignment
 
 from engine.errors import BadInput
 
@@ -27,6 +29,10 @@ MOST_PARTS: Final = 200
 MOST_SHEETS: Final = 10
 MOST_COLUMNS: Final = 40
 LAST_LINE: Final = 1_048_576  # of an Excel sheet; a file may claim any number
+# Excel takes no more in a cell, and columns wider than a screen are read by nobody.
+LONGEST_CELL: Final = 32_767
+NARROWEST, WIDEST = 8, 72
+_TOP: Final = Alignment(wrap_text=True, vertical="top")
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -243,18 +249,40 @@ def write_csv(rows: Iterable[Sequence[str]]) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def write_xlsx(sheets: Iterable[tuple[str, Iterable[Sequence[str]]]]) -> bytes:
-    """An XLSX file of these (name, rows); every cell is text, whatever it begins with."""
+def write_xlsx(sheets: Iterable[tuple[str, Iterable[Sequence[str | int]]]]) -> bytes:
+    """An XLSX file of these (name, rows); cells are text, whatever they begin with, or whole
+    numbers."""
     book = Workbook()
     del book[book.sheetnames[0]]
     for name, rows in sheets:
         sheet = book.create_sheet(re.sub(r"[\\/*?:\[\]]", " ", name)[:31])
+        widest: dict[str, int] = {}
         for number, row in enumerate(rows, 1):
-            for column, text in enumerate(row, 1):
-                cell = sheet.cell(number, column, ILLEGAL_CHARACTERS_RE.sub("", text))
-                cell.data_type = "s"
-                sheet.column_dimensions[cell.column_letter].width = 18
+            for column, told in enumerate(row, 1):
+                cell = sheet.cell(number, column)
+                if isinstance(told, int):
+                    cell.value = told
+                else:
+                    _write_text(cell, told)
+                letter = cell.column_letter
+                widest[letter] = max(widest.get(letter, NARROWEST), _width(str(told)))
+        for letter, width in widest.items():
+            sheet.column_dimensions[letter].width = min(width, WIDEST)
         sheet.freeze_panes = "A2"
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def _write_text(cell: Cell, text: str) -> None:
+    cell.value = ILLEGAL_CHARACTERS_RE.sub("", text)[:LONGEST_CELL]
+    cell.data_type = "s"
+    # Text it is anyway; with this mark it stays text when somebody edits the cell.
+    cell.quotePrefix = text.startswith(FORMULA)
+    cell.alignment = _TOP
+
+
+def _width(text: str) -> int:
+    """Columns of a line of text and some room; of several lines the longest."""
+    lines = text.splitlines() or [""]
+    return 2 + max(sum(1 + (not sign.isascii()) for sign in line) for line in lines)

@@ -12,9 +12,10 @@ from engine import report_jobs
 from engine.conduct import KINDS, Wanted, check_wanted, read_conduct, record_lookup, wanted_of
 from engine.directory import Authority, Directory
 from engine.errors import BadInput, Refusal
+from engine.exports import PDF
 from engine.people import directory
-from engine.report_files import ReportGone, read_report
-from engine.report_jobs import Job, NoSuchJob
+from engine.report_files import ReportGone
+from engine.report_jobs import Job, NoSuchJob, format_asked
 from engine.rights import places_reported
 from web.conduct_text import ConductText
 from web.conducting import CONDUCT
@@ -24,7 +25,7 @@ from web.forms import Groups
 from web.moments import read_day
 from web.quantities import ZONE
 from web.records import names
-from web.report_jobs import STAGES, is_gone
+from web.report_jobs import FORMAT, STAGES, given, is_gone
 from web.texts import either, language, later, say
 from web.visit import at, by, fresh_key, key, reads, see_other, settings, writes
 
@@ -70,7 +71,8 @@ def ask() -> Any:
     try:
         wanted = _wanted()
         purpose = request.form.get("purpose", "")
-        about = {"kind": CONDUCT, "told": orjson.dumps(wanted.told).decode()}
+        format_ = format_asked(request.form.get(FORMAT, PDF))
+        about = {"kind": CONDUCT, "told": orjson.dumps(wanted.told | format_).decode()}
         with writes() as conn:
             check_wanted(directory(conn), wanted, by=by(), at=at())
             known = report_jobs.known(conn, key())
@@ -114,17 +116,14 @@ def page(job_id: str) -> str:
 @login_required  # type: ignore[untyped-decorator]
 @confirmed(later("下载履责报告"))
 def file(job_id: str) -> Response:
-    """The PDF whose hash is on the record, for whoever asked and may still have it made."""
+    """The file whose hash is on the record, for whoever asked and may still have it made."""
     with reads() as conn:
         job = _own(conn, job_id)
     if job.sha256 is None:
         raise NoSuchJob
     if is_gone(job):
         raise ReportGone
-    response = Response(read_report(settings().reports, job.sha256), mimetype="application/pdf")
-    name = f"conduct-{job.told[job.told['kind']]}.pdf"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return given(job, f"conduct-{job.told[job.told['kind']]}")
 
 
 class ConductName:

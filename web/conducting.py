@@ -7,17 +7,18 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 
-from audit import sequence
+from audit import log, sequence
 from audit.policy import Policy
 from audit.reports.conduct import CONDUCT_VERSION, Conduct, conduct_digest
 from engine import report_jobs
 from engine.conduct import read_conduct, record_conduct_export, wanted_of
 from engine.database import reading
 from engine.directory import Directory
-from engine.exports import Content
+from engine.exports import XLSX, Content
 from engine.people import directory
 from engine.report_files import keep_report
 from engine.report_jobs import Job
+from web.conduct_book import Hashes, conduct_book
 from web.conduct_pdf import render_conduct
 from web.conduct_text import ConductText
 from web.exporting import Means, anchored_under, made_by, organisation, sealed, sequenced
@@ -49,25 +50,37 @@ def make_conduct(
         content, records = read_conduct(conn, wanted, by=job.by, at=at)
         people = directory(conn)
         anchored = _anchored(conn, content, keys.policy)
+        hashes = _hashes(conn, content) if job.format == XLSX else {}
     issue = Issue(
         at, made_by(people, job.by, at, job.locale), job.purpose, sealed=keys.seal is not None,
-        organisation=_office(people),
+        organisation=office(people),
     )  # fmt: skip
     tell("setting")
     told = ConductText(content, records, names(people), job.locale)
-    printed = render_conduct(told, issue, anchored)
-    tell("sealing")
-    sha256 = keep_report(folder, sealed(printed.data, keys, at, means))
+    if job.format == XLSX:
+        printed = conduct_book(told, hashes, issue, anchored)
+        sha256 = keep_report(folder, printed.data)
+    else:
+        printed = render_conduct(told, issue, anchored)
+        tell("sealing")
+        sha256 = keep_report(folder, sealed(printed.data, keys, at, means))
     with engine.begin() as conn:
         report_jobs.hold(conn, job, worker)
         record_conduct_export(
             conn, wanted, cases=len(content.cases), sha256=sha256, pages=printed.pages,
-            content=_says(content, anchored), purpose=job.purpose, by=job.by, at=clock(),
+            content=_says(content, anchored), purpose=job.purpose, format_=job.format, by=job.by,
+            at=clock(),
         )  # fmt: skip
         report_jobs.offer(conn, job, sha256, printed.pages, at=clock())
 
 
-def _office(people: Directory) -> str:
+def _hashes(conn: Connection, content: Conduct) -> Hashes:
+    """The hashes of the entries of these cases, by case."""
+    read = log.read_each(conn, [ref.case for ref in content.cases])
+    return {case: [entry.hash.hex() for entry in entries] for case, entries in read.items()}
+
+
+def office(people: Directory) -> str:
     """The street whose log this is, with the units above it."""
     streets = [unit.id for unit in people.units.values() if unit.kind == "street"]
     return organisation(people, streets[0]) if streets else ""

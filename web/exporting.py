@@ -31,13 +31,15 @@ from engine.casework import UnknownCase
 from engine.database import reading
 from engine.definition_sets import load
 from engine.directory import Directory
-from engine.exports import Content, element_facts, record_export
+from engine.exports import PDF, XLSX, Content, element_facts, record_export
 from engine.keys import Keys, Places, open_keys
 from engine.people import By, directory
 from engine.report_jobs import Made
 from engine.rights import may_see
 from engine.sequencer import sequence_log
-from web.pdf import Anchored, Issue, RecordBroken, render_case_report
+from web.case_book import case_book
+from web.pdf import Anchored, Issue, RecordBroken, checked, render_case_report
+from web.printing import Printed
 from web.records import names
 from web.related import with_cases
 from web.visit import utc_now
@@ -66,18 +68,22 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A report: its bytes, their SHA-256 (hex), pages, the head (hex) it rests on, its content."""
+    """A report: its bytes, their SHA-256 (hex), pages, the head (hex) it rests on, its content.
+
+    format: of engine.exports.FORMATS; of a workbook pages are its sheets.
+    """
 
     content: bytes
     sha256: str
     pages: int
     head: str
     says: Content
+    format: str = PDF
 
     @property
     def made(self) -> Made:
         """What of it is put on the record."""
-        return Made(self.sha256, self.pages, self.head, self.says)
+        return Made(self.sha256, self.pages, self.head, self.says, self.format)
 
 
 def export_case_report(
@@ -89,6 +95,7 @@ def export_case_report(
     purpose: str,
     locale: str = "zh",
     means: Means = Means(),
+    format_: str = PDF,
 ) -> Exported:
     """Make the accountability report of a case and record that it was made.
 
@@ -96,12 +103,14 @@ def export_case_report(
     `make_case_report` does.
     """
     report = make_case_report(
-        engine, case_id, by=by, at=clock(), purpose=purpose, locale=locale, means=means
-    )
+        engine, case_id, by=by, at=clock(), purpose=purpose, locale=locale, means=means,
+        format_=format_,
+    )  # fmt: skip
     with engine.begin() as conn:
         record_export(
             conn, case_id, kind="case_report", sha256=report.sha256, head=report.head,
-            purpose=purpose, pages=report.pages, content=report.says, by=by, at=clock(),
+            purpose=purpose, pages=report.pages, content=report.says, format_=report.format, by=by,
+            at=clock(),
         )  # fmt: skip
     return report
 
@@ -116,10 +125,12 @@ def make_case_report(
     locale: str,
     means: Means,
     tell: Callable[[str], None] = lambda stage: None,
+    format_: str = PDF,
 ) -> Exported:
     """Make the report without recording it; it must not leave the house before that.
 
-    tell: is told each stage as it begins: reading, setting, sealing. Raises UnknownCase,
+    tell: is told each stage as it begins: reading, setting, sealing. A workbook (format_ xlsx) is
+    not sealed. Raises UnknownCase,
     RecordBroken, MissingGlyphs, NotSealed, and what is wrong with the keys.
     """
     tell("reading")
@@ -134,14 +145,25 @@ def make_case_report(
         sealed=keys.seal is not None,
     )
     tell("setting")
-    printed = render_case_report(
+    printed = _set(told, issue, locale, format_)
+    data = printed.data
+    if format_ == PDF:
+        tell("sealing")
+        data = sealed(data, keys, at, means)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Exported(data, sha256, printed.pages, told.record.head, _content(told), format_)
+
+
+def _set(told: "_Told", issue: Issue, locale: str, format_: str) -> Printed:
+    if format_ == XLSX:
+        entries = checked(told.record, told.evidence)
+        return case_book(
+            told.record, entries, issue, names=told.names, anchored=told.anchored, locale=locale
+        )
+    return render_case_report(
         told.record, issue, names=told.names, evidence=told.evidence, anchored=told.anchored,
         locale=locale,
     )  # fmt: skip
-    tell("sealing")
-    data = sealed(printed.data, keys, at, means)
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Exported(data, sha256, printed.pages, told.record.head, _content(told))
 
 
 def _content(told: "_Told") -> Content:

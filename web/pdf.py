@@ -118,7 +118,7 @@ def render_case_report(
     of long lists, is left to the attachment, and the report says so. Holds no connection, reads no
     clock. Raises RecordBroken, MissingGlyphs.
     """
-    _check(record, evidence)
+    checked(record, evidence)
     told = {"zh": "本案全部记录的原始字节和证明", "en": "The entries of the case, with proofs"}
     attached = File(ATTACHMENT, told[locale], write_evidence(evidence))
     told_of = _values(record, issue, names, locale, anchored)
@@ -225,14 +225,16 @@ def groups(hash_: str) -> list[str]:
     return [hash_[n : n + 16] for n in range(0, len(hash_), 16)]
 
 
-def _check(record: CaseRecord, evidence: EvidenceFile) -> None:
-    last: Entry | None = None
+def checked(record: CaseRecord, evidence: EvidenceFile) -> list[Entry]:
+    """The entries of a record, which they give. Raises RecordBroken."""
+    entries: list[Entry] = []
     for found in check_entries(evidence):
         if isinstance(found, Problem):
             raise RecordBroken(f"#{found.seq}: {found.what}")
-        last = found
-    if last is None or last.hash.hex() != record.head:
+        entries.append(found)
+    if not entries or entries[-1].hash.hex() != record.head:
         raise RecordBroken("the record rests on other entries")
+    return entries
 
 
 def _say(locale: str, chinese: str, english: str) -> str:

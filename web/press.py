@@ -102,7 +102,7 @@ def _make(engine: Engine, job: Job, folder: Path, with_: Means, worker: str, clo
         exporter(look(conn, job.case, clock()), job.by)
     report = make_case_report(
         engine, job.case, by=job.by, at=clock(), purpose=job.purpose, locale=job.locale,
-        means=with_, tell=tell,
+        means=with_, tell=tell, format_=job.format,
     )  # fmt: skip
     keep_report(folder, report.content)
     with engine.begin() as conn:

@@ -10,13 +10,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from engine import report_jobs
 from engine.casework import Desk
-from engine.exports import exporter
+from engine.exports import PDF, XLSX, exporter
 from engine.report_files import ReportGone, read_report
 from engine.report_jobs import Job, NoSuchJob
 from web.confirming import confirmed
 from web.desk import desk_of
 from web.texts import either, language, later, say
 from web.visit import at, by, key, reads, see_other, settings, writes
+from web.workbook import MEDIA
 
 pages = Blueprint("reports", __name__)
 
@@ -26,6 +27,9 @@ STAGES: Final = (
     ("sealing", later("盖章")),
     ("done", later("记入本案记录")),
 )
+# What a form calls the format that is wanted, and how files of each are served.
+FORMAT: Final = "format"
+MEDIA_OF: Final = {PDF: "application/pdf", XLSX: MEDIA}
 # A worker that is there takes a job up within a second.
 PATIENCE: Final = timedelta(seconds=20)
 
@@ -39,8 +43,9 @@ def ask(case_id: str) -> AnyResponse:
     with writes() as conn:
         desk = desk_of(conn, case_id)
         job = report_jobs.request(
-            conn, desk, purpose=purpose, locale=language(), by=by(), key=key()
-        )
+            conn, desk, purpose=purpose, locale=language(), by=by(), key=key(),
+            format_=request.form.get(FORMAT, PDF),
+        )  # fmt: skip
     return see_other("reports.page", case_id=case_id, job_id=job.id)
 
 
@@ -69,12 +74,12 @@ def page(case_id: str, job_id: str) -> str:
 @login_required  # type: ignore[untyped-decorator]
 @confirmed(later("下载责任报告"))
 def file(case_id: str, job_id: str) -> Response:
-    """The PDF, to be saved."""
+    """The PDF or the workbook, to be saved."""
     return file_of(case_id, job_id)
 
 
 def file_of(case_id: str, job_id: str) -> Response:
-    """The PDF whose hash is on the record, for whoever asked and may still export the case."""
+    """The file whose hash is on the record, for whoever asked and may still export the case."""
     with reads() as conn:
         desk, job = own_job(conn, case_id, job_id)
         exporter(desk, by())
@@ -82,8 +87,14 @@ def file_of(case_id: str, job_id: str) -> Response:
         raise NoSuchJob
     if is_gone(job):
         raise ReportGone
-    response = Response(read_report(settings().reports, job.sha256), mimetype="application/pdf")
-    response.headers["Content-Disposition"] = f'attachment; filename="{case_id}.pdf"'
+    return given(job, case_id)
+
+
+def given(job: Job, name: str) -> Response:
+    """The file of a report that is done, under this name. Raises ReportGone."""
+    data = read_report(settings().reports, job.sha256 or "")
+    response = Response(data, mimetype=MEDIA_OF[job.format])
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{job.format}"'
     return response
 
 

@@ -200,3 +200,22 @@ def test_what_was_written_can_be_read_again() -> None:
     assert read_sheets(write_csv(rows), most_lines=9)[0].lines == LINES
     assert read_sheets(write_xlsx([("名册", rows)]), most_lines=9) == [Sheet("名册", LINES)]
     assert write_xlsx([("名/册?", [["\x01坏\x02字"]])])
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r"])
+def test_what_begins_like_a_formula_is_written_as_text_and_stays_text_when_edited(
+    begins: str,
+) -> None:
+    words = f'{begins}HYPERLINK("http://x.example")'
+    book = load_workbook(io.BytesIO(write_xlsx([("表", [[words, "平常", 7]])])))
+    cell, usual, number = book.worksheets[0][1]
+    assert (cell.value, cell.data_type, cell.quotePrefix) == (words, "s", True)
+    assert (usual.value, usual.quotePrefix) == ("平常", False)
+    assert (number.value, number.data_type) == (7, "n")
+    with zipfile.ZipFile(io.BytesIO(write_xlsx([("表", [[words]])]))) as packed:
+        assert b"<f>" not in packed.read("xl/worksheets/sheet1.xml")
+
+
+def test_a_text_longer_than_excel_takes_is_cut_where_excel_would() -> None:
+    book = load_workbook(io.BytesIO(write_xlsx([("表", [["长" * 40_000]])])))
+    assert len(book.worksheets[0]["A1"].value) == 32_767

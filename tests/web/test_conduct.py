@@ -1,6 +1,7 @@
 """Reports on people and units through their pages and the press: rights, reasons, the PDF."""
 
 import hashlib
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from cryptography.x509 import load_der_x509_certificate
+from openpyxl import load_workbook
 
 from audit import log
 from audit.offline import verify_pdf
@@ -195,3 +197,26 @@ def test_the_words_are_there_in_english_too(
     page = plain(watch.text(address))
     assert "Done in time" in page
     assert "still in hand at the end" in page
+
+
+def test_the_report_as_excel_has_each_step_with_entry_and_hash(
+    signed_in: Enter, web_street: Street, settings: Settings, case: str
+) -> None:
+    watch = signed_in("watch")
+    address = ask(watch, form(web_street, format="xlsx"))
+    assert work_off(web_street, settings) == 1
+    (left,) = events(web_street, "conduct.exported")
+    assert left.data["format"] == "xlsx"
+    page = watch.text(address)
+    assert f"下载 Excel（{left.data['pages']} 张表）" in page
+    file = watch.get(f"{address}/file")
+    assert hashlib.sha256(file.data).hexdigest() == left.data["sha256"]
+    book = load_workbook(io.BytesIO(file.data))
+    rows = list(book["记录"].iter_rows(min_row=2, values_only=True))
+    hashes = {entry.seq: entry.hash.hex() for entry in web_street.entries(case)}
+    assert [(row[0], row[3]) for row in rows] == [("按时办结", "签收"), ("按时办结", "整改")]
+    assert all(row[12] == hashes[row[11]] for row in rows)
+    check = {row[0]: row[1] for row in book["怎样核对"].iter_rows(values_only=True)}
+    assert check["内容摘要"] == left.data["digest"]
+    assert check["算法版本"] == "audit.reports.conduct 1"
+    web_street.check()

@@ -17,6 +17,7 @@ import pytest
 import zxingcpp
 from cryptography.x509 import load_der_x509_certificate
 from flask import Flask
+from openpyxl import load_workbook
 from PIL import Image
 from sqlalchemy.exc import OperationalError
 
@@ -458,3 +459,45 @@ def test_reports_are_kept_where_the_settings_say(settings: Settings, tmp_path: P
     assert settings.reports == tmp_path / "reports"
     assert replace(settings, reports_dir=tmp_path / "x").reports == tmp_path / "x"
     assert settings.reports_days == timedelta(days=30).days
+
+
+# --- the same as a workbook -----------------------------------------------------------------------
+
+
+def test_the_report_as_excel_has_every_entry_with_its_hash_and_is_on_the_record(
+    signed_in: Enter, web_street: Street, settings: Settings
+) -> None:
+    make_keys(settings.keys, ORIGIN, "听澜街道（演示）", at=web_street.at)
+    case = accepted(web_street, title="=HYPERLINK(1)")
+    watch = signed_in("watch")
+    answer = watch.post(f"/cases/{case}/exports", {"purpose": "+函调", "format": "xlsx"})
+    address = str(answer.location)
+    before = web_street.entries(case)
+    assert work_off(web_street, settings) == 1
+    assert "下载 Excel（4 张表）" in watch.text(address)
+    file = watch.get(f"{address}/file")
+    assert file.mimetype.endswith("spreadsheetml.sheet")
+    assert f'filename="{case}.xlsx"' in file.headers["Content-Disposition"]
+    (entry,) = exports(web_street, case)
+    assert (entry.data["format"], entry.data["pages"]) == ("xlsx", 4)
+    assert hashlib.sha256(file.data).hexdigest() == entry.data["sha256"]
+    book = load_workbook(io.BytesIO(file.data))
+    assert book.sheetnames == ["事实", "责任表", "记录", "怎样核对"]
+    rows = list(book["记录"].iter_rows(min_row=2, values_only=True))
+    assert [(row[0], row[6]) for row in rows] == [(one.seq, one.hash.hex()) for one in before]
+    check = {row[0]: row[1] for row in book["怎样核对"].iter_rows(values_only=True)}
+    assert check["内容摘要"] == entry.data["digest"]
+    assert check["末条哈希"] == entry.data["head"] == before[-1].hash.hex()
+    assert check["根"] == entry.data["root"]
+    written = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+    assert [one for one in written if one.data_type == "f"] == []
+    assert any(one.value == "+函调" and one.quotePrefix for one in written)
+    web_street.check()
+
+
+def test_another_format_than_pdf_or_excel_is_refused(
+    signed_in: Enter, web_street: Street, case: str
+) -> None:
+    answer = signed_in("watch").post(f"/cases/{case}/exports", {"purpose": "x", "format": "doc"})
+    assert answer.status_code == 400
+    assert "报告只能做成 PDF 或 Excel" in answer.text

@@ -77,14 +77,17 @@ def shows(
 
 
 def gives(
-    subject_: APIBlueprint, rule: str, summary: str, media: str, *scopes: str
+    subject_: APIBlueprint, rule: str, summary: str, media: str | tuple[str, ...], *scopes: str
 ) -> Callable[[View], View]:
-    """Declare an operation that gives out a file of this media type."""
+    """Declare an operation that gives out a file of this media type, or of one of these."""
 
     def declare(view: View) -> View:
         bytes_: dict[str, str] = {"type": "string", "format": "binary"}
-        schema = {"type": "object"} if media.endswith("json") else bytes_
-        given: Given = {200: {"description": "The file", "content": {media: {"schema": schema}}}}
+        content = {
+            one: {"schema": {"type": "object"} if one.endswith("json") else bytes_}
+            for one in ((media,) if isinstance(media, str) else media)
+        }
+        given: Given = {200: {"description": "The file", "content": content}}
         subject_.get(rule, responses=given, **_declaration(subject_, view, summary, scopes))(view)
         return view
 

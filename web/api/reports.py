@@ -24,10 +24,11 @@ PATH = "/cases/<case_id>/reports"
 
 
 class Wish(Asked):
-    """purpose: what the report is for, which is put on the record."""
+    """purpose: what the report is for, which is put on the record. format: PDF or a workbook."""
 
     purpose: Words
     language: Literal["zh", "en"] = "zh"
+    format: Literal["pdf", "xlsx"] = "pdf"
 
 
 class JobPath(CasePath):
@@ -39,7 +40,8 @@ class JobPath(CasePath):
 class ReportTold(Told):
     """A report. state: requested, rendering, done or refused; stage: reading, setting, sealing.
 
-    file: where it is fetched, once it is done and while it is kept. problem: why it was refused.
+    format: pdf or xlsx, whose pages are its sheets. file: where it is fetched, once it is done and
+    while it is kept. problem: why it was refused.
     """
 
     id: str
@@ -47,6 +49,7 @@ class ReportTold(Told):
     href: str
     purpose: str
     language: str
+    format: str
     requested_at: datetime
     state: str
     stage: str
@@ -96,8 +99,9 @@ def ask(path: CasePath, header: Acting, body: Wish) -> Command:
     def request_it(conn: Connection, key: str) -> ReportTold:
         desk = desk_of(conn, path.case_id)
         job = report_jobs.request(
-            conn, desk, purpose=body.purpose, locale=body.language, by=by(), key=key
-        )
+            conn, desk, purpose=body.purpose, locale=body.language, by=by(), key=key,
+            format_=body.format,
+        )  # fmt: skip
         return _told(job)
 
     return request_it
@@ -120,9 +124,11 @@ def status(path: JobPath) -> ReportTold:
     return _told(job)
 
 
-@gives(operations, f"{PATH}/<job_id>/file", later("报告的 PDF"), "application/pdf", SCOPE)
+@gives(
+    operations, f"{PATH}/<job_id>/file", later("报告的文件"), tuple(pages.MEDIA_OF.values()), SCOPE
+)
 def file(path: JobPath) -> Response:
-    """The PDF whose hash is on the record."""
+    """The PDF or workbook whose hash is on the record."""
     return pages.file_of(path.case_id, path.job_id)
 
 
@@ -155,6 +161,7 @@ def _told(job: Job) -> ReportTold:
         href=href,
         purpose=job.purpose,
         language=job.locale,
+        format=job.format,
         requested_at=job.requested_at,
         state=job.state,
         stage=job.stage,
