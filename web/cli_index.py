@@ -7,11 +7,15 @@ from typing import Any, Final
 
 import click
 
-from audit.metrics.marks import Period, Seen, seen
+from audit.metrics.marks import Period, seen
 from audit.metrics.places import Places
-from audit.risk_index.block import Index, Part, block_indices, plain, points
+from audit.risk_index.table import figures_hash, index_table
+from audit.risk_index.told import Told, told_of
+from audit.risk_index.weights import BadWeights, Weights, read_weights
+from engine.errors import BadInput
 from engine.metrics import Basis
 from web.cli_metrics import (
+    FILE,
     WrongPeriod,
     basis_of,
     formulas_json,
@@ -21,47 +25,42 @@ from web.cli_metrics import (
 )
 from web.formulas import formulas
 from web.index_weights import index_weights
+from web.index_words import BANDS, NOT_RECORDED, PARTS
 from web.quantities import ZONE
 from web.shell import Shell, json_option, print_json
+from web.texts import both
 
-NAMES: Final = {
-    "patrols": "巡查完成 / patrols walked",
-    "self_found": "自查发现 / found by oneself",
-    "in_time": "按期整改 / rectified in time",
-    "overdue": "超期存量 / overdue at the end",
-    "closings_true": "销号属实 / closings that held",
-    "solved": "投诉解决（下限）/ complaints solved, at least",
-    "found_true": "投诉属实 / complaints found true",
-}
-BANDS: Final = {
-    "blue": "蓝 / blue", "yellow": "黄 / yellow", "orange": "橙 / orange", "red": "红 / red",
-}  # fmt: skip
-NOT_RECORDED: Final = (
-    "事故没有记录，没有扣分 / accidents are not recorded; nothing is taken off for them"
-)
+KINDS: Final = {"communities": "块：社区 / blocks", "departments": "条：部门 / lines"}
+
+
+class WeightsUnfit(BadInput):
+    """The file of weights that was named cannot be used."""
 
 
 @click.command()
 @click.option("--month", required=True, help="哪个月，如 2026-03 / which month")
+@click.option("--weights", "file", type=FILE, help="用这份权重文件 / by this file of weights")
 @from_log
 @json_option
 @click.pass_obj
 def index(
     shell: Shell,
     month: str,
+    file: Path | None,
     folder: Path | None,
     policy: Path | None,
     workers: int,
     as_json: bool,
 ) -> None:
-    """管控指数（块），不排名 / the risk-control index of communities, never ranked."""
+    """管控指数（块、条）/ the risk-control index of communities and departments."""
     now, before = month_of(month), _month(month, -1)
+    weights = _weights(file)
     basis = basis_of(shell, folder, policy, workers)
-    told = block_indices(_seen(basis, now), _seen(basis, before), index_weights(), ZONE)
+    table = index_table(_told(basis, now), _told(basis, before), weights)
     if as_json:
-        print_json(_json(month, told, basis))
+        print_json(_json(month, table, basis, weights))
     else:
-        _show(month, told, basis, over=now.until <= shell.now())
+        _show(month, table, basis, weights, over=now.until <= shell.now())
 
 
 def month_of(month: str) -> Period:
@@ -80,46 +79,70 @@ def _month(month: str, offset: int) -> Period:
     return Period(start, end)
 
 
-def _seen(basis: Basis, period: Period) -> Seen:
-    return seen(basis.cases, formulas(), basis.places, period)
+def _weights(file: Path | None) -> Weights:
+    try:
+        return index_weights() if file is None else read_weights(file.read_bytes())
+    except BadWeights as error:
+        raise WeightsUnfit(
+            f"权重文件不能用：{error}。请改好再算。",
+            f"The file of weights cannot be used: {error}. Mend it and compute again.",
+        ) from None
+
+
+def _told(basis: Basis, period: Period) -> Told:
+    return told_of(seen(basis.cases, formulas(), basis.places, period), ZONE)
 
 
 # --- told -----------------------------------------------------------------------------------------
 
 
-def _json(month: str, told: list[Index], basis: Basis) -> dict[str, Any]:
-    weights = index_weights()
+def _json(month: str, table: dict[str, Any], basis: Basis, weights: Weights) -> dict[str, Any]:
     return {
         "month": month,
         "position": position_json(basis),
         "formulas": formulas_json(),
         "weights": {"version": weights.version, "sha256": weights.sha256},
-        "communities": plain(told),
-        "not_recorded": [NOT_RECORDED],
+        "figures_sha256": figures_hash(table),
+        **table,
+        "not_recorded": [_words(NOT_RECORDED)],
     }
 
 
-def _show(month: str, told: list[Index], basis: Basis, *, over: bool) -> None:
-    weights = index_weights()
+def _show(month: str, table: dict[str, Any], basis: Basis, weights: Weights, *, over: bool) -> None:
     show_basis(basis)
     click.echo(f"权重第 {weights.version} 版 {weights.sha256} / weights")
     click.echo(f"{month}" + ("" if over else "（本月未完 / the month is not over）"))
-    for one in told:
-        _show_one(one, basis.places)
-    click.echo(f"\n{NOT_RECORDED}")
+    for kind, name in KINDS.items():
+        click.echo(f"\n{name}")
+        for one in table[kind]:
+            _show_one(one, basis.places)
+    click.echo(f"\n{_words(NOT_RECORDED)}")
+    click.echo(f"表的摘要 {figures_hash(table)} / digest of the table")
 
 
-def _show_one(one: Index, places: Places) -> None:
-    backed = f"{one.backed}/100 有足够样本 / rest on enough cases"
-    name = places.names.get(one.unit, one.unit)
-    click.echo(f"\n{name}  {points(one.value)}  {BANDS[one.band]}（{one.stratum}）  {backed}")
-    for part in one.parts:
-        click.echo(f"  {points(part.weight * part.value):>6}/{part.weight:<3}{_words(part)}")
-    if one.suppressed:
-        click.echo(f"  瞒报扣分 {one.suppressed} 件 / off for suppressed hazards")
+def _show_one(one: dict[str, Any], places: Places) -> None:
+    backed = f"{one['backed']}/100 有足够样本 / rest on enough cases"
+    name, (low, high) = places.names.get(one["unit"], one["unit"]), one["interval"]
+    rank = f"  档内第 {one['rank']} / rank in its stratum" if "rank" in one else ""
+    click.echo(
+        f"\n{name}  {one['value']}（{low}–{high}）  {_words(BANDS[one['band']])}"
+        f"（{one['stratum']}）{rank}  {backed}"
+    )
+    for part in one["parts"]:
+        click.echo(f"  {part['points']:>6}/{part['weight']:<3}{_part(part)}")
+    if one["suppressed"]:
+        click.echo(f"  瞒报扣分 {one['suppressed']} 件 / off for suppressed hazards")
 
 
-def _words(part: Part) -> str:
-    if part.share is not None:
-        return f"{NAMES[part.name]}  {part.share.good}/{part.share.of}"
-    return f"{NAMES[part.name]}  {part.amount}（{part.households} 户 / households）"
+def _part(part: dict[str, Any]) -> str:
+    name = _words(PARTS[part["name"]])
+    if "good" in part:
+        return f"{name}  {part['good']}/{part['of']}"
+    if "amount" in part:
+        return f"{name}  {part['amount']}（{part['households']} 户 / households）"
+    percent = f"，九成不超过时限的 {part['percent']}% / of the limit" if "percent" in part else ""
+    return f"{name}  {part['of']} 次 / calls{percent}"
+
+
+def _words(text: str) -> str:
+    return " / ".join(both(text))

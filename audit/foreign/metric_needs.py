@@ -92,6 +92,9 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "found_by_others": _ours(
         "外来记录不说明上报人的单位在不在本社区", "whose unit belongs to the block is not told"
     ),
+    "suppressed": _ours(
+        "瞒报要有人看过线索才算，外来线索没有人定", "nobody judges the signals of a foreign log"
+    ),
     "conforming": _ours("外来记录没有逐项的检查表", "checklists are not told item by item"),
     "walked": (_limit("walk"),),
     "objects": (_limit("walk"),),
@@ -102,6 +105,9 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
         "外来记录不说明哨声什么时候发给各部门", "when the departments were called is not told"
     ),
     "until_arrival": (_done("arrive"),),
+    "evaluated": _ours(
+        "外来记录没有封存后再公开的评价", "evaluations that were sealed and opened are not told"
+    ),
     "objected": (_opened("dispatched"), _OBJECTED),
     "upheld": (_OBJECTED, _answer("rule", "ruling")),
     "dodged": _ours(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from audit.metrics.catalogue import METRICS
+from audit.metrics.catalogue import METRICS, Metric
 from audit.metrics.formulas import Roles
 from audit.metrics.marks import Mark, Seen
 
@@ -34,14 +34,19 @@ class Contribution:
     apart: str
     minutes: int | None
     entry: int
+    allowed: int | None = None
 
 
-def contributions(all_: Seen) -> dict[str, list[Contribution]]:
-    """Of every metric what these cases contribute, by its id."""
-    return {
-        metric.id: [_told(mark, all_.roles(metric.process)) for mark in metric.marks(all_)]
-        for metric in METRICS.values()
-    }
+def contributions(
+    all_: Seen, metrics: Iterable[str] = tuple(METRICS)
+) -> dict[str, list[Contribution]]:
+    """Of every metric, or of these, what the cases contribute, by its id."""
+    return {name: _contributed(METRICS[name], all_) for name in metrics}
+
+
+def _contributed(metric: Metric, all_: Seen) -> list[Contribution]:
+    roles = all_.roles(metric.process)
+    return [_told(mark, roles) for mark in metric.marks(all_)]
 
 
 def _told(mark: Mark, roles: Roles) -> Contribution:
@@ -52,6 +57,7 @@ def _told(mark: Mark, roles: Roles) -> Contribution:
     return Contribution(
         case.case, mark.path or case.path, case.category, tuple(had), mark.at, mark.unit,
         mark.hits, mark.of, mark.reason, mark.apart, mark.minutes, mark.entry,
+        mark.allowed,
     )  # fmt: skip
 
 

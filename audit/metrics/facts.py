@@ -77,7 +77,8 @@ class Step:
 class Act:
     """A dated act: number and type of its entry, its step, and one word of it.
 
-    said: of a rating the answer, of a judged signal its rule, of a message its name.
+    said: of a rating the answer, of a judged signal its rule, of a message its name, of an
+    opened evaluation its result.
     of: of an answer to an order the order's number, of a judged signal its first entry.
     """
 

@@ -124,6 +124,12 @@ class Fold:
         if type(level) is str and level:
             self.levels.append(Since(at, level))
 
+    def revealed(self, entry: Entry) -> None:
+        """What was sealed at a step counts from when it was opened, not when it was written."""
+        task, result = entry.data["task"], entry.data["form"].get("result")
+        if task.partition("#")[0] in self.roles["evaluate"] and type(result) is str:
+            self.acts.append(Act(entry.seq, entry.at, entry.type, task, result))
+
     def set(self, entry: Entry) -> None:
         data, why = entry.data, self.types[(entry.cause or 1) - 1]
         told = Setting(entry.at, instant(data["due"]), why, entry.seq)
@@ -185,4 +191,5 @@ _HANDLERS: Final[Mapping[str, Callable[[Fold, Entry], None]]] = {
     "task.returned": Fold.did,
     "task.withdrawn": Fold.did,
     "deadline.set": Fold.set,
+    "answers.revealed": Fold.revealed,
 }

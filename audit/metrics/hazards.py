@@ -18,6 +18,7 @@ from audit.metrics.marks import (
 )
 
 HAZARD: Final = "hazard"
+SUPPRESSED: Final = "B7"
 DAY: Final = timedelta(days=1)
 # Beyond the number of every entry.
 LAST: Final = 1 << 53
@@ -284,6 +285,23 @@ def rated(seen: Seen) -> Iterator[Mark]:
                 yield counted(case, closing.closed, unit, said == "satisfied", apart, seq)
             elif case.source == "resident":
                 yield excluded(case, closing.closed, unit, "not_rated", closing.closed_seq)
+
+
+def suppressed(seen: Seen) -> Iterator[Mark]:
+    """瞒报属实数: hazards said to be none, where signal B7 was found to hold in the period.
+
+    Each counts once, and is told of the block's own people, if one of them said so.
+    """
+    for case in seen.of(HAZARD):
+        said = {step.closed_seq: step.unit for step in case.steps if step.closed_seq}
+        found = [
+            (said[act.of], act) for act in case.acted("signal.confirmed")
+            if act.said == SUPPRESSED and act.of in said and seen.period.has(act.at)
+        ]  # fmt: skip
+        block = seen.places.block(case.path)
+        own = [one for one in found if one[0] in block]
+        for unit, act in [*own, *found][:1]:
+            yield Mark(case, act.at, unit, hits=1, of=1, entry=act.seq)
 
 
 # --- durations and stocks -------------------------------------------------------------------------

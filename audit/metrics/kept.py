@@ -13,7 +13,7 @@ from audit.metrics.facts import Act, CaseFacts, Passed, Setting, Since, Step
 from audit.publication import Change
 
 # Raised when what is kept is folded or written otherwise than before.
-KEPT: Final = 1
+KEPT: Final = 2
 
 _LISTS: Final = ("path", "categories", "levels", "steps", "acts", "passed", "counted")
 

@@ -33,6 +33,7 @@ class Mark:
     hits of `of` are counted; of = 0: excluded for `reason`. apart: told beside, by this name.
     minutes: of a duration that has ended; one without is censored. path: its place, where that is
     not the case's own. entry: which entry of the case decided it; 0 of confidential cases.
+    allowed: the minutes there were for it, of a duration with a limit.
     """
 
     case: CaseFacts
@@ -45,6 +46,7 @@ class Mark:
     minutes: int | None = None
     path: tuple[str, ...] = ()
     entry: int = 0
+    allowed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,16 +32,19 @@ class Proportion:
         return self.denominator >= FEWEST
 
 
-def wilson(k: int, n: int) -> tuple[Decimal, Decimal] | None:
+def wilson(k: int | Fraction, n: int) -> tuple[Decimal, Decimal] | None:
     """The 95 % score interval (k + z²/2 ± z·√(k(n−k)/n + z²/4)) / (n + z²), none when n is 0.
+
+    k may be a fraction, where cases that were only supposed are among them.
 
     Source: Wilson, "Probable Inference", JASA 22 (1927), without continuity correction.
     """
     if n == 0:
         return None
     with localcontext(prec=28):
-        half = Z * (Decimal(k * (n - k)) / n + Z * Z / 4).sqrt()
-        middle, whole = k + Z * Z / 2, n + Z * Z
+        hits = Decimal(k.numerator) / k.denominator
+        half = Z * (hits * (n - hits) / n + Z * Z / 4).sqrt()
+        middle, whole = hits + Z * Z / 2, n + Z * Z
         low = (middle - half) / whole if k else Decimal(0)
         high = (middle + half) / whole if k < n else Decimal(1)
         return low, high

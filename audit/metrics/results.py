@@ -74,13 +74,26 @@ def figures(
     zone: tzinfo,
 ) -> tuple[Told, ...]:
     """The figures of what was contributed to each metric, by group; `by` and `zone` as above."""
-    group = grouping(by, places, zone)
     found = [
         one
-        for metric in METRICS.values()
-        for one in _figures(metric, told[metric.id], group, formulas.of(metric.process))
+        for metric in METRICS
+        for one in metric_figures(metric, told[metric], formulas, places, by=by, zone=zone)
     ]
     return (*found, *_composites(found, formulas.weights))
+
+
+def metric_figures(
+    metric: str,
+    told: Iterable[Contribution],
+    formulas: Formulas,
+    places: Places,
+    *,
+    by: str = "",
+    zone: tzinfo,
+) -> Iterable[Told]:
+    """The figures of one metric, by group."""
+    row = METRICS[metric]
+    return _figures(row, told, grouping(by, places, zone), formulas.of(row.process))
 
 
 def grouping(by: str, places: Places, zone: tzinfo) -> Callable[[Contribution], str]:

@@ -84,7 +84,25 @@ def until_arrival(seen: Seen) -> Iterator[Mark]:
             end = arrived.closed if arrived else None
             took = None if end is None else minutes(case.opened, end)
             entry = arrived.closed_seq if arrived else OPENING
-            yield Mark(case, case.opened, case.party, of=1, minutes=took, entry=entry)
+            due = [one.lawful_due for one in case.of(roles["arrive"]) if one.lawful_due]
+            allowed = minutes(case.opened, due[-1]) if due else None
+            yield Mark(
+                case, case.opened, case.party, of=1, minutes=took, entry=entry, allowed=allowed
+            )
+
+
+def evaluated(seen: Seen) -> Iterator[Mark]:
+    """吹哨方评价: of the evaluations of departments opened in the period, those `satisfied`.
+
+    An evaluation is sealed until both sides have written, or their time is over; it counts when it
+    is opened.
+    """
+    for case in seen.of(RESPONSE):
+        for act in case.acted("answers.revealed"):
+            if seen.period.has(act.at):
+                apart = "mostly" if act.said == "fair" else ""
+                hit = act.said == "satisfied"
+                yield counted(case, act.at, case.party, hit, apart, act.seq)
 
 
 def first_arrival(seen: Seen) -> Iterator[Mark]:

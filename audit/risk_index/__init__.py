@@ -1,1 +1,1 @@
-"""The risk-control index 管控指数 of communities, from what the metrics count. Pure."""
+"""The risk-control index 管控指数 of communities and departments, from the metrics. Pure."""

@@ -8,10 +8,16 @@ from typing import Any, Final
 
 from audit.whole_numbers import whole, wholes
 
-PARTS: Final = (
+BLOCK: Final = (
     "patrols", "self_found", "in_time", "overdue", "closings_true", "solved", "found_true",
 )  # fmt: skip
-NUMBERS: Final = ("shrinkage", "prior_percent", "overdue_days", "complaints", "suppressed")
+LINE: Final = ("on_time", "arrival", "not_dodged", "in_time", "evaluated", "closings_true")
+NUMBERS: Final = (
+    "shrinkage", "prior_percent", "overdue_days", "complaints", "arrival_percent", "suppressed",
+    "objection_days",
+)  # fmt: skip
+# The longest that objections may be waited for.
+MOST_DAYS: Final = 60
 HUNDRED: Final = 100
 
 
@@ -38,14 +44,21 @@ class Bands:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """All of one version. sha256: of the file, hex. parts: in parts of a hundred, by name."""
+    """All of one version. sha256: of the file, hex.
+
+    block, line: weights of the parts in parts of a hundred, by name. departments: their strata.
+    ranking: whether ranks are told.
+    """
 
     version: int
     sha256: str
-    parts: Mapping[str, int]
+    ranking: bool
+    block: Mapping[str, int]
+    line: Mapping[str, int]
     numbers: Mapping[str, int]
     bands: Bands
     communities: Mapping[str, Community]
+    departments: Mapping[str, str]
 
 
 def read_weights(toml: bytes) -> Weights:
@@ -55,13 +68,22 @@ def read_weights(toml: bytes) -> Weights:
         return Weights(
             whole(told, "version"),
             hashlib.sha256(toml).hexdigest(),
-            _parts(_exactly(told["weights"], PARTS)),
+            _ranking(told["ranking"]),
+            _parts(_exactly(told["block"], BLOCK)),
+            _parts(_exactly(told["line"], LINE)),
             _numbers(_exactly(told["numbers"], NUMBERS)),
             _bands(told["bands"]),
             {unit: _community(one) for unit, one in told["communities"].items()},
+            {unit: _stratum(one) for unit, one in told["departments"].items()},
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadWeights(f"the file of the index is wrong: {error}") from None
+
+
+def _ranking(told: Any) -> bool:
+    if type(told) is not bool:
+        raise ValueError("ranking is true or false")
+    return told
 
 
 def _exactly(told: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, int]:
@@ -82,6 +104,10 @@ def _numbers(told: dict[str, int]) -> dict[str, int]:
         raise ValueError(f"{nothing} must not be 0")
     if told["prior_percent"] > HUNDRED:
         raise ValueError("prior_percent is more than 100")
+    if told["arrival_percent"] <= HUNDRED:
+        raise ValueError("arrival_percent is not more than 100")
+    if not 0 < told["objection_days"] <= MOST_DAYS:
+        raise ValueError(f"objection_days is not from 1 to {MOST_DAYS}")
     return told
 
 
@@ -93,7 +119,14 @@ def _bands(told: Mapping[str, Any]) -> Bands:
 
 
 def _community(told: Mapping[str, Any]) -> Community:
-    households, stratum = whole(told, "households"), told["stratum"]
-    if not households or type(stratum) is not str or not stratum:
-        raise ValueError(f"{dict(told)} lacks households or a stratum")
+    households, stratum = whole(told, "households"), _stratum(told)
+    if not households:
+        raise ValueError(f"{dict(told)} lacks households")
     return Community(households, stratum)
+
+
+def _stratum(told: Mapping[str, Any]) -> str:
+    stratum = told["stratum"]
+    if type(stratum) is not str or not stratum:
+        raise ValueError(f"{dict(told)} lacks a stratum")
+    return stratum

@@ -13,8 +13,12 @@ from audit.metrics.facts import Act, CaseFacts
 from audit.metrics.marks import Period, seen
 from audit.metrics.places import Places
 from audit.publication import Change
-from audit.risk_index.block import Index, band, block_indices, drawn, plain, points
-from audit.risk_index.shares import Share, median
+from audit.risk_index.block import block_indices
+from audit.risk_index.index import Index, band, points
+from audit.risk_index.line import line_indices
+from audit.risk_index.parts import Share, drawn, median
+from audit.risk_index.table import plain
+from audit.risk_index.told import Told, told_of
 from audit.risk_index.weights import BadWeights, Bands, Weights, read_weights
 from tests.audit.test_metrics import FORMULAS, MARCH, ZONE, Case, at
 from tests.conftest import ROOT
@@ -34,20 +38,35 @@ PLACES = Places(
 FEBRUARY = Period(at(-28), MARCH.since)
 
 
-def weights(communities: str = "") -> Weights:
-    two = """
+TWO = """[communities]
 u-east = { households = 1000, stratum = "urban" }
 u-west = { households = 500, stratum = "urban" }
+
+[departments]
+u-fire = { stratum = "bureau" }
+u-police = { stratum = "bureau" }
 """
-    return read_weights((BEGINNING + "[communities]" + (communities or two)).encode())
+
+
+def weights(changed: str = BEGINNING) -> Weights:
+    return read_weights((changed + TWO).encode())
 
 
 WEIGHTS = weights()
 
 
-def indices(cases: Sequence[CaseFacts], period: Period = MARCH) -> dict[str, Index]:
-    now, before = (seen(cases, FORMULAS, PLACES, one) for one in (period, FEBRUARY))
-    return {one.unit: one for one in block_indices(now, before, WEIGHTS, ZONE)}
+def told(cases: Sequence[CaseFacts]) -> tuple[Told, Told]:
+    """What March saw, and what February did."""
+    now, before = (told_of(seen(cases, FORMULAS, PLACES, one), ZONE) for one in (MARCH, FEBRUARY))
+    return now, before
+
+
+def indices(cases: Sequence[CaseFacts]) -> dict[str, Index]:
+    return {one.unit: one for one in block_indices(*told(cases), WEIGHTS)}
+
+
+def lines(cases: Sequence[CaseFacts]) -> dict[str, Index]:
+    return {one.unit: one for one in line_indices(*told(cases), WEIGHTS)}
 
 
 def value(cases: Sequence[CaseFacts], unit: str = "u-east") -> Fraction:
@@ -56,6 +75,10 @@ def value(cases: Sequence[CaseFacts], unit: str = "u-east") -> Fraction:
 
 def part(told: Index, name: str) -> Any:
     return next(one for one in told.parts if one.name == name)
+
+
+def share(told: Any) -> Share:
+    return Share(told.counts["good"], told.counts["of"])
 
 
 def hazard(name: str, community: str = "u-east", **more: Any) -> Case:
@@ -157,8 +180,8 @@ def test_a_community_is_judged_by_what_its_own_people_put_right() -> None:
     steps = tuple(replace(one, units=("u-police",)) for one in own.steps)
     other = replace(own, case="hazard-2", number="hazard-2", steps=steps)
     told = indices([own, other])["u-east"]
-    assert part(told, "in_time").share == Share(0, 1)
-    assert part(told, "overdue").amount == 26
+    assert share(part(told, "in_time")) == Share(0, 1)
+    assert part(told, "overdue").counts["amount"] == 26
 
 
 def test_a_share_is_drawn_towards_the_median_of_the_stratum_in_the_month_before() -> None:
@@ -174,7 +197,7 @@ def test_a_share_is_drawn_towards_the_median_of_the_stratum_in_the_month_before(
     ]  # fmt: skip
     for name, found in indices(shifted).items():
         told = part(found, "self_found")
-        assert (told.share, told.prior, told.value) == (Share(0, 0), 1, 1), name
+        assert (share(told), told.prior, told.value) == (Share(0, 0), 1, 1), name
     usual = part(indices([])["u-east"], "self_found")
     assert (usual.prior, usual.value) == (Fraction(1, 2), Fraction(1, 2))
 
@@ -221,11 +244,11 @@ def complaint(name: str, unit: str) -> CaseFacts:
 def test_few_complaints_are_told_with_those_of_others_and_by_all_their_households() -> None:
     few = [complaint(f"hotline-{n}", "u-east") for n in range(2)]
     hidden = part(indices(few)["u-east"], "found_true")
-    assert (hidden.amount, hidden.households) == (0, 1000)
+    assert hidden.counts == {"amount": 0, "households": 1000}
     more = [*few, *(complaint(f"hotline-w{n}", "u-west") for n in range(4))]
     for unit in PATHS:
         told = part(indices(more)[unit], "found_true")
-        assert (told.amount, told.households) == (6, 1500)
+        assert told.counts == {"amount": 6, "households": 1500}
         assert told.value == 1 - Fraction(6, 1500) * 1000 / 5
 
 
@@ -247,7 +270,7 @@ def test_a_boundary_belongs_to_one_band(value_: Fraction, expected: str) -> None
 def test_communities_stand_by_id_and_never_by_value() -> None:
     cases = [opened(hazard("hazard-1"), due=1).facts()]
     assert [one.unit for one in indices(cases).values()] == ["u-east", "u-west"]
-    (first, _) = plain(list(indices(cases).values()))
+    (first, _) = plain(list(indices(cases).values()), ranking=False)
     assert not {"rank", "place"} & set(first)
 
 
@@ -280,13 +303,20 @@ def test_the_median_of_an_even_number_lies_between() -> None:
         ("in_time = 25", "in_tine = 25", "in_tine"),
         ("in_time = 25", "in_time = 25.0", "whole number"),
         ("in_time = 25", "in_time = -25", "whole number"),
-        ("version = 1", "", "version"),
+        ("version = 2", "", "version"),
+        ("on_time = 25", "on_time = 24", "99"),
+        ("not_dodged = 20", "dodged = 20", "dodged"),
+        ("ranking = false", "ranking = 0", "ranking"),
+        ("arrival_percent = 200", "arrival_percent = 100", "arrival_percent"),
+        ("objection_days = 3", "objection_days = 0", "objection_days"),
+        ("objection_days = 3", "objection_days = 61", "objection_days"),
+        ('u-police = { stratum = "bureau" }', "u-police = { }", "stratum"),
         ("shrinkage = 10", "shrinkage = 0", "shrinkage"),
         ("prior_percent = 50", "prior_percent = 101", "prior_percent"),
         ("yellow_from = 80", "yellow_from = 95", "bands"),
         ("households = 3200", "households = 0", "households"),
         ('households = 3200, stratum = "urban"', "households = 3200", "stratum"),
-        ("[weights]", "[weights", "wrong"),
+        ("[block]", "[block", "wrong"),
     ],
 )
 def test_a_file_that_lacks_something_or_does_not_add_up_is_refused(
@@ -298,8 +328,9 @@ def test_a_file_that_lacks_something_or_does_not_add_up_is_refused(
         read_weights(changed.encode())
 
 
-def test_the_shipped_file_knows_every_community_of_the_demonstration() -> None:
-    from web.demo.town import COMMUNITIES, VILLAGES
+def test_the_shipped_file_knows_every_community_and_department_of_the_demonstration() -> None:
+    from web.demo.town import COMMUNITIES, DEPARTMENTS, UTILITIES, VILLAGES
 
     shipped = read_weights(TOML)
     assert set(shipped.communities) == {unit for unit, _, _ in (*COMMUNITIES, *VILLAGES)}
+    assert set(shipped.departments) == {unit for unit, _ in (*DEPARTMENTS, *UTILITIES)}

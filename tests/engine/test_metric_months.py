@@ -202,10 +202,10 @@ def test_other_formulas_count_everything_anew(street: Street) -> None:
     hazard(street).closed()
     signed(street)
     assert kept_up(street) == 1
-    other = read_formulas(TOML.replace(b"version = 1", b"version = 2"))
+    other = read_formulas(TOML.replace(b"version = 2", b"version = 3"))
     assert kept_up(street, other) == 1
     told = standing(street)
-    assert (told.formulas, told.version) == (other.sha256, 2)
+    assert (told.formulas, told.version) == (other.sha256, 3)
     assert kept_up(street, other) == 0
     street.check()
 

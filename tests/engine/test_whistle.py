@@ -1,9 +1,14 @@
 """The whistle through commands, with all its cases, every way of it; the whole log is verified."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
+from audit.metrics.catalogue import METRICS
+from audit.metrics.fold import case_facts
+from audit.metrics.marks import Period, seen
+from audit.metrics.places import Places
 from engine.cases import NotYourTask, Separated
 from engine.errors import NotAllowed
 from engine.forms import FormRefused
@@ -16,6 +21,7 @@ from engine.turns import NotDrawn, WindowClosed, raise_objection, recall, return
 from engine.vault import Vault
 from tests.conftest import Street
 from tests.engine.whistle_street import OBJECTION, OPENING, Whistle, whistle
+from web.formulas import formulas
 
 
 @pytest.fixture
@@ -668,3 +674,21 @@ def test_everything_can_be_rebuilt_from_the_log(w: Whistle) -> None:
     assert {case: w.state_of(case) for case in before} == before
     w.do("give_opinion", "urban", by="urban")
     assert w.open(where) == ["decide_street"]
+
+
+# --- what the metrics see of it -------------------------------------------------------------------
+
+
+def test_an_evaluation_counts_from_when_it_is_opened_and_by_what_was_sealed(w: Whistle) -> None:
+    w.blow().do("review").do("fix_list").arrived("u-fire").arrived("u-urban")
+    w.do("first_measures").do("joint_record").worked("u-fire", "release_by_desk").worked("u-urban")
+    w.do("evaluate", "u-fire", result="satisfied")
+    sealed = case_facts(w.entries("u-fire"), formulas())
+    assert sealed.acted("answers.revealed") == []
+    w.wait(minutes=5).do("evaluate_whistle", "u-fire")
+    told = case_facts(w.entries("u-fire"), formulas())
+    (act,) = told.acted("answers.revealed")
+    assert (act.task, act.said) == ("evaluate#1", "satisfied")
+    for until, marks in ((act.at, []), (act.at + timedelta(minutes=1), [("u-fire", 1, 1)])):
+        all_ = seen([told], formulas(), Places({}, {}, {}), Period(told.opened, until))
+        assert [(m.unit, m.hits, m.of) for m in METRICS["evaluated"].marks(all_)] == marks
