@@ -21,7 +21,8 @@ Cause = Literal["act", "alarm", "fact", "either"]
 Check = Callable[[Any], str | None]
 
 REGISTERS: Final = (
-    "@units", "@people", "@calendar", "@definitions", "@accounts", "@access", "@codes", "@log",
+    "@units", "@people", "@calendar", "@definitions", "@accounts", "@access", "@codes",
+    "@warnings", "@log",
 )  # fmt: skip
 CASE: Final = "case"
 
@@ -456,6 +457,20 @@ _TYPES: Final = (
         ("code.printed", "打印网格码",
          "Codes were printed, to be put up",
          "codes:[text]"),
+    )),
+    *_types("@warnings", "alarm", (
+        ("warning.raised", "发出预警",
+         ("A unit's figure of a month crossed a line: which `rule` of `thresholds`, counted by"
+          " `formulas` at `size`, `root` of a checkpoint and up to `until`; then the figure"),
+         ("rule:element month:text until:time metric:element by:element unit:unit test:element"
+          " limit:number thresholds:pinned formulas:pinned size:count root:hash"
+          " numerator?:number denominator?:number before_numerator?:number"
+          " before_denominator?:number n?:number minutes?:number count?:number sum?:number")),
+    )),
+    *_types("@warnings", "act", (
+        ("warning.answered", "答复预警",
+         "Whoever looks over the unit says what comes of the warning with this number",
+         "warning:seq text:text"),
     )),
     *_types("@log", "act", (
         ("conduct.viewed", "查看履责记录",

@@ -118,13 +118,19 @@ def tell_case(conn: Connection, case: str, outlets: Outlets, *, at: datetime) ->
         return person in chosen and post in chosen[person].posts
 
     record = log.read(conn, case)
-    fresh = _unknown(conn, told(desk, record, since, wants))
+    fresh = put_up(conn, told(desk, record, since, wants), outlets, at=at)
+    for news_ in told_units(desk, record, since) if outlets.groups else ():
+        _tell_groups(conn, news_, outlets, at)
+    return fresh
+
+
+def put_up(conn: Connection, notices: Iterable[Notice], outlets: Outlets, *, at: datetime) -> int:
+    """Keep the notices that are not there yet, and put them on their way; how many those were."""
+    fresh, chosen = _unknown(conn, notices), choices(conn)
     if fresh:
         conn.execute(insert(notice_table), [_row(one) for one in fresh])
     for one in fresh:
         _send(conn, one, chosen.get(one.person, Choice(one.person)), outlets, at)
-    for news_ in told_units(desk, record, since) if outlets.groups else ():
-        _tell_groups(conn, news_, outlets, at)
     return len(fresh)
 
 

@@ -190,6 +190,16 @@ def places_measured(people: Directory, by: By, at: datetime) -> list[str]:
     return sorted(unit for unit in over if not over & set(people.ancestors(unit)))
 
 
+def may_answer_for(people: Directory, by: By, unit: str, at: datetime) -> Authority | None:
+    """A supervising or disciplining post of this person that looks over a unit; None if none does.
+
+    The unit may have ended since.
+    """
+    above, asked = {unit, *people.ancestors(unit)}, (SUPERVISION, DISCIPLINE)
+    held = (one for one in people.capacities(by.person, at) if one.duty in asked)
+    return next((one for one in held if _overlooked(people, one) in above), None)
+
+
 def may_report_on(
     people: Directory, by: By, person: str, since: datetime, until: datetime, at: datetime
 ) -> bool:

@@ -22,6 +22,7 @@ from engine.anchoring import Anchors, anchor
 from engine.database import reading
 from engine.delivery import deliver
 from engine.drafts import sweep_drafts
+from engine.early_warning import raise_warnings
 from engine.errors import Refusal
 from engine.keys import Places
 from engine.metric_months import basis, keep_figures
@@ -39,6 +40,7 @@ from web.notifying import send_waiting
 from web.quantities import ZONE
 from web.signal_rules import signal_rules
 from web.visit import utc_now
+from web.warning_thresholds import thresholds
 
 EVERY_SECONDS = 5.0
 RETENTION_EVERY = timedelta(hours=1)
@@ -175,14 +177,17 @@ def _hourly(stop: Event, work: Callable[[], object], failed: str) -> None:
         stop.wait(RETENTION_EVERY.total_seconds())
 
 
-def run_figures(engine: Engine, stop: Event) -> None:
-    """Bring the metrics to the last checkpoint once an hour, until `stop` is set.
+def run_figures(
+    engine: Engine, stop: Event, *, clock: Callable[[], datetime], channels: Channels
+) -> None:
+    """Bring the metrics to the last checkpoint once an hour, until `stop` is set; warn by them.
 
     Before the first checkpoint it is looked for again soon.
     """
     while not stop.is_set():
         try:
             keep_figures(engine, formulas(), zone=ZONE)
+            raise_warnings(engine, thresholds(), formulas(), channels.outlets, at=clock())
             with reading(engine).begin() as conn:
                 found = basis(conn) is not None
         except (SQLAlchemyError, ValueError):
@@ -258,7 +263,7 @@ def start_worker(engine: Engine, clock: Callable[[], datetime], chores: Chores) 
     start_notices(engine, stop, clock, chores.channels)
     start_signals(engine, stop, chores.photos)
     start_publication(engine, stop, clock)
-    start_figures(engine, stop)
+    start_figures(engine, stop, clock, chores.channels)
     return stop
 
 
@@ -283,9 +288,12 @@ def start_publication(engine: Engine, stop: Event, clock: Callable[[], datetime]
     _start(run_publication, (engine, stop), {"clock": clock}, "shaoji-publication")
 
 
-def start_figures(engine: Engine, stop: Event) -> None:
+def start_figures(
+    engine: Engine, stop: Event, clock: Callable[[], datetime], channels: Channels
+) -> None:
     """Count the metrics in a thread of its own, until `stop` is set."""
-    _start(run_figures, (engine, stop), {}, "shaoji-figures")
+    told: dict[str, object] = {"clock": clock, "channels": channels}
+    _start(run_figures, (engine, stop), told, "shaoji-figures")
 
 
 def start_anchors(engine: Engine, stop: Event, chores: Chores) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from engine.calendar_versions import calendar
 from engine.directory import Authority, Directory
+from engine.early_warning import unanswered
 from engine.errors import NotAllowed
 from engine.inbox import InboxRow, requests_for, steps_for, steps_in, steps_of, steps_within
 from engine.oversight import URGING
@@ -110,6 +111,7 @@ def page() -> str:
             units=_unit_lanes(conn, people, found, telling, watched, asked["process"]),
             watching=bool(watched),
             signals=waiting_signals(conn, people, by(), at()),
+            warned=unanswered(conn, people, by(), at()),
             days_measured=DAYS,
             dots=dots(everything, telling),
             days_done=DAYS_DONE,

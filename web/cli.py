@@ -22,6 +22,7 @@ from engine.schema import check_schema
 from engine.vault import Vault
 from engine.vault_key import open_kept
 from web import (
+    cli_early_warning,
     cli_evidence,
     cli_foreign,
     cli_hotline,
@@ -154,7 +155,7 @@ def _work(shell: Shell) -> None:
     start_anchors(shell.engine, stop, chores)
     start_notices(shell.engine, stop, shell.now, chores.channels)
     start_signals(shell.engine, stop, chores.photos)
-    start_figures(shell.engine, stop)
+    start_figures(shell.engine, stop, shell.now, chores.channels)
     reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
     try:
         run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
@@ -166,14 +167,17 @@ def _work(shell: Shell) -> None:
 def _work_once(shell: Shell) -> None:
     """Do what is due now, and say how much it was."""
     from engine.delivery import deliver
+    from engine.early_warning import raise_warnings
     from engine.metric_months import keep_figures
     from engine.retention import destroy_due
     from engine.signals import look_at_photos, refresh
     from engine.worker import ring_due
+    from web.channels import channels
     from web.formulas import formulas
     from web.press import make_waiting
     from web.quantities import ZONE
     from web.signal_rules import signal_rules
+    from web.warning_thresholds import thresholds
 
     recorded, refused = ring_due(shell.engine, at=shell.now(), limit=1_000_000)
     delivered, stuck = deliver(shell.engine, at=shell.now(), vault=shell.vault)
@@ -184,6 +188,8 @@ def _work_once(shell: Shell) -> None:
     looked = refresh(shell.engine, signal_rules(), lambda _: None)
     look_at_photos(shell.engine, shell.settings.evidence_dir, signal_rules())
     months = keep_figures(shell.engine, formulas(), zone=ZONE)
+    outlets = channels(shell.settings).outlets
+    raised = raise_warnings(shell.engine, thresholds(), formulas(), outlets, at=shell.now())
     told, sent, untold = cli_notices.tell_and_send(shell)
     for sentence in (*refused, *stuck, *signed["failed"], *untold):
         click.echo(sentence, err=True)
@@ -193,6 +199,7 @@ def _work_once(shell: Shell) -> None:
     click.echo(f"{made} 份报告 / {made} reports")
     click.echo(f"{looked} 件案子重新找过线索 / {looked} cases looked at for signals")
     click.echo(f"{months} 个月的指标重新算过 / {months} months of metrics counted")
+    click.echo(f"{raised} 条预警 / {raised} early warnings")
     click.echo(f"{told} 条通知，发出 {sent} 条 / {told} notices, {sent} messages sent")
     click.echo(f"{signed['integrated']} 条记录编入树 / {signed['integrated']} taken into the tree")
 
@@ -460,5 +467,6 @@ main.add_command(cli_index.index)
 main.add_command(cli_mining.mining)
 main.add_command(cli_notices.notices)
 main.add_command(cli_photos.photos)
+main.add_command(cli_early_warning.warnings)
 main.add_command(cli_witness.witness)
 main.add_command(cli_witness.anchors)

@@ -53,7 +53,7 @@ def index(
     as_json: bool,
 ) -> None:
     """管控指数（块、条）/ the risk-control index of communities and departments."""
-    now, before = month_of(month), _month(month, -1)
+    now, before = month_of(month), month_of(month, -1)
     weights = _weights(file)
     basis = basis_of(shell, folder, policy, workers)
     table = index_table(_told(basis, now), _told(basis, before), weights)
@@ -63,12 +63,8 @@ def index(
         _show(month, table, basis, weights, over=now.until <= shell.now())
 
 
-def month_of(month: str) -> Period:
-    """A month in local time, told as 2026-03; raises WrongPeriod."""
-    return _month(month, 0)
-
-
-def _month(month: str, offset: int) -> Period:
+def month_of(month: str, offset: int = 0) -> Period:
+    """A month in local time, told as 2026-03, or so many months after it; raises WrongPeriod."""
     told = re.fullmatch(r"([12]\d{3})-(0[1-9]|1[0-2])", month)
     if told is None:
         raise WrongPeriod(

@@ -76,7 +76,7 @@ def metrics(
 
 def period_of(since: str, until: str) -> Period:
     """The days from one up to, not including, another, in local time; raises WrongPeriod."""
-    start, end = _instant(since), _instant(until)
+    start, end = instant_of(since), instant_of(until)
     if start >= end:
         raise WrongPeriod(
             "结束日期要晚于开始日期，结束那天不算在内。",
@@ -85,8 +85,11 @@ def period_of(since: str, until: str) -> Period:
     return Period(start, end)
 
 
-def _instant(told: str) -> datetime:
-    """The midnight a day begins with, or the instant: a month on a page may end at one."""
+def instant_of(told: str) -> datetime:
+    """The midnight a day begins with, or the instant: a month on a page may end at one.
+
+    Raises WrongPeriod.
+    """
     try:
         if len(told) > len("2026-03-01"):
             at = datetime.fromisoformat(told)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import url_for
 
+from engine.early_warning import unanswered
 from engine.people import directory
 from engine.rights import places_reported
 from engine.signal_queue import waiting_signals
@@ -32,6 +33,7 @@ def errands() -> list[Errand]:
         waiting = waiting_for(conn, people, by(), at())
         reports = bool(places_reported(people, by(), at()))
         signals = waiting_signals(conn, people, by(), at())
+        warned = unanswered(conn, people, by(), at())
         typed = len(informants.errands(conn, people))
     found = [Errand(url_for("intake.form"), say("代录投诉"), urgent=False)] if desk else []
     if typed:
@@ -46,6 +48,9 @@ def errands() -> list[Errand]:
     if signals is not None:
         words = say("线索 {count} 条待核实", count=signals)
         found.append(Errand(url_for("signals.page"), words, urgent=False))
+    if warned is not None:
+        words = say("预警 {count} 条待答复", count=warned)
+        found.append(Errand(url_for("early_warning.page"), words, urgent=False))
     if reports:
         found.append(Errand(url_for("metrics.page"), say("风险管控指标"), urgent=False))
         found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))

@@ -9,7 +9,7 @@ from flask_login import login_required
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from engine import calendar_feeds, news, notice_board, notice_choices, notice_queue
+from engine import calendar_feeds, early_warning, news, notice_board, notice_choices, notice_queue
 from engine.casework import look
 from engine.directory import Directory
 from engine.errors import NotAllowed, NotFound
@@ -23,6 +23,7 @@ from web import notice_texts
 from web.channels import NAMES, configured
 from web.texts import either, language, later, say
 from web.visit import at, by, reads, see_other, settings, writes
+from web.warning_words import as_notice
 
 pages = Blueprint("notices", __name__)
 
@@ -111,12 +112,23 @@ def _own(feed: str = "") -> str:
 
 
 def _line(conn: Connection, notice: Notice) -> Line | None:
-    """A notice in words; None of a case one may not see any more."""
+    """A notice in words; None of what one may not see any more."""
+    if notice.kind == early_warning.KIND:
+        return _warning(conn, notice)
     desk = look(conn, notice.case, at())
     if not may_see(desk.case, desk.directory, by(), at()):
         return None
     told = notice_texts.tell(notice, desk, notice_texts.place_of(conn, desk), language())
     return Line(told.subject, told.place, told.due, notice.at, told.path)
+
+
+def _warning(conn: Connection, notice: Notice) -> Line | None:
+    people = directory(conn)
+    warning = early_warning.warning_told(conn, notice, people, at())
+    if warning is None:
+        return None
+    told = as_notice(warning, people.unit(warning.unit).name, language())
+    return Line(told.subject, told.place, None, notice.at, told.path)
 
 
 def _ways(conn: Connection) -> list[Way]:

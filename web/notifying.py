@@ -11,18 +11,21 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from engine import notice_board, notice_queue
+from engine import early_warning, notice_board, notice_queue
 from engine.accounts import account_table
 from engine.casework import look
 from engine.database import reading
 from engine.notice_board import GROUP
 from engine.notice_choices import addresses
 from engine.notice_queue import LeaseLost, Message
-from engine.notices import still_matters
+from engine.notices import Notice, still_matters
+from engine.people import directory
 from web import notice_texts
 from web.channels import Channels
 from web.letters import Letter, NotTakenError, Outgoing
+from web.notice_texts import Told
 from web.texts import Language
+from web.warning_words import as_notice
 
 logger = logging.getLogger("shaoji.notices")
 Clock = Callable[[], datetime]
@@ -117,15 +120,31 @@ def _letter(
 ) -> Letter | None:
     if message.kind == "test":
         return notice_texts.trial(public_url, locale)
-    told = []
-    for notice in notice_board.find(conn, notice_queue.content(conn, message.id)):
-        desk = look(conn, notice.case, at)
-        group = notice.person.startswith(GROUP)
-        if notice.task in desk.case.tasks if group else still_matters(desk, notice):
-            place = notice_texts.place_of(conn, desk)
-            told.append(notice_texts.tell(notice, desk, place, locale, group=group))
+    notices = notice_board.find(conn, notice_queue.content(conn, message.id))
+    told = [words for one in notices if (words := _words(conn, one, locale, at))]
     if not told:
         return None
     if message.kind == "digest":
         return notice_texts.digest(told, public_url, locale, at)
     return notice_texts.single(told[0], public_url, locale, at)
+
+
+def _words(conn: Connection, notice: Notice, locale: Language, at: datetime) -> Told | None:
+    """A notice in words; None where it is news no more."""
+    if notice.kind == early_warning.KIND:
+        return _warning(conn, notice, locale, at)
+    desk = look(conn, notice.case, at)
+    group = notice.person.startswith(GROUP)
+    if not (notice.task in desk.case.tasks if group else still_matters(desk, notice)):
+        return None
+    place = notice_texts.place_of(conn, desk)
+    return notice_texts.tell(notice, desk, place, locale, group=group)
+
+
+def _warning(conn: Connection, notice: Notice, locale: Language, at: datetime) -> Told | None:
+    """No news any more once somebody has answered it."""
+    people = directory(conn)
+    told = early_warning.warning_told(conn, notice, people, at)
+    if told is None or told.answers:
+        return None
+    return as_notice(told, people.unit(told.unit).name, locale)

@@ -12,6 +12,9 @@ from flask import Flask
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
+from audit.early_warning.thresholds import read_thresholds
+from engine.early_warning import raise_warnings
+from engine.notice_board import Outlets
 from engine.signals import refresh
 from engine.timekeeping import ring
 from tests.conftest import Street
@@ -24,6 +27,7 @@ from tests.web.whistle_pages import *  # noqa: F403
 from web.api.document import document
 from web.api.shapes import Asked, Told
 from web.config import Settings
+from web.formulas import formulas
 from web.press import make_waiting
 from web.signal_rules import signal_rules
 
@@ -76,6 +80,7 @@ def test_every_operation_is_carried_out_and_answers_what_the_document_says(
     typed_for_a_colleague(hands, web_street)
     signals(hands, web_street)
     month_counted(hands, web_street)
+    line_crossed(hands, web_street)
     who_did_what(hands, web_street)
     the_register(hands)
     done = {(method, path) for method, path, status in api_client.SEEN if status < 300}
@@ -279,6 +284,31 @@ def month_counted(hands: Hands, street: Street) -> None:
     assert due["figures"][0]["share"]["denominator"] >= 1
     assert told["position"]["size"] > 0
     assert hands("grid").get("/metrics").status_code == 403
+
+
+def line_crossed(hands: Hands, street: Street) -> None:
+    words = "".join(f"{name} = 'x'\n" for name in ("name", "name_en", "asks", "asks_en"))
+    tests = {
+        "found_rate": "metric = 'rectified_of_found'\nby = 'street'\nbelow = 100",
+        "orders": "metric = 'ordered'\nby = 'street'\ncount_above = 0",
+    }
+    toml = "version = 1\n" + "".join(
+        f"[rules.{id_}]\n{words}{rule}\n" for id_, rule in tests.items()
+    )
+    raise_warnings(
+        street.database, read_thresholds(toml.encode(), formulas()), formulas(), Outlets(),
+        at=street.at,
+    )  # fmt: skip
+    watch = hands("watch")
+    page = watch.read("/warnings", query_string={"limit": 1})
+    (one,) = page["items"]
+    assert one["unit"]["name"]
+    said = watch.do(f"/warnings/{one['seq']}/answers", {"text": "看过了"})
+    assert said["answers"][0]["text"] == "看过了"
+    assert watch.read(f"/warnings/{one['seq']}") == said
+    assert one["seq"] not in {row["seq"] for row in watch.read("/warnings")["items"]}
+    assert watch.read("/warnings", query_string={"state": "answered"})["items"] == [said]
+    assert hands("grid").get("/warnings").status_code == 403
 
 
 def who_did_what(hands: Hands, street: Street) -> None:

@@ -30,6 +30,7 @@ from tests.web.demo_street import Built
 from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji, told
 from tests.witnessing import signer
 from web.background import run_figures
+from web.channels import Channels
 from web.demo import ORIGIN
 from web.formulas import formulas
 from web.quantities import ZONE
@@ -116,7 +117,8 @@ def test_the_worker_keeps_the_figures_that_the_command_computes(
     with database.begin() as conn:
         run_at = log.last_at(conn)
     run_sequencer(database, [signer(ORIGIN)], at=run_at)
-    thread = Thread(target=run_figures, args=(database, stop))
+    told_to = {"clock": lambda: run_at, "channels": Channels()}
+    thread = Thread(target=run_figures, args=(database, stop), kwargs=told_to)
     thread.start()
     try:
         for _ in range(900):
@@ -141,6 +143,22 @@ def test_the_worker_keeps_the_figures_that_the_command_computes(
             assert report["position"] == {"log": found.log, "size": found.size, "root": found.root}
             assert report["formulas"] == {"version": found.version, "sha256": found.formulas}
             assert sum(bool(metric["figures"]) for metric in report["metrics"]) > 20
+    # What was warned of is what the log alone says crosses a line, and nothing else is.
+    raised = told(shaoji("warnings", "--json"))
+    crossed = [
+        one | {"month": month.month}
+        for month in known[-2:]
+        for one in told(
+            shaoji("warnings", "check", "--month", month.month, "--to", timestamp(month.until),
+                   "--json")
+        )["crossed"]
+    ]  # fmt: skip
+    assert crossed
+    fields = set(crossed[0]) | {"numerator", "denominator", "count", "minutes", "n"}
+    assert [{k: v for k, v in one.items() if k in fields} for one in raised] == crossed
+    assert {(one["size"], one["root"]) for one in raised} == {(found.size, found.root)}
+    assert f"{len(raised)} 条预警" in shaoji("warnings").output
+    assert "条线越过" in shaoji("warnings", "check", "--month", known[-1].month).output
     database.dispose()
 
 

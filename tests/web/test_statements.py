@@ -19,8 +19,10 @@ from sqlalchemy import event, select
 from benchmarks.pages import PAGES
 from benchmarks.year import tell_again
 from engine.database import open_database
+from engine.early_warning import raise_warnings
 from engine.inbox import open_task_table
 from engine.metric_months import keep_figures
+from engine.notice_board import Outlets
 from engine.register import register_table
 from engine.sequencer import run_sequencer
 from engine.signals import refresh
@@ -35,6 +37,7 @@ from web.demo import END, ORIGIN, door_codes
 from web.formulas import formulas
 from web.quantities import ZONE
 from web.signal_rules import signal_rules
+from web.warning_thresholds import thresholds
 
 # The most a page may ask, whatever it shows; and how many questions a list may have more because
 # what it shows is of more kinds.
@@ -57,7 +60,8 @@ PLAIN = {
     **dict.fromkeys((f"admin.{name}" for name in ADMIN), "admin"),
     **dict.fromkeys(("sign_ins.everybody", "notices.sending"), "admin"),
     **dict.fromkeys(
-        ("board.page", "signals.page", "metrics.page", "act_search.page", "people.who_held"),
+        ("board.page", "signals.page", "metrics.page", "early_warning.page", "act_search.page",
+         "people.who_held"),
         "supervise",
     ),
     **dict.fromkeys(("cases.search_page", "conduct.form", "batches.choose"), "supervise"),
@@ -74,6 +78,7 @@ PLAIN = {
 FILLED = {
     "cases.page": ("supervise", CASE),
     "metrics.listed": ("supervise", "/metrics/rectified_of_found?by=community"),
+    "early_warning.one": ("supervise", "/warnings/1"),
     "access.page": ("discipline", f"{CASE}/access"),
     "tasks.page": ("property", "{step}"),
     "admin.unit": ("admin", "/admin/units/u-tingtao"),
@@ -110,6 +115,7 @@ def street(folder: Path, source: Path, hazards: int) -> Flask:
     refresh(database, signal_rules(), lambda done: None)
     run_sequencer(database, [signer(ORIGIN)], at=END)
     keep_figures(database, formulas(), zone=ZONE)
+    raise_warnings(database, thresholds(), formulas(), Outlets(), at=END)
     database.dispose()
     settings = Settings(
         secret_key="k" * 48, database_url=f"sqlite:///{folder}/street.db", origin=ORIGIN, demo=True,

@@ -16,6 +16,7 @@ from web.api import (
     beginning,
     case_acts,
     cases,
+    early_warning,
     files,
     inbox,
     me,
@@ -48,6 +49,7 @@ SUBJECTS: Final[Sequence[APIBlueprint]] = tuple(
         acts,
         signals,
         metrics,
+        early_warning,
         reports,
         register,
     )
