@@ -22,6 +22,7 @@ from engine.schema import check_schema
 from engine.vault import Vault
 from engine.vault_key import open_kept
 from web import (
+    cli_backup,
     cli_early_warning,
     cli_evidence,
     cli_foreign,
@@ -73,6 +74,7 @@ def main(ctx: click.Context, database: str | None) -> None:
     """哨迹：可问责的隐患处置流程引擎 / the workflow engine for accountable hazard handling."""
     settings = read_settings(os.environ)
     ctx.obj = Shell(replace(settings, database_url=database) if database else settings)
+    ctx.call_on_close(ctx.obj.close)
 
 
 @main.command()
@@ -88,6 +90,7 @@ def init(shell: Shell, street: str, administrator: str, name: str, as_json: bool
         engine, shell.settings.origin, street=street, account=administrator, name=name,
         keys=shell.settings.keys, at=now_utc(),
     )  # fmt: skip
+    engine.dispose()
     if as_json:
         print_json(made)
     for sentence in founding.sentences(made) if not as_json else ():
@@ -452,6 +455,8 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
 
 user.add_command(cli_sign_ins.reset_second_factor)
 user.add_command(cli_sign_ins.unlock)
+main.add_command(cli_backup.backup)
+main.add_command(cli_backup.put_back)
 main.add_command(cli_evidence.checkpoint)
 main.add_command(cli_evidence.verify)
 main.add_command(cli_evidence.export)

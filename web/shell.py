@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from engine.database import open_database, reading
 from engine.errors import BadInput, Conflict
 from engine.schema import check_schema
-from engine.vault import Vault
+from engine.vault import Vault, close_vault
 from engine.vault_key import open_kept
 from web.config import Settings
 from web.demonstration import clock_of
@@ -54,6 +54,13 @@ class Shell:
         if self._vault is None:
             self._vault = open_kept(*self.settings.vault)
         return self._vault
+
+    def close(self) -> None:
+        """Let go of the connections; whatever is asked for afterwards opens them again."""
+        if self._vault is not None:
+            close_vault(self._vault)
+        if self._engine is not None:
+            self._engine.dispose()
 
     def use_vault(self, vault: Vault) -> None:
         """Go on with the vault under another key."""
