@@ -25,6 +25,7 @@ from audit.signals.brief import brief
 from audit.signals.facts import Signal
 from benchmarks.year import settings_of
 from engine.database import open_database
+from engine.signals import offices_of
 from web import demonstration
 from web.demo.scenario import size_of, truth_of
 from web.signal_rules import signal_rules
@@ -92,7 +93,7 @@ def _find(url: str) -> tuple[list[Signal], dict[str, float]]:
             events += len(entries)
             briefs.append(brief(entries, rules))
         folded = time.perf_counter()
-        found = signals(briefs, rules)
+        found = signals(briefs, rules, (), offices_of(conn))
         ended = time.perf_counter()
     costs = {
         "cases": len(names), "events": events, "fold_s": round(folded - began, 1),

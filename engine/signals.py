@@ -35,6 +35,7 @@ from audit.signals.among_cases import signals
 from audit.signals.brief import JUDGEMENTS, brief
 from audit.signals.facts import Brief, Signal
 from audit.signals.kept import from_json, to_json
+from audit.signals.offices import Offices, offices
 from audit.signals.rules import Rules
 from engine.casework import Desk, Done, change
 from engine.errors import Conflict, NotAllowed, NotFound
@@ -183,7 +184,9 @@ def _keep(conn: Connection, one: Brief, seq: int, rules: Rules) -> None:
 def _find(conn: Connection, rules: Rules) -> None:
     """Find everything anew, and write what is found now and was not, and the other way round."""
     briefs = [from_json(bytes(row.brief)) for row in conn.execute(select(brief_table.c.brief))]
-    found = {_key(row): row for row in map(_row, _standing(briefs, rules, pairs(conn)))}
+    found = {
+        _key(row): row for row in map(_row, _standing(briefs, rules, pairs(conn), offices_of(conn)))
+    }
     kept = {_key(row): dict(row) for row in conn.execute(select(signal_table)).mappings()}
     table = signal_table.c
     for case, entry, rule in [key for key, row in kept.items() if found.get(key) != row]:
@@ -195,13 +198,20 @@ def _find(conn: Connection, rules: Rules) -> None:
         conn.execute(insert(signal_table), new)
 
 
-def _standing(briefs: Iterable[Brief], rules: Rules, alike: Collection[Both]) -> list[Found]:
+def offices_of(conn: Connection) -> Offices:
+    """Which unit stands above which, and which posts approve, as the registers tell."""
+    return offices(log.read(conn, "@units"), log.read(conn, "@people"))
+
+
+def _standing(
+    briefs: Iterable[Brief], rules: Rules, alike: Collection[Both], known: Offices
+) -> list[Found]:
     """What is found in these briefs, and how each stands; the last word counts."""
     told = list(briefs)
     judged = {(one.case, said.entry, said.rule): said.state for one in told for said in one.judged}
     return [
         Found(one, judged.get((one.case, one.events[0], one.rule), OPEN))
-        for one in signals(told, rules, alike)
+        for one in signals(told, rules, alike, known)
     ]
 
 

@@ -23,5 +23,5 @@ def found_in(cases: Iterable[ForeignCase], rules: Rules, told: Iterable[Able]) -
     looked = {one.rule for one in told if one.able}
     told_of = list(cases)
     last = max((one.at for case in told_of for one in case.happenings), default=_NEVER)
-    briefs = [brief_of(record_of(case, last), rules, photos=(), judged=()) for case in told_of]
+    briefs = [brief_of(record_of(case, last), rules) for case in told_of]
     return [one for one in signals(briefs, rules) if one.rule in looked]

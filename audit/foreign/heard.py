@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from audit.foreign.activations import put_together
 from audit.foreign.facts import ACTS
-from audit.foreign.happenings import ForeignCase
+from audit.foreign.happenings import REPORT, ForeignCase
 
 
 @dataclass(slots=True)
@@ -39,6 +39,9 @@ class Heard:
         """Hear one case of the process."""
         self.described |= bool(case.areas and case.address and case.title and case.category)
         self.sourced |= bool(case.source)
+        first = case.happenings[0]
+        if first.element == REPORT and first.unit:
+            self.by_unit.add(REPORT)
         for one in case.happenings:
             self.acts |= {ACTS[one.what]} if one.what in ACTS else set()
             self.ends |= {one.element} if one.what == "end" else set()

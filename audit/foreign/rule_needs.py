@@ -121,6 +121,27 @@ PARTS: Final[Mapping[str, tuple[Part, ...]]] = {
     ),
     "B11": (_part("没有并入哪一件、什么时候销号", "into which case it was merged is not told",
                   _answer("confirm", "duplicate_of"), _by_person("close")),),
+    "B12": (_part("没有回避申明和谁看过密封内容",
+                  "declarations, and who read what is sealed, are not told", _never),),
+    "B13": (_part("没有谁看过案卷和身份，也没有投诉和检查的关联",
+                  "who saw a file or an identity, and which case a complaint is about, is not told",
+                  _never),),
+    "B14": (
+        _part("没有哪个社区吹的哨", "which community blew a whistle is not told",
+              _by_unit("whistle")),
+        _part("没有哨的种类，认不出已经排了检查和本来自己能办的",
+              "kinds of whistles are not told: what was planned, or their own, cannot be", _never),
+    ),
+    "B15": (
+        _part("没有核查和回访的单位", "which unit investigated and which revisited is not told",
+              _by_unit("investigate", "rate")),
+        _part("没有通话几秒", "how long a call was is not told",
+              _answer("rate", "call_seconds"), _answer("rate", "reached")),
+        _part("没有办结以后的评价", "no rating after an end",
+              _done("finish"), lambda heard, steps: "result.rated" in heard.acts
+              or _done("rate")(heard, steps)),
+        _part("没有电话和录音的标记", "no marks of telephones and recordings", _never),
+    ),
     "B16": (
         _part("没有谁立案", "who confirmed is not told",
               _by_person("confirm"), _answer("confirm", "verdict")),

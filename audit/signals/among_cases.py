@@ -12,8 +12,12 @@ from itertools import permutations
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from audit.signals.complaints import concerned_looked, concerned_took_part, inspected_after
 from audit.signals.facts import Acceptance, Brief, Deed, Photo, Signal
+from audit.signals.offices import NOBODY, Offices
+from audit.signals.ratings import called_again
 from audit.signals.rules import Rule, Rules
+from audit.signals.whistles import whistled
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 # A signal names so many entries of other cases; who looks at it sees what kind of thing it is.
@@ -21,18 +25,27 @@ NAMED: Final = 20
 
 
 def signals(
-    briefs: Iterable[Brief], rules: Rules, alike: Collection[tuple[str, str]] = ()
+    briefs: Iterable[Brief],
+    rules: Rules,
+    alike: Collection[tuple[str, str]] = (),
+    known: Offices = NOBODY,
 ) -> list[Signal]:
     """Everything the rules find in these cases, by case, number of the first entry, and rule.
 
     alike: SHA-256 of photos that look alike. They are told by the files: where there are only
-    entries, there are none, and near-duplicates were not looked for.
+    entries, there are none, and near-duplicates were not looked for. known: which unit stands above
+    which, from the registers of the same log; without it a unit is only itself.
     """
     told = sorted(briefs, key=lambda one: one.case)
     found = [signal for one in told for signal in one.alone]
     for name, rule in AMONG.items():
         found += rule(told, rules[name])
     found += used_again(told, alike)
+    found += concerned_took_part(told, rules["B12"], known)
+    found += concerned_looked(told, rules["B13"], known)
+    found += inspected_after(told, rules["B13"], known)
+    found += whistled(told, rules["B14"], known, ZONE)
+    found += called_again(told, rules["B15"])
     return sorted(_each_once(found), key=lambda one: (one.case, one.events[0], one.rule))
 
 

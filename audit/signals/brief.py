@@ -1,14 +1,35 @@
 """One case, folded once: its own signals, and what the rules among cases need of it. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from audit.entries import Entry
 from audit.reports.case import case_record
 from audit.reports.facts import CaseRecord, Responsibility
 from audit.signals.case_rules import ALONE, refutations
-from audit.signals.facts import Acceptance, Brief, Deed, Judged, Merge, Photo, Signal
-from audit.signals.rules import Rules, Steps
+from audit.signals.complaints import (
+    Found,
+    complaint,
+    read_undeclared,
+    recused_took_part,
+    seen_without_leave,
+)
+from audit.signals.facts import (
+    Acceptance,
+    Begun,
+    Brief,
+    Call,
+    Complaint,
+    Deed,
+    Judged,
+    Merge,
+    Photo,
+    Signal,
+    Whistle,
+)
+from audit.signals.ratings import calls
+from audit.signals.rules import Rule, Rules, Steps
 
 # What a person may say of a signal: type of the entry -> how it stands from then on.
 JUDGEMENTS: Final = {"signal.confirmed": "confirmed", "signal.dismissed": "dismissed"}
@@ -17,13 +38,45 @@ JUDGEMENTS: Final = {"signal.confirmed": "confirmed", "signal.dismissed": "dismi
 def brief(entries: Sequence[Entry], rules: Rules) -> Brief:
     """Fold the entries of one case, in order from its case.opened; ValueError for others."""
     record = case_record(entries, {})
-    photos = tuple(_photos(entries, rules.of(record.process)))
-    return brief_of(record, rules, photos=photos, judged=tuple(_judged(entries)))
+    steps = rules.of(record.process)
+    beside = Beside(
+        found=tuple(
+            Signal(name, record.case, events)
+            for name, rule in FROM_ENTRIES
+            for events in rule(entries, steps, rules[name])
+        ),
+        photos=tuple(_photos(entries, steps)),
+        judged=tuple(_judged(entries)),
+        parent=entries[0].data.get("origin", {}).get("case"),
+        complaint=complaint(entries, steps),
+        calls=tuple(calls(entries, steps)),
+    )
+    return brief_of(record, rules, beside)
 
 
-def brief_of(
-    record: CaseRecord, rules: Rules, *, photos: tuple[Photo, ...], judged: tuple[Judged, ...]
-) -> Brief:
+FROM_ENTRIES: Final[Sequence[tuple[str, Callable[[Sequence[Entry], Steps, Rule], Found]]]] = (
+    ("B12", recused_took_part),
+    ("B12", read_undeclared),
+    ("B13", seen_without_leave),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What only entries tell, not the record of a case made of them."""
+
+    found: tuple[Signal, ...] = ()
+    photos: tuple[Photo, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    parent: str | None = None
+    complaint: Complaint | None = None
+    calls: tuple[Call, ...] = ()
+
+
+NOTHING_BESIDE: Final = Beside()
+
+
+def brief_of(record: CaseRecord, rules: Rules, beside: Beside = NOTHING_BESIDE) -> Brief:
     """What the rules among cases need of what is known of one case, and its own signals."""
     steps = rules.of(record.process)
     return Brief(
@@ -32,17 +85,32 @@ def brief_of(
         process=record.process,
         thing=(record.unit, record.category, record.address),
         title=record.title,
-        alone=tuple(_alone(record, steps, rules)),
+        alone=(*_alone(record, steps, rules), *beside.found),
         confirmed=tuple(_answered(record, steps, ("confirm", "second_look"), "hazard")),
         dismissed=tuple(_dismissed(record, steps)),
         accepted=tuple(_deeds(record, steps, "accept")),
         closed=tuple(_deeds(record, steps, "close")),
         refuted=tuple(refutations(record, steps)),
         pairs=tuple(_pairs(record, steps)),
-        photos=photos,
+        photos=beside.photos,
         merge=_merge(record, steps),
-        judged=judged,
+        judged=beside.judged,
+        begun=Begun(record.opened, beside.parent, record.source != "resident", record.ended_at),
+        plans=steps.plays("report", "plan"),
+        complaint=beside.complaint,
+        whistle=_whistle(record, steps),
+        calls=beside.calls,
     )
+
+
+def _whistle(record: CaseRecord, steps: Steps) -> Whistle | None:
+    if not steps.plays("report", "whistle"):
+        return None
+    opening = next((row.data for row in record.timeline if row.type == "case.opened"), {})
+    form: Mapping[str, object] = opening.get("form", {})
+    reviews = [line for line in record.responsibility if steps.plays(line.element, "review")]
+    returned = [line.seq for line in reviews if line.how == "returned" and line.seq]
+    return Whistle(record.reporter.unit or "", str(form.get("kind", "")), tuple(returned))
 
 
 def _judged(entries: Sequence[Entry]) -> Iterator[Judged]:

@@ -17,6 +17,7 @@ from audit.reports.facts import (
     Pause,
     Responsibility,
 )
+from audit.signals.ratings import rated_oddly
 from audit.signals.rules import Rule, Steps
 
 Found = Iterator[tuple[int, ...]]
@@ -207,4 +208,5 @@ ALONE: Final[Mapping[str, Callable[[CaseRecord, Steps, Rule], Found]]] = {
     "B8": downgraded,
     "B9": deadline_moved,
     "B10": paused_falsely,
+    "B15": rated_oddly,
 }

@@ -69,12 +69,68 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """When a case was opened, from which case (None: from none), and when it ended.
+
+    by_staff: opened by somebody of the street, not by a resident.
+    """
+
+    at: datetime
+    parent: str | None
+    by_staff: bool
+    ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """One thing a person did in the file of a complaint; look: they only looked into it."""
+
+    seq: int
+    look: bool
+    unit: str
+    post: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Of a complaint: the units it was said to be about, by whom when, and who handled it since.
+
+    units: (number of the entry, unit). linked: cases it is about, by id or number. closed: numbers
+    and instants of its closings.
+    """
+
+    units: tuple[tuple[int, str], ...]
+    handled: tuple[Handled, ...]
+    linked: tuple[str, ...]
+    closed: tuple[tuple[int, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whistle:
+    """A whistle: of which unit, of which kind, and the numbers of entries that sent it back."""
+
+    unit: str
+    kind: str
+    returned: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A mark by which two calls may prove to be one: of a telephone, or of a recording."""
+
+    seq: int
+    of: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """What is left of one case for the rules among cases; changes only when the case does.
 
     thing: unit, category and address: where it is and of what kind. title: what it is, as whoever
     reported it wrote. alone: signals of the case by itself.
-    refuted: numbers and instants of what showed that a closing did not hold.
+    refuted: numbers and instants of what showed that a closing did not hold. plans: whether it is
+    a plan to go somewhere.
     """
 
     case: str
@@ -92,3 +148,8 @@ class Brief:
     photos: tuple[Photo, ...]
     merge: Merge | None
     judged: tuple[Judged, ...]
+    begun: Begun
+    plans: bool
+    complaint: Complaint | None
+    whistle: Whistle | None
+    calls: tuple[Call, ...]

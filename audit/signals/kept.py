@@ -5,7 +5,20 @@ from typing import Any
 
 import orjson
 
-from audit.signals.facts import Acceptance, Brief, Deed, Judged, Merge, Photo, Signal
+from audit.signals.facts import (
+    Acceptance,
+    Begun,
+    Brief,
+    Call,
+    Complaint,
+    Deed,
+    Handled,
+    Judged,
+    Merge,
+    Photo,
+    Signal,
+    Whistle,
+)
 
 
 def to_json(brief: Brief) -> bytes:
@@ -35,7 +48,30 @@ def from_json(data: bytes) -> Brief:
         photos=tuple(_photo(one) for one in told["photos"]),
         merge=told["merge"] and Merge(**told["merge"] | {"at": _at(told["merge"]["at"])}),
         judged=tuple(Judged(**one) for one in told["judged"]),
+        begun=_begun(told["begun"]),
+        plans=told["plans"],
+        complaint=told["complaint"] and _complaint(told["complaint"]),
+        whistle=told["whistle"] and _whistle(told["whistle"]),
+        calls=tuple(Call(**one) for one in told["calls"]),
     )
+
+
+def _begun(told: dict[str, Any]) -> Begun:
+    ended = told["ended"] and _at(told["ended"])
+    return Begun(_at(told["at"]), told["parent"], told["by_staff"], ended)
+
+
+def _complaint(told: dict[str, Any]) -> Complaint:
+    return Complaint(
+        tuple((seq, unit) for seq, unit in told["units"]),
+        tuple(Handled(**one) for one in told["handled"]),
+        tuple(told["linked"]),
+        tuple((seq, _at(at)) for seq, at in told["closed"]),
+    )
+
+
+def _whistle(told: dict[str, Any]) -> Whistle:
+    return Whistle(told["unit"], told["kind"], tuple(told["returned"]))
 
 
 def _signal(told: dict[str, Any]) -> Signal:

@@ -25,7 +25,8 @@ class BadRules(ValueError):
 class Rule:
     """One rule: `B1` …; `says` with its numbers filled in; numbers: whole, by name.
 
-    asks: what whoever looks into a signal is asked. innocent: how it may well be nothing.
+    asks: what whoever looks into a signal is asked. innocent: how it may well be nothing. lists:
+    words that are meant, by name (categories, processes).
     """
 
     id: str
@@ -38,6 +39,7 @@ class Rule:
     innocent: str
     innocent_en: str
     numbers: Mapping[str, int]
+    lists: Mapping[str, frozenset[str]]
 
     def __getitem__(self, name: str) -> int:
         return self.numbers[name]
@@ -48,18 +50,20 @@ class Steps:
     """Which elements of one process play which role: `confirm`, `rectify`, `accept` …
 
     claims: fields of forms in which somebody says when something happened -> by how many minutes
-    that may precede the record.
+    that may precede the record. names: elements (`report` is the opening) -> fields of their forms
+    that name units and persons the case is about.
     """
 
     roles: Mapping[str, frozenset[str]]
     claims: Mapping[str, int]
+    names: Mapping[str, tuple[str, ...]]
 
     def plays(self, element: str, role: str) -> bool:
         """Whether an element has this role."""
         return element in self.roles.get(role, frozenset())
 
 
-NO_STEPS: Final = Steps({}, {})
+NO_STEPS: Final = Steps({}, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +98,14 @@ def read_rules(toml: bytes) -> Rules:
 
 
 def _rule(name: str, told: Mapping[str, Any]) -> Rule:
-    numbers = {key: whole(told, key) for key in told if key not in _WORDS}
+    lists = {key: frozenset(map(str, one)) for key, one in told.items() if isinstance(one, list)}
+    numbers = {key: whole(told, key) for key in told if key not in _WORDS and key not in lists}
     words = {word: str(told[word]).format(**numbers) for word in _WORDS}
-    return Rule(id=name, numbers=numbers, **words)
+    return Rule(id=name, numbers=numbers, lists=lists, **words)
 
 
 def _steps(told: Mapping[str, Any]) -> Steps:
-    claims = told.get("claims", {})
-    roles = {role: frozenset(ids) for role, ids in told.items() if role != "claims"}
-    return Steps(roles, wholes(claims))
+    apart = ("claims", "names")
+    roles = {role: frozenset(ids) for role, ids in told.items() if role not in apart}
+    names = {str(element): tuple(fields) for element, fields in told.get("names", {}).items()}
+    return Steps(roles, wholes(told.get("claims", {})), names)

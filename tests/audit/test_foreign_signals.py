@@ -164,3 +164,38 @@ def test_what_somebody_claims_is_compared_where_it_is_told() -> None:
     case = told(*USUAL[:4], (20, "complete", "rectify", claim))
     assert "B6" not in refused(case)
     assert found("B6", case) == [("C-1", (5,))]
+
+
+def test_bursts_of_whistles_and_whistles_sent_back_are_told_by_community() -> None:
+    def blown(number: int, day: int) -> ForeignCase:
+        hours = 24 * day + number
+        return told(
+            (hours, "complete", "report", {"person": "沈演示", "unit": "东塘"}),
+            (hours + 1, "schedule", "review"),
+            (hours + 2, "return", "review", {"person": "钱演示"}),
+            process="whistle", id=f"C-{number}", number=f"C-{number}",
+        )  # fmt: skip
+
+    # 3 March 2025 is day 0: the 29th is day 26.
+    month_end = [blown(number, 26) for number in range(5)]
+    assert {events[0] for _, events in found("B14", *month_end)} == {1, 3}
+    assert len(found("B14", *month_end)) == 10
+    assert found("B14", *(blown(number, 5 * number) for number in range(4))) == []
+    unnamed = [replace(case, happenings=tuple(replace(one, unit="") for one in case.happenings))
+               for case in month_end]  # fmt: skip
+    assert "B14" in refused(*unnamed)
+
+
+def test_ratings_are_told_where_units_lengths_of_calls_or_ends_are() -> None:
+    def asked(seconds: str, unit: str) -> ForeignCase:
+        said = {"said": {"reached": "reached", "call_seconds": seconds}, "person": "温演示"}
+        return told(
+            (0, "complete", "report"), (9, "complete", "investigate", {"unit": "督查组"}),
+            (10, "complete", "reply"), (20, "complete", "revisit", {**said, "unit": unit}),
+            process="hotline",
+        )  # fmt: skip
+
+    assert found("B15", asked("9", "热线办")) == [("C-1", (4,))]
+    assert found("B15", asked("90", "督查组")) == [("C-1", (4, 2))]
+    assert found("B15", asked("90", "热线办")) == []
+    assert {"B12", "B13"} <= refused(asked("9", "热线办")).keys()

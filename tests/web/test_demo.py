@@ -38,6 +38,7 @@ from web.demo import (
 )
 from web.demo.answers import ANSWERED
 from web.demo.chance import Chance
+from web.demo.complaints import linked_complaints, marked_complaints
 from web.demo.hotline import PLOTS
 from web.demo.ordinary import ordinary_stories
 from web.demo.plan import all_stories
@@ -398,7 +399,8 @@ def test_what_was_planted_is_found_in_the_log(conn: Connection) -> None:
     counts = Counter(row.behaviour for row in rows)
     assert set(counts) == {
         "B1", "B1 disguised", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11",
-        "B16", "B17", "decoy B5", "decoy B17",
+        "B12", "B13", "B14", "B15", "B16", "B17",
+        "decoy B5", "decoy B12", "decoy B13", "decoy B14", "decoy B15", "decoy B17",
     }  # fmt: skip
     assert counts["B17"] == SIZES["small"].closings
     events = {(entry.stream, entry.seq) for entry in everything(conn)}
@@ -462,7 +464,10 @@ def test_docs_announce_the_codes() -> None:
 
 def test_no_word_of_a_complaint_is_in_the_log_of_the_street(built: Built, conn: Connection) -> None:
     written = b"".join(conn.execute(select(log.event_table.c.body)).scalars())
-    for plot in PLOTS:
+    size = SIZES["small"]
+    plots = [one.plot for one in marked_complaints(size)]
+    plots += [one.marked.plot for one in linked_complaints(all_stories(town(size), size), size)]
+    for plot in (*PLOTS, *plots):
         assert plot.text.encode() not in written
         assert not plot.name or plot.name.encode() not in written
 
@@ -471,5 +476,8 @@ def test_the_street_has_published_figures_and_a_request_for_its_keeper(conn: Con
     told = figures(conn, END)
     assert [one.total for one in told.publication.periods] == [6, 3]
     assert told.publication.waiting
-    open_ = [e for e in everything(conn) if e.type == "unseal.requested"]
-    assert len(open_) == 1
+    types = [entry.type for entry in everything(conn)]
+    # One was refused in winter (story 6), one waits.
+    assert types.count("unseal.requested") == 2
+    assert types.count("unseal.denied") == 1
+    assert types.count("unseal.granted") == 0

@@ -7,9 +7,12 @@ import pytest
 from flask import Flask, g
 
 from audit.signals.facts import Signal
+from engine.casework import read_case
+from engine.definition_sets import deploy
+from engine.definitions import read_folder
 from engine.people import directory, grant_post
 from engine.signals import Found, refresh
-from tests.conftest import Street
+from tests.conftest import ROOT, Street
 from tests.engine.hotline_street import Hotline
 from tests.web.api_client import program
 from tests.web.conftest import Visitor
@@ -97,3 +100,40 @@ def test_an_entry_of_a_confidential_case_beside_another_is_not_told_but_where_it
     assert not card.closed
     assert [one.said for one in card.others] == ["保密的案件：打开案件看依据，看了会留下记录。"] * 2
     assert card.others[0].address == f"/cases/{late}#e3"
+
+
+def test_inspections_after_a_complaint_are_a_flag_where_the_complaint_is_and_nowhere_else(
+    h: Hotline, entering: Callable[[str], Visitor], web_street: Street
+) -> None:
+    about = h.hazard()
+    with web_street.database.begin() as conn:
+        deploy(
+            conn,
+            read_folder(ROOT / "workflows/patrol"),
+            by=web_street.by("admin"),
+            at=web_street.at,
+        )
+        for name, duty in (("grid", "patrol"), ("desk", "supervise")):
+            grant_post(
+                conn, web_street.person[name], "u-street", "兼岗", [duty], reason="到任",
+                by=web_street.by("admin"), at=web_street.at,
+            )  # fmt: skip
+    h.accepted(linked=about)
+    told = {"title": "专项检查", "category": "patrol_special", "address": "听涛苑 3 幢"}
+    visits = []
+    for _ in range(2):
+        web_street.later(days=1)
+        visits.append(web_street.report("patrol", "grid", title="专项检查", form=told,
+                                        category="patrol_special"))  # fmt: skip
+    refresh(web_street.database, signal_rules(), lambda _: None)
+    desk, watch = entering("desk"), entering("watch")
+    flagged = f"/cases/{h.case}/signals/B13/1/"
+    assert flagged in desk.text(f"/cases/{h.case}")
+    with web_street.database.begin() as conn:
+        number = read_case(conn, h.case).number
+    for page in ("/signals", *(f"/cases/{visit}" for visit in visits), f"/cases/{about}"):
+        text = watch.text(page)
+        assert h.case not in text
+        assert number not in text
+        assert "B13" not in text.replace('value="B13"', "")
+    web_street.check()

@@ -20,12 +20,14 @@ from engine.register import register_table
 from engine.vault import Vault
 from web.demo.among import AMONG, plan_among
 from web.demo.chance import Chance
+from web.demo.complaints import plan_complaints
 from web.demo.conduct import notice
 from web.demo.doors import plan_doors
 from web.demo.hotline import PROCESS as HOTLINE
 from web.demo.hotline import Code, codes, drawn, plan_hotline, vault_of
 from web.demo.life import World, begin
 from web.demo.names import Names
+from web.demo.patrols import plan_patrols
 from web.demo.plan import all_stories
 from web.demo.story import Story, case_ids
 from web.demo.town import (
@@ -45,6 +47,7 @@ from web.demo.town import (
     Town,
     town,
 )
+from web.demo.whistles import plan_whistles
 
 Progress = Callable[[int, int, str], None]
 
@@ -78,13 +81,17 @@ def build_street(
     street = town(size)
     stories = all_stories(street, size)
     hashes = {account.account: accounts.hash_password(PASSWORD) for account in ACCOUNTS}
+    sealing = drawn(vault) if vault else vault_of("sqlite://", bytes(32))
     with engine.begin() as conn:
-        world = _found(conn, evidence_root, street, stories, origin, hashes)
+        world = _found(conn, evidence_root, street, stories, origin, hashes, sealing)
     _plan_reports(world, stories)
     _plan_people(world)
     plan_among(world)
     plan_doors(world)
-    plan_hotline(world, drawn(vault) if vault else vault_of("sqlite://", bytes(32)))
+    plan_hotline(world)
+    plan_whistles(world, street, size)
+    plan_complaints(world, stories, size)
+    plan_patrols(world, street, size)
     _live(engine, world, progress)
     with engine.connect() as conn:
         events = conn.execute(select(func.count()).select_from(log.event_table)).scalar_one()
@@ -113,6 +120,7 @@ def _found(
     stories: Iterable[Story],
     origin: str,
     hashes: dict[str, str],
+    vault: Vault,
 ) -> World:
     log.found(conn, origin)
     person = _register(conn, street)
@@ -125,7 +133,8 @@ def _found(
     for role, (account, _) in ACCOUNT_OF.items():
         accounts.create_account(conn, account, person[role], hashes[account], by=by, at=BEGIN)
     definition = latest(conn, "hazard")
-    return begin(conn, root, definition, person=person, ids=case_ids(stories), now=BEGIN)
+    return begin(conn, root, definition, person=person, vault=vault,
+                 ids=case_ids(stories), now=BEGIN)  # fmt: skip
 
 
 def _register(conn: Connection, street: Town) -> dict[str, str]:

@@ -5,12 +5,13 @@ is the same on every machine. In a real street both are random. The codes are an
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from engine import cases, holding, mailbox, unsealing
+from audit import log
+from engine import cases, holding, mailbox, turns, unsealing
 from engine.definition_sets import latest
 from engine.receipt_codes import code_of, prepare, register
 from engine.sealed_answers import subject_of
@@ -35,7 +36,10 @@ class Code(NamedTuple):
 class Plot:
     """A complaint to be lived. name: of who complains, "" for an anonymous one.
 
-    until: the step at which it stands on the last evening; "" = it went its way to the end.
+    until: the step at which it stands on the last evening; "" = it went its way to the end;
+    `merged` = it repeats another. linked: case it is about. demand: what is ruled on a demand that
+    the investigator be kept out. call: seconds that the revisit took; recording: the SHA-256 of it;
+    unreachable: nobody answered. pause: seconds from the reply to the revisit, None = some days.
     """
 
     key: str
@@ -48,6 +52,12 @@ class Plot:
     result: str = "substantiated"
     until: str = ""
     said: str = ""
+    linked: str = ""
+    demand: str = ""
+    call: int | None = None
+    recording: str = ""
+    unreachable: bool = False
+    pause: int | None = None
 
 
 def _found(key: str, opened: datetime, place: str, unit: str, text: str, **more: Any) -> Plot:
@@ -113,12 +123,21 @@ def drawn(vault: Vault) -> Vault:
     return replace(vault, salt=Chance("salts of what is sealed").token)
 
 
-def plan_hotline(world: World, vault: Vault) -> None:
-    """Put every complaint of the year on the agenda."""
+def plan_hotline(world: World) -> None:
+    """Put every complaint that is told of on the agenda."""
     for plot in PLOTS:
-        teller = Teller(world, vault, plot)
-        for when, act in teller.way():
-            world.plan(when, act)
+        tell(Teller(world, plot))
+
+
+def tell(teller: "Teller") -> None:
+    """Put everything that happens to a complaint on the agenda."""
+    for when, act in teller.way():
+        teller.world.plan(when, act)
+
+
+def complainant(key: str) -> str:
+    """Who made the complaint with this key, as the log has it."""
+    return f"complainant:{Chance('complainant', key).token().hex()[:16]}"
 
 
 def _secret(key: str) -> bytes:
@@ -127,19 +146,35 @@ def _secret(key: str) -> bytes:
 
 @dataclass(slots=True)
 class Teller:
-    """A complaint being lived; `case` is its id once it is opened."""
+    """A complaint being lived; `case` is its id once it is opened.
+
+    coded: whether its receipt code opens the mailbox; what nobody is told need not cost its while.
+    master: the complaint it repeats. denied: the investigator asks who complained, and is refused.
+    """
 
     world: World
-    vault: Vault
     plot: Plot
     case: str = ""
-    complainant: str = ""
+    searcher: str = "searcher 1"
+    coded: bool = True
+    at_once: dict[str, Any] = field(default_factory=dict)
+    master: "Teller | None" = None
+    denied: bool = False
+
+    @property
+    def complainant(self) -> str:
+        """Who complains, as the log has it."""
+        return complainant(self.plot.key)
 
     def way(self) -> Iterator[tuple[datetime, Callable[[], None]]]:
         """What happens to it, and when."""
         start, plot = self.plot.opened, self.plot
         yield start, self.open
         if plot.until == "accept":
+            return
+        if self.master:
+            yield _at(start, 0, 40), self.merge
+            yield _at(start, 0, 90), self.merge_too
             return
         handed = {"decision": "hand_over", "reason": "说的是个人收受好处"}
         decision = handed if plot.until == "hand_over" else {"decision": "accept"}
@@ -157,19 +192,41 @@ class Teller:
                 facts="按投诉内容逐项核对记录。",
             ),
         )
-        yield _at(start, 1, 90), partial(self.do, "declare", "searcher 1", relation="none")
+        yield _at(start, 1, 90), partial(self.do, "declare", self.searcher, relation="none")
+        if plot.demand:
+            yield _at(start, 2, 0), partial(self.hold, "investigate", self.searcher)
+            yield from self._demanded(start)
+            start = _at(start, 3, 0)
         yield from self._investigated(start)
+
+    def _demanded(self, start: datetime) -> Iterator[tuple[datetime, Callable[[], None]]]:
+        """The complainant wants the investigator kept out, who has read everything by then."""
+        plot, first = self.plot, self.searcher
+        upheld = plot.demand == "upheld"
+        ruling = {"ruling": plot.demand, "to_complainant": "您要求回避，已经裁定。",
+                  "reason": "和被投诉单位的人是亲戚。" if upheld else "没有关系。"}  # fmt: skip
+        yield _at(start, 3, 0), self.demand
+        yield _at(start, 3, 60), partial(self.rule, first, ruling)
+        if upheld:
+            self.searcher = "searcher 2"
+            yield _at(start, 3, 200), partial(
+                self.do, "dispatch", "dispatch 2", unit="u-inspection", facts="换人核查。"
+            )  # fmt: skip
+            yield _at(start, 4, 90), partial(self.do, "declare", self.searcher, relation="none")
 
     def _investigated(self, start: datetime) -> Iterator[tuple[datetime, Callable[[], None]]]:
         plot = self.plot
-        yield _at(start, 2, 0), partial(self.hold, "investigate", "searcher 1")
+        yield _at(start, 2, 0), partial(self.hold, "investigate", self.searcher)
         if plot.said:
             yield _at(start, 3, 30), self.say
+        if self.denied:
+            yield _at(start, 2, 60), self.ask_identity
+            yield _at(start, 2, 200), self.deny_identity
         if plot.until == "investigate":
             yield _at(start, 4, 0), self.ask_identity
             return
         yield _at(start, 5, 0), partial(
-            self.do, "investigate", "searcher 1", findings="逐项核对报修单、照片时间和来往电话。",
+            self.do, "investigate", self.searcher, findings="逐项核对报修单、照片时间和来往电话。",
             heard="yes", proposal=plot.result,
         )  # fmt: skip
         found = {"unit": plot.unit} if plot.result == "substantiated" else {}
@@ -187,14 +244,27 @@ class Teller:
 
     def _settled(self, start: datetime) -> Iterator[tuple[datetime, Callable[[], None]]]:
         named = bool(self.plot.name)
-        answer = {"reached": "reached", "how": "phone" if named else "mailbox", "solved": "yes",
-                  "satisfied": "partly", "objects": "no"}  # fmt: skip
+        answer: dict[str, Any] = {
+            "reached": "reached", "how": "phone" if named else "mailbox", "solved": "yes",
+            "satisfied": "partly", "objects": "no",
+        }  # fmt: skip
         if not named:
             yield _at(start, 8, 0), partial(
                 self.do, "ask", "revisit 1",
                 to_complainant="解决了吗，满意吗，认不认可结果？写在信箱里就行。",
             )  # fmt: skip
-        yield _at(start, 9 if named else 16, 0), partial(self.do, "revisit", "revisit 1", **answer)
+        if self.plot.unreachable:
+            yield _at(start, 10, 90), partial(self.do, "revisit_again", "revisit 1", **answer)
+            answer = {"reached": "unreachable", "how": "phone"}
+        if named and self.plot.call is not None:
+            answer |= {"call_seconds": self.plot.call}
+        if self.plot.recording:
+            answer |= {"call_sha256": self.plot.recording}
+        if self.plot.pause is None:
+            when = _at(start, 9 if named else 16, 0)
+            yield when, partial(self.do, "revisit", "revisit 1", **answer)
+        else:
+            self.at_once = answer
         if self.plot.category == "concealment":
             yield (
                 _at(start, 36, 0),
@@ -206,9 +276,10 @@ class Teller:
     def open(self) -> None:
         """Somebody complains."""
         plot, world = self.plot, self.world
-        self.complainant = f"complainant:{Chance('complainant', plot.key).token().hex()[:16]}"
         form = {"channel": "web", "category": plot.category, "text": plot.text, "unit": plot.unit,
                 "identity": "anonymous"}  # fmt: skip
+        if plot.linked:
+            form |= {"linked": plot.linked}
         if plot.name:
             form |= {"identity": "confidential", "name": plot.name, "phone": "000-5566"}
         report = cases.Report(
@@ -216,13 +287,14 @@ class Teller:
             place=cases.Place(plot.place, ""), form=form, source="resident",
             actor={"person": self.complainant, "capacity": "report", "channel": "web"},
         )  # fmt: skip
-        done = cases.open_case(world.conn, report, by=None, at=world.now, vault=self.vault)
+        done = cases.open_case(world.conn, report, by=None, at=world.now, vault=self.world.vault)
         self.case = done.case
-        register(
-            self.vault, prepare(self.vault, code_of(_secret(plot.key))),
-            subject_of(done.case, "content"), done.case, complainant=self.complainant,
-            at=world.now,
-        )  # fmt: skip
+        if self.coded:
+            register(
+                world.vault, prepare(world.vault, code_of(_secret(plot.key))),
+                subject_of(done.case, "content"), done.case, complainant=self.complainant,
+                at=world.now,
+            )  # fmt: skip
         world.deliver()
 
     def hold(self, element: str, role: str) -> None:
@@ -232,7 +304,7 @@ class Teller:
         if task.holder is None:
             holding.claim_task(world.conn, self.case, task.key, by=by, at=world.now)
         if latest(world.conn, PROCESS).tasks[element].reads:
-            mailbox.read_content(world.conn, self.vault, self.case, by=by, at=world.now)
+            mailbox.read_content(world.conn, self.world.vault, self.case, by=by, at=world.now)
 
     def do(self, element: str, role: str, **form: Any) -> None:
         """Hold a step, read what it may read, and complete it a little later."""
@@ -245,14 +317,49 @@ class Teller:
         world = self.world
         cases.complete_task(
             world.conn, self.case, self._task(element).key, form, by=world.by(role), at=world.now,
-            vault=self.vault,
+            vault=self.world.vault,
         )  # fmt: skip
         world.deliver()
+        if element == "reply" and self.plot.pause is not None:
+            self._ask_at_once(self.plot.pause)
+
+    def _ask_at_once(self, seconds: int) -> None:
+        world = self.world
+        hold, done = (world.now + timedelta(seconds=n) for n in (seconds // 2, seconds))
+        world.plan(hold, partial(self.hold, "revisit", "revisit 1"))
+        world.plan(done, partial(self._complete, "revisit", "revisit 1", self.at_once))
+
+    def merge(self) -> None:
+        """The desk finds that it repeats another."""
+        assert self.master  # noqa: S101 - asked only of those that have one
+        self.do("accept", "intake 1", decision="merge", merged_into=self.master.case,
+                reason="说的是同一件事。", to_complainant=SEEN)  # fmt: skip
+
+    def merge_too(self) -> None:
+        """And somebody else finds the same."""
+        assert self.master  # noqa: S101 - asked only of those that have one
+        self.do("second_look", "intake 3", verdict="merge", merged_into=self.master.case,
+                reason="看过两件，是同一件事。", to_complainant=SEEN)  # fmt: skip
+
+    def demand(self) -> None:
+        """Whoever complained wants the investigator kept out."""
+        who = {"person": self.complainant, "capacity": "report", "channel": "web"}
+        turns.complain(
+            self.world.conn, self.case, "recusal", {"text": "核查的人和那边是亲戚。"},
+            complainant=who, at=self.world.now, vault=self.world.vault,
+        )  # fmt: skip
+        self.world.deliver()
+
+    def rule(self, investigator: str, ruling: dict[str, Any]) -> None:
+        """The discipline officer rules on the demand."""
+        if ruling["ruling"] == "upheld":
+            ruling = ruling | {"recused": self.world.person[investigator]}
+        self.do("rule_recusal", "discipline 1", **ruling)
 
     def say(self) -> None:
         """Whoever complained adds something."""
         mailbox.write_as_complainant(
-            self.world.conn, self.vault, self.case, self.plot.said,
+            self.world.conn, self.world.vault, self.case, self.plot.said,
             complainant=self.complainant, at=self.world.now,
         )  # fmt: skip
 
@@ -260,7 +367,15 @@ class Teller:
         """The investigator asks who complained; the keeper has not decided yet."""
         unsealing.request_unsealing(
             self.world.conn, self.case, ["name", "phone"], "要当面看本人手里的群聊截图。",
-            by=self.world.by("searcher 1"), at=self.world.now,
+            by=self.world.by(self.searcher), at=self.world.now,
+        )  # fmt: skip
+
+    def deny_identity(self) -> None:
+        """The keeper sees no need for it."""
+        asked = unsealing.requests_in(log.read(self.world.conn, self.case))
+        unsealing.deny_unsealing(
+            self.world.conn, self.case, max(asked), "案卷记录够查，不用知道是谁说的。",
+            by=self.world.by("keeper 1"), at=self.world.now,
         )  # fmt: skip
 
     def _task(self, element: str) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from audit import log
 from audit.entries import Entry
 from web.demo.arcs import PARTNER, RECYCLER
-from web.demo.town import MUTUAL
+from web.demo.town import MUTUAL, ZONE
 
 Row = tuple[str, str, int]
 AGAIN = timedelta(days=45)
@@ -29,6 +29,7 @@ def incidental(conn: Connection) -> Iterator[Row]:
     yield from _merged(cases)
     yield from _come_again(cases)
     yield from _in_one_second(cases)
+    yield from _blown(cases)
 
 
 def _come_again(cases: Mapping[str, Sequence[Entry]]) -> Iterator[Row]:
@@ -48,6 +49,37 @@ def _come_again(cases: Mapping[str, Sequence[Entry]]) -> Iterator[Row]:
             for rule, entry in _said_over(cases[case]):
                 if any(entry.at < at <= entry.at + SOON[rule] for at in others):
                     yield rule, case, entry.seq
+
+
+def _blown(cases: Mapping[str, Sequence[Entry]]) -> Iterator[Row]:
+    """Whistles of one community: five in the last three days of a month; a third sent back."""
+    opened = [(case, entries[0]) for case, entries in cases.items()
+              if entries[0].data["process"] == "whistle"]  # fmt: skip
+    for case, first in opened:
+        day, whose = first.at.astimezone(ZONE), first.actor.get("unit")
+        ours = [(name, other) for name, other in opened if other.actor.get("unit") == whose]
+        near = [other.at.astimezone(ZONE) for _, other in ours]
+        same_month = [at for at in near if (at.year, at.month) == (day.year, day.month)]
+        if _last_three(day) and sum(map(_last_three, same_month)) >= 5:
+            yield "B14", case, 1
+        quarter = [name for name, other in ours if _quarter(other.at) == _quarter(first.at)]
+        back = [name for name in quarter if _sent_back(cases[name])]
+        if case in back and len(quarter) >= 5 and len(back) / len(quarter) >= 0.3:
+            yield "B14", case, _sent_back(cases[case])[0]
+
+
+def _last_three(day: datetime) -> bool:
+    return (day + timedelta(days=3)).month != day.month
+
+
+def _quarter(at: datetime) -> tuple[int, int]:
+    day = at.astimezone(ZONE)
+    return day.year, (day.month + 2) // 3
+
+
+def _sent_back(entries: Sequence[Entry]) -> list[int]:
+    return [entry.seq for entry in entries if entry.type == "task.returned"
+            and str(entry.data["task"]).startswith("review#")]  # fmt: skip
 
 
 def _in_one_second(cases: Mapping[str, Sequence[Entry]]) -> Iterator[Row]:

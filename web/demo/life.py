@@ -25,6 +25,7 @@ from engine.directory import Directory
 from engine.evidence import Evidence
 from engine.people import By, directory
 from engine.state import CaseState
+from engine.vault import Vault
 from web.demo.chance import Chance
 from web.demo.pictures import Photo, draw_paper, draw_photo
 from web.demo.story import Story
@@ -38,8 +39,8 @@ class World:
     """The street while its year is being lived.
 
     person: role -> person id. stories: case id -> story. ids: story key -> case id. seen: what of
-    each case is on the agenda already. after: the last after-photo of each case. conn: of the
-    transaction that is open now.
+    each case is on the agenda already. vault: where what is sealed lies. after: the last
+    after-photo of each case. conn: of the transaction that is open now.
     """
 
     conn: Connection
@@ -48,6 +49,7 @@ class World:
     calendar: Calendar
     person: dict[str, str]
     ids: dict[str, str]
+    vault: Vault
     stories: dict[str, Story] = field(default_factory=dict)
     now: datetime = END
     seen: dict[str, set[str]] = field(default_factory=dict)
@@ -91,7 +93,7 @@ class World:
         """Carry what cases have told each other where it belongs, at once."""
         while waiting := outbox.pending(self.conn):
             for message in waiting:
-                deliver_one(self.conn, message, at=self.now)
+                deliver_one(self.conn, message, at=self.now, vault=self.vault)
 
     def case(self, case: str) -> CaseState:
         """A case as it stands now."""

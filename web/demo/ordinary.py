@@ -145,7 +145,7 @@ def _made_late(chance: Chance, story: Story) -> Story:
 
 
 def _report(chance: Chance, town: Town, *, danger: bool) -> Report:
-    at = _moment(chance)
+    at = moment(chance)
     spot = _spot(chance, town)
     category = draw_category(chance, spot.setting, at.month)
     where, address = draw_place(chance, spot, category)
@@ -170,7 +170,7 @@ def _spot(chance: Chance, town: Town) -> Spot:
     return chance.weigh([(spot, weights[spot.setting]) for spot in town.spots])
 
 
-def _moment(chance: Chance) -> datetime:
+def moment(chance: Chance) -> datetime:
     """A time of the year: more at the ends of months, fewer on Sundays, hardly any at night."""
     year, month = chance.weigh(list(MONTHS.items()))
     last = monthrange(year, month)[1]

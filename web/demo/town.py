@@ -106,20 +106,46 @@ class Size:
     hazards: int
     closings: int
     storm: int
+    # Beside what docs/demo.md tells of. recused, linked, rated, idle: how often B12, B13, each
+    # of three kinds of B15, and B14 are planted among them.
+    whistles: int = 0
+    complaints: int = 0
+    joint: int = 0
+    sheets: int = 0
+    recused: int = 1
+    linked: int = 1
+    rated: int = 1
+    idle: int = 0
 
 
 SIZES: Final = {
-    "small": Size(grids=2, micros=2, firms=5, sites=6, hazards=300, closings=21, storm=12),
-    "full": Size(grids=4, micros=3, firms=9, sites=12, hazards=900, closings=63, storm=24),
+    "small": Size(
+        grids=2, micros=2, firms=5, sites=6, hazards=300, closings=21, storm=12, recused=0, linked=0
+    ),
+    "full": Size(
+        grids=4,
+        micros=3,
+        firms=9,
+        sites=12,
+        hazards=900,
+        closings=63,
+        storm=24,
+        recused=0,
+        linked=0,
+    ),
 }
 
 HAZARDS: Final = 6000
+WHISTLES, COMPLAINTS, JOINT, SHEETS = 480, 1450, 110, 9000
 
 
 def scaled(scale: int) -> Size:
-    """A year with so many times the hazards that a street of this size has."""
-    full = SIZES["full"]
-    return replace(full, hazards=HAZARDS * scale, storm=40)
+    """A year with so many times what a street of this size has."""
+    return replace(
+        SIZES["full"], hazards=HAZARDS * scale, storm=40, whistles=WHISTLES * scale,
+        complaints=COMPLAINTS * scale, joint=JOINT * scale, sheets=SHEETS * scale,
+        recused=5 * scale - 1, linked=4 * scale - 1, rated=6 * scale, idle=13 * scale,
+    )  # fmt: skip
 
 
 Block = tuple[str, str, tuple[str, ...]]
@@ -257,6 +283,8 @@ SUCCESSIONS: Final = (
     Succession("head u-wanglan", "head u-wanglan 2", local(2026, 4, 1), "换届后到任"),
     Succession("engineer u-songtao", "engineer u-songtao 2", local(2026, 5, 6), "原主管离职"),
 )
+# Who patrols in the demonstration; in a year on order everybody does.
+PATROLLED: Final = ("u-tingtao-g1", "u-yanhe-g1", "u-wanglan-g1")
 LEAVES: Final = (
     Leave(
         "head u-tingtao",
@@ -292,6 +320,9 @@ def town(size: Size) -> Town:
     # Last: what came later shifts no name and no post of what was there before.
     units.append(Unit(COMMAND, "department", "街道指挥调度中心", STREET))
     posts += _posts_among_cases(blocks)
+    if size.sheets:
+        walked = [grid.id for grid in grids if grid.id not in PATROLLED]
+        posts += [Post(f"grid {id_}", id_, "巡查岗", ("patrol",)) for id_ in walked]
     units += [Unit(id_, "department", name, STREET) for id_, name in HOTLINE]
     posts += _posts_of_the_hotline()
     spots = [*_estates(grids, size), *_sites(size)]
@@ -433,7 +464,7 @@ def _posts_among_cases(blocks: list[Block]) -> Iterator[Post]:
     yield Post("leader 2", STREET, "发令岗", ("direct",))
     for id_, _, _ in blocks:
         yield Post(f"head {id_}", id_, "吹哨、接令岗", ("whistle", "receive"))
-    for grid in ("u-tingtao-g1", "u-yanhe-g1"):
+    for grid in PATROLLED:
         yield Post(f"grid {grid}", grid, "巡查岗", ("patrol",))
     for id_, _ in (*DEPARTMENTS, *UTILITIES):
         yield Post(f"engineer {id_}", id_, "报到岗", ("respond",))

@@ -15,6 +15,7 @@ from audit.entries import Entry
 from web.demo.arcs import PARTNER, RECYCLER
 from web.demo.incidental import incidental
 from web.demo.plan import all_stories
+from web.demo.planted import planted_beside
 from web.demo.story import Story, case_ids
 from web.demo.town import Size, town
 
@@ -46,13 +47,14 @@ class _Mark:
 
 
 def planted(conn: Connection, size: Size) -> tuple[Planted, ...]:
-    """What was planted in a street built with this size, in the order of the cases.
+    """What was planted in a street built with this size: hazards in their order, then the others.
 
     A behaviour that never came about (a case that ended before its late step) is left out.
     """
     stories = all_stories(town(size), size)
     ids = case_ids(stories)
-    return tuple(row for story in stories for row in _found(conn, story, ids[story.key]))
+    found = [row for story in stories for row in _found(conn, story, ids[story.key])]
+    return (*found, *(Planted(*row) for row in planted_beside(conn, size)))
 
 
 def truth(conn: Connection, size: Size) -> list[dict[str, Any]]:
