@@ -21,6 +21,11 @@ def kept_field_key(path: Path) -> bytes:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_once(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode("ascii"), PRIVATE)
+    return held_field_key(path)
+
+
+def held_field_key(path: Path) -> bytes:
+    """The key in this file; makes none. Raises KeyOpen, KeyUnfit, NoKey."""
     try:
         key = bytes.fromhex(read_private(path).decode("ascii").strip())
     except ValueError:

@@ -1,6 +1,7 @@
 """Makes and upgrades the tables, with the triggers that keep the log append-only."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from alembic import command
 from alembic.config import Config
@@ -130,6 +131,17 @@ def check_schema(engine: Engine) -> None:
             f"The database is at {found or 'nothing'}, this program needs {wanted}. "
             "Run shaoji init first.",
         )
+
+
+@cache
+def wanted_release() -> str:
+    """The release of the tables this program works on."""
+    return str(_scripts().get_current_head())
+
+
+def found_release(conn: Connection) -> str | None:
+    """The release the tables say they are of; None for a database without any."""
+    return MigrationContext.configure(conn).get_current_revision()
 
 
 def _check_ours(conn: Connection) -> str | None:

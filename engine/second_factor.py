@@ -174,6 +174,12 @@ def given(
     return None
 
 
+def readable(conn: Connection, key: bytes) -> tuple[int, int]:
+    """How many second factors are kept, and how many of them this key opens."""
+    rows = conn.execute(select(factor_table).where(factor_table.c.secret.is_not(None))).all()
+    return len(rows), sum(_opens(key, row) for row in rows)
+
+
 def forget(conn: Connection, account: str) -> None:
     """Destroy the account's secret and recovery codes; raises NotEnrolled."""
     if not is_enrolled(conn, account):
@@ -199,6 +205,13 @@ def _secret(key: bytes, row: Row[Any]) -> str:
         return unlock(key, bytes(row.secret), _place(row.account, row.number)).decode("ascii")
     except SealDamaged:
         raise FieldKeyWrong from None
+
+
+def _opens(key: bytes, row: Row[Any]) -> bool:
+    try:
+        return bool(_secret(key, row))
+    except FieldKeyWrong:
+        return False
 
 
 def _step(secret: str, typed: str, device_at: datetime) -> int | None:

@@ -9,6 +9,7 @@ is told in docs/sealed-identity.md.
 import hmac
 import os
 import secrets
+import sqlite3
 import struct
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -35,6 +37,7 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    inspect,
     select,
     text,
     update,
@@ -209,6 +212,40 @@ def _root(engine: Engine, key: bytes) -> Row[Any]:
     if (root.format, root.key_id) != (FORMAT, key_id(key)):
         raise WrongKey
     return root
+
+
+def is_locked_with(url: str, key: bytes) -> bool | None:
+    """Whether a vault is locked with this key; None where there is no vault. Makes nothing."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite" and not _is_there(address.database):
+        return None
+    engine = _for_looking(url)
+    try:
+        with engine.begin() as conn:
+            schema = SCHEMA if conn.dialect.name == "postgresql" else None
+            if not inspect(conn).has_table(root_table.name, schema=schema):
+                return None
+            root = conn.execute(select(root_table)).first()
+            return None if root is None else (root.format, root.key_id) == (FORMAT, key_id(key))
+    finally:
+        engine.dispose()
+
+
+def _for_looking(url: str) -> Engine:
+    """The vault's database to be read alone: opening it as ours would write into its header."""
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite":
+        return create_engine(address)
+    read_only = f"file:{quote(str(address.database))}?mode=ro"
+    return create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(read_only, uri=True),
+        execution_options={"schema_translate_map": {SCHEMA: None}},
+    )
+
+
+def _is_there(path: str | None) -> bool:
+    return bool(path) and Path(str(path)).is_file()
 
 
 def close_vault(vault: Vault) -> None:

@@ -42,6 +42,14 @@ def open_kept(url: str, path: Path) -> Vault:
     return vault
 
 
+def held_keys(path: Path) -> list[bytes]:
+    """The key in this file, and the one that takes over where a replacement was cut short.
+
+    Empty where there is no file: makes none, unlike `kept_key`. Raises KeyUnsafe.
+    """
+    return [_read(one) for one in (path, _next(path)) if one.exists()]
+
+
 def replace_key(vault: Vault, path: Path) -> Vault:
     """Lock the vault with a new key and keep that in the file.
 

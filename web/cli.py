@@ -23,6 +23,7 @@ from engine.vault import Vault
 from engine.vault_key import open_kept
 from web import (
     cli_backup,
+    cli_doctor,
     cli_early_warning,
     cli_evidence,
     cli_foreign,
@@ -72,7 +73,13 @@ class Lines(click.Group):
 @click.pass_context
 def main(ctx: click.Context, database: str | None) -> None:
     """哨迹：可问责的隐患处置流程引擎 / the workflow engine for accountable hazard handling."""
-    settings = read_settings(os.environ)
+    try:
+        settings = read_settings(os.environ)
+    except BadSettings as bad:
+        if ctx.invoked_subcommand != "doctor":
+            raise
+        ctx.obj = bad  # the one command that is asked what is wrong
+        return
     ctx.obj = Shell(replace(settings, database_url=database) if database else settings)
     ctx.call_on_close(ctx.obj.close)
 
@@ -457,6 +464,7 @@ user.add_command(cli_sign_ins.reset_second_factor)
 user.add_command(cli_sign_ins.unlock)
 main.add_command(cli_backup.backup)
 main.add_command(cli_backup.put_back)
+main.add_command(cli_doctor.doctor)
 main.add_command(cli_evidence.checkpoint)
 main.add_command(cli_evidence.verify)
 main.add_command(cli_evidence.export)
