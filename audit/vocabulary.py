@@ -21,7 +21,7 @@ Cause = Literal["act", "alarm", "fact", "either"]
 Check = Callable[[Any], str | None]
 
 REGISTERS: Final = (
-    "@units", "@people", "@calendar", "@definitions", "@accounts", "@access", "@codes",
+    "@units", "@people", "@calendar", "@definitions", "@accounts", "@access", "@codes", "@index",
     "@warnings", "@log",
 )  # fmt: skip
 CASE: Final = "case"
@@ -457,6 +457,28 @@ _TYPES: Final = (
         ("code.printed", "打印网格码",
          "Codes were printed, to be put up",
          "codes:[text]"),
+    )),
+    *_types("@index", "act", (
+        ("index.weights_adopted", "采用指数的权重文件",
+         ("A file of weights of the risk-control index is in force from this month (`2026-03`) on;"
+          " `note` = version, month and hash, signed (C2SP) by the key of receipts"),
+         "version:count sha256:hash from:text reason:text note:text"),
+        ("index.computed", "算出一期指数",
+         ("The table of a month was computed as its next edition: `figures` = SHA-256 of its"
+          " canonical JSON; by which weights and formulas, as of the checkpoint with this size and"
+          " root; `until` = the end of the working days for objections, by this calendar"),
+         ("month:text edition:count figures:hash weights:count weights_sha256:hash formulas:count"
+          " formulas_sha256:hash size:number root:hash until:time days:count calendar:calendar"
+          " reason?:text")),
+        ("index.objected", "对指数提出异议",
+         "A unit of the table objects to that edition",
+         "computed:seq unit:unit reason:text"),
+        ("index.objection_answered", "答复指数异议",
+         ("`upheld`: the edition is not published, another one is computed; `rejected`: it stands"),
+         "objected:seq ruling:text reason:text"),
+        ("index.published", "发布指数",
+         "That edition is the table of its month, until another one is published",
+         "computed:seq figures:hash"),
     )),
     *_types("@warnings", "alarm", (
         ("warning.raised", "发出预警",

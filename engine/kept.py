@@ -13,13 +13,17 @@ from sqlalchemy import Connection, bindparam, select
 from audit.chain import Problem
 from audit.encoding import timestamp
 from audit.entries import Entry
+from audit.note import NotANote
 from audit.pinned import listing_digest, sha256
+from audit.risk_index.signed import Adoption, read_adoption
 from audit.statements import Statement
 from engine import acts, inbox, place_codes, provider_links, register, taking_part
 from engine.calendar_versions import calendar_table
 from engine.cases import number_table
 from engine.definition_sets import file_table, set_table
 from engine.inbox import open_task_table
+from engine.index_editions import edition_table
+from engine.index_weights import weights_table
 from engine.process import KERNEL
 from engine.register import register_table
 from engine.roster import (
@@ -136,6 +140,38 @@ def _calendars(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem]:
         )
 
 
+# --- the index ------------------------------------------------------------------------------------
+
+
+def _index(conn: Connection, entries: Sequence[Entry]) -> Iterator[Problem]:
+    files = {row.version: bytes(row.bytes) for row in conn.execute(select(weights_table))}
+    tables = {row.seq: bytes(row.figures) for row in conn.execute(select(edition_table))}
+    for entry in entries:
+        if entry.type == "index.weights_adopted":
+            data, version = files.pop(entry.data["version"], b""), entry.data["version"]
+            if sha256(data) != entry.data["sha256"]:
+                yield _problem(entry, f"file {version} of weights is missing or was changed")
+            if not _is_adoption(entry):
+                yield _problem(entry, f"the note on file {version} of weights tells of another")
+        elif entry.type == "index.computed":
+            data = tables.pop(entry.seq, b"")
+            if sha256(data) != entry.data["figures"]:
+                yield _problem(entry, "the figures of this edition are missing or were changed")
+    for version in sorted(files):
+        yield Problem("@index", len(entries), f"file {version} of weights was never adopted")
+    for seq in sorted(tables):
+        yield Problem("@index", len(entries), f"edition #{seq} of the index was never computed")
+
+
+def _is_adoption(entry: Entry) -> bool:
+    data = entry.data
+    wanted = Adoption(entry.log, data["version"], data["from"], data["sha256"])
+    try:
+        return read_adoption(data["note"].encode())[1] == wanted
+    except NotANote:
+        return False
+
+
 # --- codes on doors -------------------------------------------------------------------------------
 
 
@@ -212,6 +248,7 @@ _REGISTERS: Final[dict[str, _Check]] = {
     "@calendar": _calendars,
     "@codes": _codes,
     "@definitions": _definitions,
+    "@index": _index,
     "@people": _people,
     "@units": _units,
 }

@@ -338,6 +338,18 @@ def kept_figures(
     return counted
 
 
+def kept_lists(
+    conn: Connection, month: str, metrics: Sequence[str]
+) -> dict[str, list[Contribution]]:
+    """What was contributed to each of these metrics in a month, in one question."""
+    table = list_table.c
+    query = select(table.metric, table.rows)
+    query = query.where(table.month == month, table.metric.in_(metrics))
+    found = {row.metric: rows_from_json(zlib.decompress(bytes(row.rows)))
+             for row in conn.execute(query)}  # fmt: skip
+    return {metric: found.get(metric, []) for metric in metrics}
+
+
 def kept_list(conn: Connection, month: str, metric: str) -> list[Contribution]:
     """What was contributed to a metric in a month; nothing for one that has no figures."""
     table = list_table.c

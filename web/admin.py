@@ -19,6 +19,7 @@ from web import (
     admin_definitions,
     admin_duties,
     admin_import,
+    admin_index,
     admin_people,
     admin_units,
 )
@@ -32,7 +33,7 @@ from web.visit import at, reads
 # Each brings its own pages under /admin.
 PARTS: Final = (
     admin_units, admin_people, admin_accounts, admin_duties, admin_calendars, admin_definitions,
-    admin_import,
+    admin_import, admin_index,
 )  # fmt: skip
 
 LATELY: Final = 8
@@ -160,6 +161,7 @@ def _places(people: Directory, accounts: Sequence[Listed]) -> list[Place]:
         Place(url_for("admin.duties"), "eye", say("职责和权限"), say("每项职责能办什么、看什么")),
         Place(url_for("admin.calendars"), "walk", say("工作日历"), say("放假、调休、各版本")),
         Place(url_for("admin.deadlines"), "near", say("时限"), say("各流程每一步限多久")),
+        Place(url_for("admin.weights"), "sign", say("指数权重"), say("管控指数按它算，从哪个月起")),
         Place(url_for("admin.definitions"), "case", say("流程定义"), say("查看、检查、部署新版本")),
         Place(
             url_for("people.who_held"), "search", say("谁在哪天任什么岗位"),

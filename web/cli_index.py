@@ -11,8 +11,8 @@ from audit.metrics.marks import Period, seen
 from audit.metrics.places import Places
 from audit.risk_index.table import figures_hash, index_table
 from audit.risk_index.told import Told, told_of
-from audit.risk_index.weights import BadWeights, Weights, read_weights
-from engine.errors import BadInput
+from audit.risk_index.weights import Weights
+from engine.index_weights import read_fit_weights
 from engine.metrics import Basis
 from web.cli_metrics import (
     FILE,
@@ -24,17 +24,13 @@ from web.cli_metrics import (
     show_basis,
 )
 from web.formulas import formulas
-from web.index_weights import index_weights
+from web.index_weights import index_weights, weights_or_shipped
 from web.index_words import BANDS, NOT_RECORDED, PARTS
 from web.quantities import ZONE
 from web.shell import Shell, json_option, print_json
 from web.texts import both
 
 KINDS: Final = {"communities": "块：社区 / blocks", "departments": "条：部门 / lines"}
-
-
-class WeightsUnfit(BadInput):
-    """The file of weights that was named cannot be used."""
 
 
 @click.command()
@@ -54,7 +50,7 @@ def index(
 ) -> None:
     """管控指数（块、条）/ the risk-control index of communities and departments."""
     now, before = month_of(month), month_of(month, -1)
-    weights = _weights(file)
+    weights = _weights(shell, file, month) if folder is None else _file(file)
     basis = basis_of(shell, folder, policy, workers)
     table = index_table(_told(basis, now), _told(basis, before), weights)
     if as_json:
@@ -75,14 +71,16 @@ def month_of(month: str, offset: int = 0) -> Period:
     return Period(start, end)
 
 
-def _weights(file: Path | None) -> Weights:
-    try:
-        return index_weights() if file is None else read_weights(file.read_bytes())
-    except BadWeights as error:
-        raise WeightsUnfit(
-            f"权重文件不能用：{error}。请改好再算。",
-            f"The file of weights cannot be used: {error}. Mend it and compute again.",
-        ) from None
+def _weights(shell: Shell, file: Path | None, month: str) -> Weights:
+    """The file that is named, else what is in force for the month here, else what is shipped."""
+    if file is not None:
+        return _file(file)
+    with shell.reader.begin() as conn:
+        return weights_or_shipped(conn, month)
+
+
+def _file(file: Path | None) -> Weights:
+    return index_weights() if file is None else read_fit_weights(file.read_bytes())
 
 
 def _told(basis: Basis, period: Period) -> Told:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import url_for
 
 from engine.early_warning import unanswered
+from engine.index_objections import HEADING
 from engine.people import directory
 from engine.rights import places_reported
 from engine.signal_queue import waiting_signals
@@ -32,6 +33,7 @@ def errands() -> list[Errand]:
         keeps = people.authority(by().person, "administer", None, at()) is not None
         waiting = waiting_for(conn, people, by(), at())
         reports = bool(places_reported(people, by(), at()))
+        heads = any(one.duty in HEADING for one in people.capacities(by().person, at()))
         signals = waiting_signals(conn, people, by(), at())
         warned = unanswered(conn, people, by(), at())
         typed = len(informants.errands(conn, people))
@@ -53,6 +55,9 @@ def errands() -> list[Errand]:
         found.append(Errand(url_for("early_warning.page"), words, urgent=False))
     if reports:
         found.append(Errand(url_for("metrics.page"), say("风险管控指标"), urgent=False))
+    if reports or heads:
+        found.append(Errand(url_for("risk_index.page"), say("管控指数"), urgent=False))
+    if reports:
         found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
         found.append(Errand(url_for("batches.choose"), say("批量导出责任报告"), urgent=False))
     return found

@@ -43,3 +43,30 @@ STRATA: Final[Mapping[str, str]] = {
     "utility": later("公用企业"),
 }
 NOT_RECORDED: Final = later("事故没有记录，没有扣分")
+# What of an edition may differ from the one before.
+FIELDS: Final[Mapping[str, str]] = {
+    "value": later("得分"),
+    "interval": later("区间"),
+    "band": later("色档"),
+    "backed": later("足够样本的权重"),
+    "suppressed": later("瞒报扣分的件数"),
+    "rank": later("档内位次"),
+    "stratum": later("档"),
+    "weight": later("权重"),
+    "points": later("得分"),
+    "good": later("做到的"),
+    "of": later("总数"),
+    "prior": later("上月同档"),
+    "amount": later("数量"),
+    "households": later("户数"),
+    "percent": later("九成不超过时限的百分之"),
+}
+NUMBERS: Final[Mapping[str, str]] = {
+    "shrinkage": later("同档算作几件"),
+    "prior_percent": later("同档也没有时取百分之"),
+    "overdue_days": later("每千户超期几天归零"),
+    "complaints": later("每千户查实几件归零"),
+    "arrival_percent": later("到场用到时限的百分之几归零"),
+    "suppressed": later("瞒报一件扣几分"),
+    "objection_days": later("异议期工作日"),
+}

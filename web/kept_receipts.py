@@ -194,7 +194,7 @@ def keep(conn: Connection, entry: Entry, case: CaseState) -> Kept:
     at = timestamp(entry.at)
     told = at[:DATE_LENGTH] if case.confidential else at
     receipt = Receipt(entry.log, entry.stream, entry.seq, entry.hash, told)
-    signer = _signer(entry.log)
+    signer = receipt_signer(entry.log)
     leaf = sequence.leaf_index(conn, entry.hash)
     last = None if leaf is None else sequence.covering(conn, leaf, believed())
     return Kept(
@@ -230,7 +230,7 @@ def _file(data: bytes, name: str) -> Response:
     return response
 
 
-def _signer(origin: str) -> Signer | None:
+def receipt_signer(origin: str) -> Signer | None:
     """The receipt key of this log, if this process has it and it is fit to be used.
 
     That key alone is read: pages have no business with the others.

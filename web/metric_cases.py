@@ -62,8 +62,13 @@ def parts_of(
     by_: str,
     group: str | None,
     people: Directory,
+    *,
+    own: bool = False,
 ) -> Mapping[str, list[Contribution]]:
-    """What was contributed to one figure, by the number it stands behind."""
+    """What was contributed to one figure, by the number it stands behind.
+
+    own: only what the place's own people had to do, as the index of a community counts it.
+    """
     units = people.units.values()
     known = Places(
         {unit.id: unit.kind for unit in units},
@@ -73,6 +78,8 @@ def parts_of(
     group_of = grouping(by_, known, ZONE)
     found: dict[str, list[Contribution]] = {}
     for one in within({metric: rows}, place)[metric]:
+        if own and one.unit not in known.block(one.path):
+            continue
         if group is None or group_of(one) == group:
             found.setdefault(_part(metric, one), []).append(one)
     return {part: found[part] for part in sorted(found, key=_order)}

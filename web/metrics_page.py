@@ -203,7 +203,7 @@ def listed(metric: str) -> str:
     """The cases behind the numbers of one figure, each with the entry that decided."""
     if metric not in METRICS:
         abort(404)
-    group = request.args.get("group")
+    group, own = request.args.get("group"), request.args.get("own") == "1"
     with reads() as conn:
         found, rows = at_one_position(conn, lambda: _read_list(conn, metric))
         asked = found.asked
@@ -216,24 +216,29 @@ def listed(metric: str) -> str:
             "group": group_name(group, asked.by, group_names(conn, found.people))
             if group is not None and asked.by
             else "",
+            "own": own,
             "back": asked.address(),
         }
         if formulas().of(METRICS[metric].process).confidential:
             return render_template("metric.html", confidential=True, **heading)
-        parts = parts_of(metric, rows, asked.place, asked.by, group, found.people)
+        parts = parts_of(metric, rows, asked.place, asked.by, group, found.people, own=own)
         part = request.args.get("part", "")
         part = part if part in parts else next(iter(parts), "")
         first = CASES_LISTED * (max(request.args.get("page", 1, int), 1) - 1)
         told = rows_of(conn, found.people, metric, parts.get(part, ()), first)
+
+    def address(of: str, number: int = 0) -> str:
+        return _part(asked, metric, group, of, number, own=own)
+
     return render_template(
         "metric.html",
         confidential=False,
-        parts=[(f"{say(PARTS.get(one, NOTES.get(one, one)))} {len(kept)}",
-                _part(asked, metric, group, one), one == part) for one, kept in parts.items()],
+        parts=[(f"{say(PARTS.get(one, NOTES.get(one, one)))} {len(kept)}", address(one),
+                one == part) for one, kept in parts.items()],
         told=told,
         first=first,
-        back_page=_part(asked, metric, group, part, first // CASES_LISTED) if first else "",
-        further=_part(asked, metric, group, part, first // CASES_LISTED + 2),
+        back_page=address(part, first // CASES_LISTED) if first else "",
+        further=address(part, first // CASES_LISTED + 2),
         basis=found.basis,
         **heading,
     )  # fmt: skip
@@ -244,7 +249,10 @@ def _read_list(conn: Connection, metric: str) -> tuple[Known, list[Contribution]
     return found, kept_list(conn, found.asked.month.month, metric) if found.asked else []
 
 
-def _part(asked: Asked, metric: str, group: str | None, part: str, number: int = 0) -> str:
+def _part(
+    asked: Asked, metric: str, group: str | None, part: str, number: int = 0, *, own: bool
+) -> str:
     of = "" if group is None else f"&group={quote(group, safe='')}"
+    of += "&own=1" if own else ""
     page_ = f"&page={number}" if number > 1 else ""
     return f"{asked.address('metrics.listed', metric=metric)}{of}&part={part}{page_}"

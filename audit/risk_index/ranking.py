@@ -1,12 +1,16 @@
 """Ranks, where a street has them told: within a stratum, and not where chance may have made them.
 
-Ties share a rank. Whose interval overlaps that of a unit with another index has no rank; its band
-says what can be said.
+Ties share a rank. Whose interval overlaps that of a unit with another index has no rank, nor has a
+unit of which mostly its stratum speaks; the band says what can be said.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from audit.risk_index.index import Index
+
+# Of the hundred, so much has to rest on enough cases of the unit's own.
+ENOUGH: Final = 50
 
 
 def ranks(told: Sequence[Index]) -> dict[str, int]:
@@ -14,7 +18,8 @@ def ranks(told: Sequence[Index]) -> dict[str, int]:
     return {
         one.unit: 1 + sum(other.value > one.value for other in _alike(one, told))
         for one in told
-        if not any(_overlap(one, other) for other in _alike(one, told) if other.value != one.value)
+        if one.backed >= ENOUGH
+        and not any(_overlap(one, other) for other in _alike(one, told) if other.value != one.value)
     }
 
 

@@ -198,7 +198,8 @@ def test_nine_tenths_is_one_of_them() -> None:
 
 def _index(unit: str, value: int, low: str, high: str, stratum: str = "bureau") -> Index:
     ends = (Decimal(low), Decimal(high))
-    return Index(unit, stratum, (), 0, 0, Fraction(value), ends, "blue")
+    sure = Part("overdue", 100, Fraction(1), ends, {"amount": 0})
+    return Index(unit, stratum, (sure,), 0, 0, Fraction(value), ends, "blue")
 
 
 def test_the_interval_of_a_sum_is_made_of_those_of_its_parts() -> None:
@@ -226,6 +227,14 @@ def test_ranks_stand_within_a_stratum_and_ties_share_one() -> None:
 def test_where_intervals_overlap_no_rank_is_told() -> None:
     close = [_index("a", 90, "80", "95"), _index("b", 85, "75", "92"), _index("c", 50, "48", "52")]
     assert ranks(close) == {"c": 3}
+
+
+def test_a_unit_of_which_mostly_its_stratum_speaks_has_no_rank() -> None:
+    few = replace(_index("a", 90, "88", "92"), parts=(
+        Part("on_time", 51, Fraction(1), (Decimal(1), Decimal(1)), {"good": 1, "of": 9}, HALF),
+        Part("overdue", 49, Fraction(1), (Decimal(1), Decimal(1)), {"amount": 0}),
+    ))  # fmt: skip
+    assert ranks([few, _index("b", 50, "48", "52")]) == {"b": 2}
 
 
 def test_ranks_are_told_only_where_the_street_wants_them() -> None:

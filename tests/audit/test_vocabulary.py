@@ -212,9 +212,10 @@ def test_the_register_of_units_and_people_is_in_the_vocabulary(street: Street) -
     street.do(publish_calendar, calendar + b"\n# again\n", by=clerk)
     written_types = types(street)
     registers = {name for name, t in TYPES.items() if t.stream.startswith("@")}
-    # The others are written below, and those of the log's own keys, of codes on doors and of early
-    # warning in tests/engine/test_keys.py, test_place_codes.py and test_early_warning.py.
-    apart = ("@accounts", "@access", "@codes", "@warnings", "@log")
+    # The others are written below, and those of the log's own keys, of codes on doors, of the index
+    # and of early warning in tests/engine/test_keys.py, test_place_codes.py, test_index_editions.py
+    # and test_early_warning.py.
+    apart = ("@accounts", "@access", "@codes", "@index", "@warnings", "@log")
     others = {n for n in registers if TYPES[n].stream in apart}
     assert registers - others <= written_types
 

@@ -227,6 +227,7 @@ OFFICER = ("viewing", "report_part")
 FILTERS = ("saved_filter",)
 SIGNALS = ("signal_brief", "signal", "photo_print", "photo_without_print", "photo_pair")
 METRICS = ("metric_case", "metric_basis", "metric_month", "metric_list", "metric_figures")
+INDEX = ("index_weights", "index_edition")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -235,7 +236,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     case = street.report()
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
-        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS, *METRICS)
+        later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS, *METRICS, *INDEX)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("DROP INDEX case_register_ordered"))

@@ -18,6 +18,7 @@ from engine.notice_board import Outlets
 from engine.signals import refresh
 from engine.timekeeping import ring
 from tests.conftest import Street
+from tests.engine.test_index_editions import adopt
 from tests.web import api_client
 from tests.web.api_client import Program, program
 from tests.web.conftest import photo
@@ -81,6 +82,7 @@ def test_every_operation_is_carried_out_and_answers_what_the_document_says(
     signals(hands, web_street)
     month_counted(hands, web_street)
     line_crossed(hands, web_street)
+    month_published(hands, web_street)
     who_did_what(hands, web_street)
     the_register(hands)
     done = {(method, path) for method, path, status in api_client.SEEN if status < 300}
@@ -309,6 +311,31 @@ def line_crossed(hands: Hands, street: Street) -> None:
     assert one["seq"] not in {row["seq"] for row in watch.read("/warnings")["items"]}
     assert watch.read("/warnings", query_string={"state": "answered"})["items"] == [said]
     assert hands("grid").get("/warnings").status_code == 403
+
+
+def month_published(hands: Hands, street: Street) -> None:
+    street.person["clerk"] = street.person["admin"]
+    adopt(street)
+    street.later(days=40)
+    counted(street)
+    watch = hands("watch")
+    asked = {"month": "2026-03", "known": 0}
+    first = watch.do("/index/editions", asked, key="march")
+    assert watch.do("/index/editions", asked, key="march") == first
+    assert watch.act("/index/editions", asked).status_code == 409
+    edition = f"/index/editions/{first['seq']}"
+    told = {"unit": "u-tingtao", "reason": "户数不对"}
+    objected = hands("head").do(f"{edition}/objections", told)
+    assert objected["type"] == "index.objected"
+    ruled = {"ruling": "rejected", "reason": "以年初统计为准"}
+    watch.do(f"/index/objections/{objected['seq']}/answer", ruled)
+    assert watch.act(f"{edition}/publication").status_code == 409
+    street.later(days=14)
+    watch.do(f"{edition}/publication")
+    (line,) = hands("grid").read("/index/editions")["items"]
+    assert (line["month"], line["followed"]) == ("2026-03", False)
+    (objection,) = hands("grid").read(edition)["objections"]
+    assert (objection["ruling"], objection["unit"]["name"]) == ("rejected", "听涛社区")
 
 
 def who_did_what(hands: Hands, street: Street) -> None:

@@ -58,6 +58,8 @@ NOT_BY_A_PROGRAM = {
     "/admin/definitions/next/<file>": ADMINISTERED,
     "/admin/imports": ADMINISTERED,
     "/admin/imports/<file>": ADMINISTERED,
+    "/admin/index-weights/files": ADMINISTERED,
+    "/admin/index-weights/next/<file>": ADMINISTERED,
     "/admin/people": ADMINISTERED,
     "/admin/people/<person>/accounts": ADMINISTERED,
     "/admin/people/<person>/name": ADMINISTERED,

@@ -25,6 +25,7 @@ from engine.sequencer import sequence_log
 from tests.web.axe import violations
 from tests.web.conftest import KEY, Visitor
 from tests.web.demo_street import Built
+from tests.web.index_street import computed
 from tests.web.test_browser import DESK, PHONE, browser
 from web.app import create_app
 from web.config import Settings
@@ -55,6 +56,7 @@ ONLY_AFTER_AN_ACT = {
     "admin.refused_rows": "a sheet was sent",
     "admin.next_calendar": "a calendar was sent",
     "admin.next_definition": "a definition was sent",
+    "admin.next_weights": "a file of weights was sent",
     "cases.site_code": "a code was shown",
     "confirming.page": "a confirmation is asked for",
     "second_factor.page": "a password was right, and a code is missing",
@@ -162,6 +164,7 @@ def demo(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fla
     database = app.extensions["shaoji"].database
     sequence_log(database, settings.keys, at=END)
     keep_figures(database, formulas(), zone=ZONE)
+    computed(database)
     yield app
     app.extensions["shaoji"].database.dispose()
 

@@ -1,14 +1,27 @@
 """The risk-control index at the command line: from the tables and from an export, or refused."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from engine.database import open_database, reading
+from engine.index_editions import edition_figures
+from engine.index_weights import read_register
+from engine.metric_months import keep_figures
+from engine.sequencer import run_sequencer
+from tests.web.demo_street import Built, built
+from tests.web.index_street import MONTH, computed
 from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji, told
+from tests.witnessing import signer
+from web.demo import END, ORIGIN
+from web.formulas import formulas
 from web.index_weights import index_weights
+from web.quantities import ZONE
 
-__all__ = ["founded", "shaoji"]  # fixtures
+__all__ = ["built", "founded", "shaoji"]  # fixtures
 
 
 def test_the_tables_and_an_export_give_the_same_index(founded: Shaoji) -> None:
@@ -26,6 +39,27 @@ def test_the_tables_and_an_export_give_the_same_index(founded: Shaoji) -> None:
     assert told(founded(*month, "--json")) == exported
     Path("out/checkpoint").write_text("?", encoding="utf-8")
     assert "没有计算" in founded(*month, "--export", "out", code=1).output
+
+
+def test_an_edition_is_what_the_command_computes_as_of_its_checkpoint(
+    built: Built, shaoji: Shaoji, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect("street.db")) as target, built.database.connect() as conn:
+        conn.connection.driver_connection.backup(target)
+    monkeypatch.setenv("SHAOJI_DATABASE_URL", "sqlite:///street.db")
+    database = open_database("sqlite:///street.db")
+    run_sequencer(database, [signer(ORIGIN)], at=END)
+    keep_figures(database, formulas(), zone=ZONE)
+    seq = computed(database)
+    with reading(database).begin() as conn:
+        edition = read_register(conn).edition(seq)
+        figures = edition_figures(conn, edition)
+    database.dispose()
+    report = told(shaoji("index", "--month", MONTH, "--json"))
+    assert report["position"]["size"] == edition.told["size"]
+    assert report["figures_sha256"] == edition.told["figures"]
+    assert {kind: report[kind] for kind in figures} == figures
+    assert any(part["of"] for one in figures["departments"] for part in one["parts"])
 
 
 @pytest.mark.parametrize("month", ["2026", "2026-13", "2026-3", "March", "0000-01"])

@@ -28,6 +28,7 @@ from engine.sequencer import run_sequencer
 from engine.signals import refresh
 from tests.conftest import ROOT
 from tests.web.demo_street import Built
+from tests.web.index_street import computed
 from tests.web.test_every_page import NO_PAGE, NOBODY, ONLY_AFTER_AN_ACT, signed_in
 from tests.witnessing import signer
 from web import records
@@ -53,14 +54,15 @@ GRID = (
 )  # fmt: skip
 ADMIN = (
     "home", "units", "people", "accounts", "duties", "matrix", "deadlines", "calendars",
-    "definitions", "imports",
+    "definitions", "imports", "weights",
 )  # fmt: skip
 PLAIN = {
     **dict.fromkeys(GRID, "grid"),
     **dict.fromkeys((f"admin.{name}" for name in ADMIN), "admin"),
     **dict.fromkeys(("sign_ins.everybody", "notices.sending"), "admin"),
     **dict.fromkeys(
-        ("board.page", "signals.page", "metrics.page", "early_warning.page", "act_search.page",
+        ("board.page", "signals.page", "metrics.page", "early_warning.page",
+         "risk_index.page", "act_search.page",
          "people.who_held"),
         "supervise",
     ),
@@ -79,6 +81,7 @@ FILLED = {
     "cases.page": ("supervise", CASE),
     "metrics.listed": ("supervise", "/metrics/rectified_of_found?by=community"),
     "early_warning.one": ("supervise", "/warnings/1"),
+    "risk_index.edition_page": ("supervise", "/index/editions/2"),
     "access.page": ("discipline", f"{CASE}/access"),
     "tasks.page": ("property", "{step}"),
     "admin.unit": ("admin", "/admin/units/u-tingtao"),
@@ -99,7 +102,8 @@ NOT_COUNTED = {
     "tasks.objection": "the form of one verb, at the step it objects to",
     **dict.fromkeys(
         ("admin.calendar_toml", "admin.calendar_template", "admin.import_template",
-         "admin.import_template_csv"),
+         "admin.import_template_csv", "admin.weights_toml", "admin.weights_note",
+         "risk_index.edition_weights"),
         "a file",
     ),
 }  # fmt: skip
@@ -116,6 +120,7 @@ def street(folder: Path, source: Path, hazards: int) -> Flask:
     run_sequencer(database, [signer(ORIGIN)], at=END)
     keep_figures(database, formulas(), zone=ZONE)
     raise_warnings(database, thresholds(), formulas(), Outlets(), at=END)
+    computed(database)
     database.dispose()
     settings = Settings(
         secret_key="k" * 48, database_url=f"sqlite:///{folder}/street.db", origin=ORIGIN, demo=True,

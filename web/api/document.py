@@ -26,6 +26,7 @@ from web.api import (
     reference,
     register,
     reports,
+    risk_index,
     signals,
     step_acts,
     steps,
@@ -50,6 +51,7 @@ SUBJECTS: Final[Sequence[APIBlueprint]] = tuple(
         signals,
         metrics,
         early_warning,
+        risk_index,
         reports,
         register,
     )
