@@ -38,7 +38,7 @@ from sqlalchemy.exc import IntegrityError
 from audit import log
 from audit.chain import BYTES, Problem
 from audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from audit.encoding import timestamp
+from audit.encoding import instant, timestamp
 from audit.log import event_table, metadata, outbox_table
 from audit.merkle import Frontier, ReadHash, node_hash, root
 from audit.note import BadSignature, NotANote, Note, Signature, Signer, read_signatures
@@ -262,6 +262,20 @@ def signed_at(conn: Connection, size: int) -> str:
     """When the checkpoint of this size was signed; raises NoResultFound if there is none."""
     query = select(checkpoint_table.c.at).where(checkpoint_table.c.size == size)
     return str(conn.execute(query).scalar_one())
+
+
+def signed_by(conn: Connection, at: datetime) -> tuple[Checkpoint, datetime] | None:
+    """The last checkpoint signed by an instant, and when; None if none was."""
+    query = (
+        select(checkpoint_table)
+        .where(checkpoint_table.c.at <= timestamp(at))
+        .order_by(checkpoint_table.c.size.desc())
+        .limit(1)
+    )
+    row = conn.execute(query).first()
+    if row is None:
+        return None
+    return _stored(conn, row).checkpoint, instant(row.at)
 
 
 def checkpoints(conn: Connection) -> Iterator[Stored]:

@@ -498,6 +498,14 @@ _TYPES: Final = (
         ("conduct.viewed", "查看履责记录",
          "Somebody looked up what a person or a unit did in a period, and said what for",
          "kind:text person?:person unit?:unit since:time until:time purpose:text"),
+        ("special.exported", "导出专题报告",
+         ("A report of another kind left the house: `risk` (of a hazard `case`), `month` (of a"
+          " `unit` from `since`), `publication`; as it stood at `until`, resting on so many"
+          " `cases`, `left_out` = those whoever asked may not see; `formulas` = SHA-256 of the"
+          " file they were computed by; else as in `conduct.exported`"),
+         ("kind:text case?:text unit?:unit since?:time until:time cases:number left_out:number"
+          " sha256:hash digest:hash version:count formulas?:hash pages:count format?:text"
+          " purpose:text size?:count root?:hash")),
     )),
     *_types("@log", "either", (
         ("conduct.exported", "导出履责报告",

@@ -4,7 +4,7 @@ Looking up somebody else takes a reason and is an event of the log; so is every 
 the house. The content is audit.reports.conduct.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -118,7 +118,7 @@ def read_conduct(
         record
         for case in _concerned(conn, wanted)
         if may_see(read_case(conn, case), people, by, at)
-        if (record := _record(conn, case, wanted.until)) is not None
+        if (record := record_at(conn, case, wanted.until)) is not None
     ]
     subject = subject_of(people, wanted)
     told = conduct(log.origin(conn), records, subject, wanted.since, wanted.until)
@@ -153,12 +153,20 @@ def _concerned(conn: Connection, wanted: Wanted) -> Sequence[str]:
     return list(conn.execute(query.order_by(case.opened_at, case.case)).scalars())
 
 
-def _record(conn: Connection, case: str, until: datetime) -> CaseRecord | None:
-    entries = [entry for entry in log.read(conn, case) if entry.at < until]
-    if not entries:
-        return None
-    definition = load(conn, entries[0].data["definition"]["sha256"])
-    return case_record(entries, element_facts(definition))
+def record_at(conn: Connection, case: str, until: datetime) -> CaseRecord | None:
+    """The record of a case as it stood at an instant; None if there was none yet."""
+    return records_at(conn, [case], until).get(case)
+
+
+def records_at(conn: Connection, cases: Collection[str], until: datetime) -> dict[str, CaseRecord]:
+    """The records of cases as they stood at an instant, of those that there were."""
+    found: dict[str, CaseRecord] = {}
+    for case, told in log.read_each(conn, cases).items():
+        entries = [entry for entry in told if entry.at < until]
+        if entries:
+            definition = load(conn, entries[0].data["definition"]["sha256"])
+            found[case] = case_record(entries, element_facts(definition))
+    return found
 
 
 # --- on the record --------------------------------------------------------------------------------
@@ -217,12 +225,13 @@ def _purpose(text: str) -> str:
 
 
 def _who(people: Directory, wanted: Wanted, by: By, at: datetime) -> dict[str, Any]:
-    held = _held(people, by, at)
+    held = reporting_post(people, by, at)
     if held is None or is_own(wanted, by):
         return oneself(by, CAPACITY)
     return actor(held, CAPACITY, channel=by.channel)
 
 
-def _held(people: Directory, by: By, at: datetime) -> Authority | None:
+def reporting_post(people: Directory, by: By, at: datetime) -> Authority | None:
+    """A post of discipline or supervision this person holds; None for none."""
     held = people.capacities(by.person, at)
     return next((one for one in held if one.duty in (DISCIPLINE, SUPERVISION)), None)

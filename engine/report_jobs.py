@@ -109,10 +109,11 @@ class GivenUp(Refusal):
 class Job:
     """A report somebody asked for.
 
-    kind: case_report, conduct (engine.conduct) or batch (engine.batches), `told` what it is about
-    beside a case; case: "" where it is not about one. done, total: cases of a batch. state:
-    requested, rendering, done or refused. stage: reading, setting or sealing, while it is rendered.
-    sha256, pages: of the file on the record. chinese, english: why it was refused.
+    kind: case_report, conduct (engine.conduct), special (engine.special_reports) or batch
+    (engine.batches), `told` what it is about beside a case; case: "" where it is not about one.
+    done, total: cases of a batch. state: requested, rendering, done or refused. stage: reading,
+    setting or sealing, while it is rendered. sha256, pages: of the file on the record. chinese,
+    english: why it was refused.
     """
 
     id: str

@@ -13,6 +13,8 @@ from engine.openers import opener
 from engine.oversight import URGING, may_answer
 from engine.parties import may_convene, open_groups
 from engine.people import By
+from engine.rights import DISCIPLINE, SUPERVISION
+from engine.risk_reports import HAZARD
 from web.desk import child_definition, parties_of, person_groups
 from web.forms import Advised, Groups, suggested_first
 from web.texts import either
@@ -28,6 +30,7 @@ class CaseActs:
     parties: the groups of those asked that may be added to, with whom one may choose. reassign:
     open steps, key and name, that may be given to somebody else, with whom one may choose; who_can:
     the names of those who may do that, where this person may press the case and not reassign.
+    trace: a risk report may be had of it.
     """
 
     urge: bool
@@ -44,13 +47,15 @@ class CaseActs:
     parties: tuple[tuple[str, Groups], ...]
     reassign: tuple[tuple[str, str, Groups], ...]
     who_can: tuple[str, ...]
+    trace: bool
 
     @property
     def any(self) -> bool:
         """Whether there is anything to show."""
         return any(
             (self.urge, self.supervise, self.orders, self.reopen, self.dispute, self.export,
-             self.recall, self.site_code, self.whistle, self.parties, self.reassign)
+             self.recall, self.site_code, self.whistle, self.parties, self.reassign,
+             self.trace)
         )  # fmt: skip
 
 
@@ -76,6 +81,7 @@ def case_acts(desk: Desk, by: By) -> CaseActs:
         parties=tuple(_parties(desk, by)),
         reassign=tuple(_reassignable(desk)) if reassigns else (),
         who_can=_reassigners(desk) if is_open and urges and not reassigns else (),
+        trace=desk.case.process == HAZARD and _oversees(desk, by, (SUPERVISION, DISCIPLINE)),
     )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, url_for
 from flask_login import login_required
 from sqlalchemy import Connection
 
@@ -13,6 +13,7 @@ from engine.conduct import KINDS, Wanted, check_wanted, read_conduct, record_loo
 from engine.directory import Authority, Directory
 from engine.errors import BadInput, Refusal
 from engine.exports import PDF
+from engine.metric_months import months
 from engine.people import directory
 from engine.report_files import ReportGone
 from engine.report_jobs import Job, NoSuchJob, format_asked
@@ -22,6 +23,7 @@ from web.conducting import CONDUCT
 from web.confirming import confirmed
 from web.desk import person_groups, unit_groups
 from web.forms import Groups
+from web.metrics_page import month_words
 from web.moments import read_day
 from web.quantities import ZONE
 from web.records import names
@@ -94,6 +96,7 @@ def page(job_id: str) -> str:
         job = _own(conn, job_id)
         content, records = read_conduct(conn, wanted_of(job.told), by=by(), at=at())
         people = directory(conn)
+        counted = [one.month for one in months(conn)] if content.subject.kind == "unit" else []
     text = ConductText(content, records, names(people), language())
     stages = [name for name, _ in STAGES]
     ended = job.state in ("done", "refused")
@@ -103,6 +106,11 @@ def page(job_id: str) -> str:
         job=job,
         text=text,
         content=content,
+        months=[
+            (month_words(one), url_for("month.page", month=one, unit=content.subject.id))
+            for one in counted
+            if _is_in(one, content.since, content.until)
+        ],
         listed=LISTED,
         ended=ended,
         step=say(STAGES[reached][1]) if not ended else "",
@@ -124,6 +132,12 @@ def file(job_id: str) -> Response:
     if is_gone(job):
         raise ReportGone
     return given(job, f"conduct-{job.told[job.told['kind']]}")
+
+
+def _is_in(month: str, since: datetime, until: datetime) -> bool:
+    """Whether a period, `until` not included, has some of a month (`2026-03`)."""
+    last = until.astimezone(ZONE) - timedelta(microseconds=1)
+    return f"{since.astimezone(ZONE):%Y-%m}" <= month <= f"{last:%Y-%m}"
 
 
 class ConductName:

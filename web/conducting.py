@@ -7,8 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 
-from audit import log, sequence
-from audit.policy import Policy
+from audit import log
 from audit.reports.conduct import CONDUCT_VERSION, Conduct, conduct_digest
 from engine import report_jobs
 from engine.conduct import read_conduct, record_conduct_export, wanted_of
@@ -21,7 +20,7 @@ from engine.report_jobs import Job
 from web.conduct_book import Hashes, conduct_book
 from web.conduct_pdf import render_conduct
 from web.conduct_text import ConductText
-from web.exporting import Means, anchored_under, made_by, organisation, sealed, sequenced
+from web.exporting import Means, anchored_over, made_by, organisation, sealed, sequenced
 from web.pdf import Anchored, Issue
 from web.records import names
 
@@ -49,7 +48,8 @@ def make_conduct(
     with reading(engine).begin() as conn:
         content, records = read_conduct(conn, wanted, by=job.by, at=at)
         people = directory(conn)
-        anchored = _anchored(conn, content, keys.policy)
+        heads = [bytes.fromhex(ref.head) for ref in content.cases]
+        anchored = anchored_over(conn, heads, keys.policy)
         hashes = _hashes(conn, content) if job.format == XLSX else {}
     issue = Issue(
         at, made_by(people, job.by, at, job.locale), job.purpose, sealed=keys.seal is not None,
@@ -84,21 +84,6 @@ def office(people: Directory) -> str:
     """The street whose log this is, with the units above it."""
     streets = [unit.id for unit in people.units.values() if unit.kind == "street"]
     return organisation(people, streets[0]) if streets else ""
-
-
-def _anchored(conn: Connection, content: Conduct, policy: Policy) -> Anchored | None:
-    """The checkpoint over the last entries of the cases; covered: of how many of them it is."""
-    heads = [bytes.fromhex(ref.head) for ref in content.cases]
-    found = sequence.leaf_indexes(conn, heads)
-    last = sequence.latest(conn)
-    if len(found) == len(set(heads)) and found:
-        last = sequence.covering(conn, max(found.values()), policy) or last
-    if last is None:
-        return None
-    size = last.checkpoint.size
-    covered = sum(found.get(head, size) < size for head in heads)
-    stamps = tuple(sequence.timestamps(conn, size).values())
-    return anchored_under(conn, last.note, stamps, covered, policy)
 
 
 def _says(content: Conduct, anchored: Anchored | None) -> Content:

@@ -58,6 +58,8 @@ def errands() -> list[Errand]:
     if reports or heads:
         found.append(Errand(url_for("risk_index.page"), say("管控指数"), urgent=False))
     if reports:
+        found.append(Errand(url_for("month.page"), say("月报"), urgent=False))
+        found.append(Errand(url_for("publication_sheet.page"), say("公示表"), urgent=False))
         found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
         found.append(Errand(url_for("batches.choose"), say("批量导出责任报告"), urgent=False))
     return found

@@ -251,6 +251,20 @@ def anchored_under(
     )
 
 
+def anchored_over(conn: Connection, heads: Sequence[bytes], policy: Policy) -> Anchored | None:
+    """The checkpoint over the last entries of cases; covered: of how many of them it is."""
+    found = sequence.leaf_indexes(conn, heads)
+    last = sequence.latest(conn)
+    if len(found) == len(set(heads)) and found:
+        last = sequence.covering(conn, max(found.values()), policy) or last
+    if last is None:
+        return None
+    size = last.checkpoint.size
+    covered = sum(found.get(head, size) < size for head in heads)
+    stamps = tuple(sequence.timestamps(conn, size).values())
+    return anchored_under(conn, last.note, stamps, covered, policy)
+
+
 # --- sealing --------------------------------------------------------------------------------------
 
 

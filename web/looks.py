@@ -32,6 +32,7 @@ LOOKS: Final[dict[str, Callable[[Response], Sight]]] = {
     "cases.record": lambda _: Sight("record"),
     "evidence.view": _file,
     "reports.file": lambda _: Sight("report"),
+    "risk.page": lambda _: PAGE,
     "api_cases.case": lambda _: PAGE,
     "api_cases.responsibility": lambda _: PAGE,
     "api_cases.timeline": lambda _: PAGE,
@@ -74,7 +75,9 @@ def note(response: Response) -> Response:
         return response
     # Another system's token stands for a person as a session does.
     if "bearer" in g or current_user.is_authenticated:
-        _note(str((request.view_args or {})["case_id"]), sight(response))
+        # A page that lays cases together names the others it has told of.
+        for case in [str((request.view_args or {})["case_id"]), *g.get("looked_too", ())]:
+            _note(case, sight(response))
     return response
 
 

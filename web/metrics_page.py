@@ -88,10 +88,15 @@ def known(conn: Connection) -> Known:
     grouped = request.args.get("by", "")
     asked = Asked(
         named.get(request.args.get("month", ""), told[-1]),
-        place if place in places else places[0],
+        place if place in measurable(people, places) else places[0],
         grouped if grouped in BY else "",
     ) if rests and told else None  # fmt: skip
     return Known(people, places, told, rests, asked)
+
+
+def measurable(people: Directory, places: Sequence[str]) -> frozenset[str]:
+    """The units of which figures may be asked for: those of one's posts, and all below them."""
+    return frozenset(unit for place in places for unit in people.subtree(place))
 
 
 def figures(conn: Connection, asked: Asked, grouped: str) -> list[dict[str, Any]]:

@@ -29,12 +29,14 @@ from engine.exports import exporter
 from engine.keys import policy_of
 from engine.report_files import drop_old, keep_report
 from engine.report_jobs import MOST_ATTEMPTS, GivenUp, Job, LeaseLost
+from engine.special_reports import SPECIAL
 from web.anchors import anchors
 from web.batching import make_batch
 from web.conducting import CONDUCT, make_conduct
 from web.config import Settings
 from web.demonstration import clock_of
 from web.exporting import Means, make_case_report
+from web.special_making import make_special
 from web.visit import utc_now
 
 # WeasyPrint and Pango give back less than they take: after so many reports a new process begins.
@@ -95,6 +97,9 @@ def _make(engine: Engine, job: Job, folder: Path, with_: Means, worker: str, clo
         with engine.begin() as conn:
             report_jobs.tell_stage(conn, job, worker, stage, at=clock())
 
+    if job.kind == SPECIAL:
+        make_special(engine, job, folder, with_, worker=worker, clock=clock, tell=tell)
+        return
     if job.kind == CONDUCT:
         make_conduct(engine, job, folder, with_, worker=worker, clock=clock, tell=tell)
         return

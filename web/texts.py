@@ -1,7 +1,8 @@
 """The two languages of the pages: Chinese as written in them, English from `english.toml`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -98,6 +99,16 @@ def either(chinese: str, english_: str) -> str:
 def refusal(refused: Refusal) -> str:
     """The sentence of a refusal in the language of this request."""
     return either(refused.chinese, refused.english)
+
+
+@contextmanager
+def spoken(wanted: Language) -> Iterator[None]:
+    """Say everything inside in this language, where there is no request that has one."""
+    before = _known.set(wanted)
+    try:
+        yield
+    finally:
+        _known.reset(before)
 
 
 @cache

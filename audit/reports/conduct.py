@@ -246,7 +246,7 @@ class _Fold:
 
     def _at(self, record: CaseRecord, line: Responsibility, holder: str | None) -> str | None:
         """The unit of the subject a step was in: its holder's, who acted there, else the step's."""
-        acted = _unit_of(record, line, holder) if holder else None
+        acted = unit_of_holder(record, line, holder) if holder else None
         units = (acted,) if acted else line.units
         return next((unit for unit in units if unit in self.subject.groups), None)
 
@@ -322,7 +322,8 @@ def _hand(hands: Iterable[Hand], at: datetime) -> Hand | None:
     return next(held, None)
 
 
-def _unit_of(record: CaseRecord, line: Responsibility, holder: str) -> str | None:
+def unit_of_holder(record: CaseRecord, line: Responsibility, holder: str) -> str | None:
+    """The unit in which somebody held a step: where they acted on it; None if they did not."""
     if line.who and line.who.doer.person == holder and line.who.doer.unit:
         return line.who.doer.unit
     claims = (one.seq for one in line.hands if one.person == holder and one.how == "claimed")

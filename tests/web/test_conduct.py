@@ -21,6 +21,7 @@ from engine.keys import make_keys, open_keys
 from tests.conftest import ORIGIN, Street
 from tests.web.conftest import Visitor
 from tests.web.paths import accepted, closed
+from tests.web.test_metric_pages import counted
 from tests.web.test_pdf import tool
 from web.config import Settings
 from web.press import make_waiting
@@ -117,7 +118,10 @@ def test_a_unit_and_the_whole_street_are_told_by_step_without_names_of_persons(
     watch = signed_in("watch")
     address = ask(watch, form(web_street, "unit", "u-street"))
     assert work_off(web_street, settings) == 1
-    page = plain(watch.text(address))
+    counted(web_street)
+    html = watch.text(address)
+    assert 'href="/month?month=2026-03&amp;unit=u-street"' in html
+    page = plain(html)
     assert "按名称排列，不排名次" in page
     assert "整改" in page
     assert "fixer演示" not in page

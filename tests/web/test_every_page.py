@@ -62,6 +62,8 @@ ONLY_AFTER_AN_ACT = {
     "second_factor.page": "a password was right, and a code is missing",
     "conduct.page": "somebody asked for a record of duties",
     "conduct.file": "somebody asked for a record of duties",
+    "special_reports.page": "somebody asked for a report",
+    "special_reports.file": "somebody asked for a report",
     "batches.page": "somebody asked for many reports",
     "batches.file": "somebody asked for many reports",
     "followed.ask": "a receipt was typed in",

@@ -61,12 +61,14 @@ PLAIN = {
     **dict.fromkeys((f"admin.{name}" for name in ADMIN), "admin"),
     **dict.fromkeys(("sign_ins.everybody", "notices.sending"), "admin"),
     **dict.fromkeys(
-        ("board.page", "signals.page", "metrics.page", "early_warning.page",
-         "risk_index.page", "act_search.page",
-         "people.who_held"),
+        ("board.page", "signals.page", "metrics.page", "month.page", "early_warning.page",
+         "risk_index.page", "act_search.page", "people.who_held"),
         "supervise",
     ),
-    **dict.fromkeys(("cases.search_page", "conduct.form", "batches.choose"), "supervise"),
+    **dict.fromkeys(
+        ("cases.search_page", "conduct.form", "batches.choose", "publication_sheet.page"),
+        "supervise",
+    ),
     "custody.queue": "custodian",
     "whistles.form": "community",
     "intake.form": "intake",
@@ -98,6 +100,7 @@ FILLED = {
 NOT_COUNTED = {
     "cases.record": "a file, behind a fresh confirmation",
     "evidence.view": "a picture",
+    "risk.page": "notes a look at each case of one place, as many as there are",
     "kept_receipts.text": "a file, once somebody did a step",
     "tasks.objection": "the form of one verb, at the step it objects to",
     **dict.fromkeys(

@@ -1,0 +1,92 @@
+"""A month of a street or a unit: its metrics beside those of the month before, signals, positions.
+
+What is laid together here was computed elsewhere (audit.metrics, audit.signals); this names what
+all of it rests on, and for each figure the entries that decided it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from audit.encoding import canonical
+from audit.reports.case import plain
+
+# To be raised whenever the same entries give another digest than before.
+MONTH_VERSION: Final = 1
+FORMAT: Final = "shaoji-month/1"
+ATTACHMENT: Final = "month.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position of the log: size and root (hex) of a checkpoint, and when it was signed."""
+
+    size: int
+    root: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignalCount:
+    """How many signals of a rule rest on an entry of the month, by how they stand now."""
+
+    rule: str
+    open: int
+    confirmed: int
+    dismissed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a case contributed to a metric, and the entry that decided it (audit.metrics)."""
+
+    metric: str
+    case: str
+    number: str
+    title: str
+    entry: int
+    at: datetime
+    unit: str
+    hits: int
+    of: int
+    reason: str
+    apart: str
+    minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month (`2026-03`) of a unit and all below it.
+
+    until: up to when it is counted, its end unless it still runs. now: the position all figures
+    rest on; end: the last one signed by the end of the month, if any. formulas: SHA-256 (hex) of
+    their file, of this version; rules: likewise of the signals. figures, before: as in
+    audit.metrics.plain, of this month and the one before (None: there is none); groups: by
+    community, by unit. behind: of the figures of cases that are not confidential and that whoever
+    asked may see; left_out: so many cases that they may not.
+    """
+
+    log: str
+    unit: str
+    month: str
+    until: datetime
+    over: bool
+    now: Position
+    end: Position | None
+    formulas: str
+    formulas_version: int
+    rules: str
+    rules_version: int
+    cases: int
+    left_out: int
+    figures: tuple[Mapping[str, Any], ...]
+    before: tuple[Mapping[str, Any], ...] | None
+    groups: Mapping[str, tuple[Mapping[str, Any], ...]]
+    signals: tuple[SignalCount, ...]
+    behind: tuple[Behind, ...]
+
+
+def month_data(told: Month) -> bytes:
+    """The whole content as canonical JSON: what is attached to a report, and hashed."""
+    return canonical({"format": FORMAT, **plain(told)})

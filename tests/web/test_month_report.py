@@ -1,0 +1,159 @@
+"""The report on a month on its page, as PDF and as Excel: its figures are those of the metrics."""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from openpyxl import load_workbook
+
+from audit import log
+from audit.sealed_pdf import open_pdf
+from engine.database import reading
+from engine.keys import make_keys
+from engine.metric_months import kept_figures
+from tests.conftest import ORIGIN, Street
+from tests.web.conftest import Visitor
+from tests.web.paths import assigned, closed
+from tests.web.test_metric_pages import counted
+from tests.web.test_signal_queue import judging, late, look
+from web.config import Settings
+from web.formulas import formulas
+from web.press import make_waiting
+from web.quantities import ZONE
+from web.signal_rules import signal_rules
+
+Enter = Callable[[str], Visitor]
+MONTH = "2026-03"
+
+
+def exports(street: Street) -> list[Any]:
+    with reading(street.database).begin() as conn:
+        return [one for one in log.read(conn, "@log") if one.type == "special.exported"]
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", html.partition("<main")[2]))
+
+
+def made(who: Visitor, street: Street, settings: Settings, format_: str, **more: str) -> Any:
+    form = {"purpose": "例会", "format": format_, "month": MONTH, "unit": "u-street", **more}
+    answer = who.post("/month", form)
+    assert answer.status_code == 303, answer.text
+    assert make_waiting(street.database, settings, clock=lambda: street.at) == 1
+    return who.get(f"{answer.location}/file")
+
+
+def test_the_page_tells_what_is_kept_each_metric_leading_to_its_cases(
+    signed_in: Enter, web_street: Street
+) -> None:
+    for _ in range(10):
+        closed(web_street)
+    assigned(web_street)
+    web_street.later(days=12)
+    counted(web_street)
+    watch = signed_in("watch")
+    page = watch.text("/month")
+    told = plain(page)
+    assert "按时做到的：按期整改率" in told
+    assert "90.9%" in told
+    assert "分子 10 其余 1 共 11" in told
+    assert "95% 区间 62.3% 到 98.4%" in told
+    address = re.search(r'href="(/metrics/rectified_of_found[^"]+)"', page)
+    assert address
+    assert "2026-03" in address[1]
+    assert len(re.findall("/cases/", watch.text(address[1].replace("&amp;", "&")))) >= 10
+    # A unit below has a report, and lists, of its own.
+    below = watch.text("/month?unit=u-tingtao")
+    assert "听涛社区" in plain(below)
+    web_street.check()
+
+
+def test_as_pdf_and_excel_it_has_figures_positions_and_the_entries_behind(
+    signed_in: Enter, web_street: Street, settings: Settings
+) -> None:
+    make_keys(settings.keys, ORIGIN, "听澜街道（演示）", at=web_street.at)
+    cases = [closed(web_street, title="=1+1") for _ in range(3)]
+    counted(web_street)
+    watch = signed_in("watch")
+    # Three cases are too few for a rate, and their counts are told all the same.
+    page = plain(watch.text("/month"))
+    assert "样本不足" in page
+    assert "共 3" in page
+    pdf = made(watch, web_street, settings, "pdf").data
+    (left,) = exports(web_street)
+    attached = open_pdf(pdf).attachments["month.json"]
+    assert hashlib.sha256(attached).hexdigest() == left.data["digest"]
+    told = orjson.loads(attached)
+    with reading(web_street.database).begin() as conn:
+        kept = kept_figures(conn, MONTH, "", "u-street", formulas(), zone=ZONE)
+    assert told["figures"] == orjson.loads(orjson.dumps(kept))
+    assert told["now"]["size"] > 0
+    assert left.data["formulas"] == told["formulas"] == formulas().sha256
+    assert (left.data["unit"], left.data["cases"], left.data["left_out"]) == ("u-street", 3, 0)
+    found = [one for one in told["behind"] if one["metric"] == "rectified_of_found"]
+    assert sorted(one["case"] for one in found) == sorted(cases)
+    book = load_workbook(io.BytesIO(made(watch, web_street, settings, "xlsx").data))
+    _, left = exports(web_street)
+    assert left.data["format"] == "xlsx"
+    rows = next(sheet for sheet in book if "计入的记录" in sheet.title)
+    listed = list(rows.iter_rows(min_row=2, values_only=True))
+    assert len(listed) == len(told["behind"])
+    assert {row[2] for row in listed} == {"=1+1"}
+    assert all(cell.data_type != "f" for row in rows.iter_rows() for cell in row)
+    check = {row[0]: row[1] for row in book[book.sheetnames[-1]].iter_rows(values_only=True)}
+    assert check["内容摘要"] == left.data["digest"]
+    assert check["口径的摘要"] == formulas().sha256
+    assert check["规则的摘要"] == signal_rules().sha256
+    web_street.check()
+
+
+def test_signals_are_counted_by_how_they_stand_and_are_no_verdicts(
+    signed_in: Enter, web_street: Street
+) -> None:
+    open_, judged = late(web_street), late(web_street)
+    look(web_street, open_, judged)
+    counted(web_street)
+    watch = signed_in("watch")
+    page = watch.text(f"/signals?rule=B1&case={judged}")
+    watch.post(judging(page, judged), {"reason": "已核对"})
+    told = plain(watch.text(f"/month?month={MONTH}"))
+    assert re.search(r"B1 逾期 1 0 1\b", told), told
+    assert "待核实的只是提示，不是结论" in told
+    # Those of another unit are counted there.
+    assert "B1 逾期" not in plain(watch.text(f"/month?month={MONTH}&unit=u-other"))
+    web_street.check()
+
+
+def test_it_is_for_supervision_and_discipline_of_their_own_units_and_of_months_that_are_counted(
+    signed_in: Enter, web_street: Street
+) -> None:
+    watch = signed_in("watch")
+    assert "还没有算出来" in watch.text("/month")
+    closed(web_street)
+    counted(web_street)
+    watch = signed_in("watch")
+    for name in ("fixer", "head"):
+        who = signed_in(name)
+        assert who.get("/month").status_code == 403
+        assert who.post("/month", {"purpose": "x", "unit": "u-street"}).status_code == 403
+    assert watch.get("/month?unit=u-nowhere").status_code == 403
+    answer = watch.get("/month?month=1999-01")
+    assert answer.status_code == 400
+    assert "这个月还没有算出指标" in answer.text
+    assert exports(web_street) == []
+
+
+def test_in_english_it_says_the_same(
+    signed_in: Enter, web_street: Street, settings: Settings
+) -> None:
+    closed(web_street)
+    counted(web_street)
+    watch = signed_in("watch")
+    watch.post("/display", {"language": "en"})
+    told = plain(watch.text("/month"))
+    assert "Metric This month Month before" in told
+    book = load_workbook(io.BytesIO(made(watch, web_street, settings, "xlsx").data))
+    assert any("By community" in name for name in book.sheetnames)

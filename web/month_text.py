@@ -1,0 +1,301 @@
+"""What the report on a month says: metrics beside the month before, by unit, signals, positions."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from audit.metrics.catalogue import METRICS
+from audit.reports.month import ATTACHMENT, MONTH_VERSION, Month, month_data
+from engine.month_reports import Files
+from web.formulas import formulas
+from web.metric_rows import FigureRow, MetricRow, Telling, sections
+from web.metric_words import NOTES
+from web.quantities import ZONE, bare_duration, pick, when
+from web.signal_rules import signal_rules
+from web.texts import say
+from web.told_report import Cell, Link, Section, ToldReport, cells, entry, stamp
+
+# What is told first: rates of what was done in time.
+IN_TIME: Final = ("in_time", "walked", "responded", "arrived_in_time")
+# By community and by unit, the metrics that say most of each.
+BY_GROUP: Final = {
+    "community": (
+        "in_time", "rectified_of_found", "overdue", "extended", "refuted", "reopened", "walked",
+    ),
+    "unit": ("in_time", "responded", "arrived_in_time", "objected", "dodged", "ordered"),
+}  # fmt: skip
+
+
+def month_files() -> Files:
+    """The files a month is computed by."""
+    return Files(formulas(), signal_rules(), ZONE)
+
+
+def begin_of(content: Month) -> datetime:
+    """When a month begins."""
+    year, number = map(int, content.month.split("-"))
+    return datetime(year, number, 1, tzinfo=ZONE)
+
+
+class MonthText:
+    """The words of one report; to be made where its language is spoken (web.texts.spoken).
+
+    names: how units and classes are called.
+    """
+
+    def __init__(self, content: Month, names: Mapping[str, str], locale: str) -> None:
+        self.content, self.names, self.locale = content, names, locale
+        telling = Telling("", names, lambda *_: "")
+        self._now = _by_id(content.figures, telling)
+        self._before = _by_id(content.before or (), telling)
+
+    def say(self, chinese: str, english: str) -> str:
+        """The Chinese or the English."""
+        return pick((chinese, english), self.locale)
+
+    def told(self) -> ToldReport:
+        """The whole report."""
+        content, tell = self.content, self.say
+        position = f"{content.now.size}　{when(content.now.at, self.locale, year=True)}"
+        end = content.end
+        return ToldReport(
+            locale=self.locale,
+            heading=tell("月报", "Report on a month"),
+            subject=f"{self._unit()}　{self._month(content.month)}",
+            log=content.log,
+            facts=(
+                (tell("单位", "Unit"), self._unit()),
+                (tell("月份", "Month"), self._month(content.month)),
+                (tell("算到", "Up to"), self._until()),
+                (tell("案件", "Cases"), self._cases()),
+            ),
+            parameters=(
+                (tell("单位", "unit"), content.unit),
+                (tell("月份", "month"), content.month),
+                (tell("所据日志位置（条数、签名时间）", "log position (entries)"), position),
+                (tell("根", "root"), content.now.root),
+                (
+                    tell("月底的日志位置", "log position at the end of the month"),
+                    f"{end.size}　{when(end.at, self.locale, year=True)}" if end
+                    else tell("月底前没有签过检查点", "no checkpoint was signed by then"),
+                ),
+                *(((tell("月底的根", "root at the end"), end.root),) if end else ()),
+            ),
+            formulas=(
+                (tell("算法版本", "version"), f"audit.reports.month {MONTH_VERSION}"),
+                (tell("指标口径", "formulas of the metrics"), str(content.formulas_version)),
+                (tell("口径的摘要", "digest of the formulas"), content.formulas),
+                (tell("线索规则", "rules of the signals"), str(content.rules_version)),
+                (tell("规则的摘要", "digest of the rules"), content.rules),
+            ),
+            summary=tuple(self._summary()),
+            sections=tuple(self._sections()),
+            appendix=(self._behind(),),
+            cases=(),
+            steps=(
+                tell(
+                    "取得导出的日志（到上面的位置），运行 shaoji metrics 或 python -m audit，"
+                    "按同一版口径重算出同样的数。",
+                    "With an export of the log up to the position above, shaoji metrics counts the "
+                    "same figures by the same version of the formulas.",
+                ),
+                tell(
+                    "每个数是哪些案件、由哪条记录定的，在附件和 Excel 的“计入的记录”里；"
+                    "保密案件不列。",
+                    "Which cases a number is of, and which entry decided, is attached and stands "
+                    "in the workbook; confidential cases are not listed.",
+                ),
+            ),
+            proves=(
+                tell("数字由这个位置以前的记录算得出来。", "The figures follow from the entries "
+                     "before that position."),
+            ),
+            proves_not=(
+                tell("谁好谁差：没有排名，线索也不是结论。",
+                     "Who is better: nothing is ranked, and a signal is no verdict."),
+            ),
+            attachment=ATTACHMENT,
+            data=month_data(content),
+        )  # fmt: skip
+
+    # --- the cover --------------------------------------------------------------------------
+
+    def _unit(self) -> str:
+        return self.names.get(self.content.unit, self.content.unit)
+
+    def _month(self, month: str) -> str:
+        year, _, number = month.partition("-")
+        return self.say(f"{year}年{int(number)}月", month)
+
+    def _until(self) -> str:
+        at = when(self.content.until, self.locale, year=True)
+        if self.content.over:
+            return self.say(f"{at}，月底那一刻", f"{at}, the end of the month")
+        return self.say(f"{at}，这个月还没有过完", f"{at}, the month is not over")
+
+    def _cases(self) -> str:
+        told = self.say(f"{self.content.cases} 件", str(self.content.cases))
+        out = self.content.left_out
+        hidden = self.say(
+            f"；另有 {out} 件算在数里，您无权查看，不列出",
+            f"; another {out} count, which you may not see and are not listed",
+        )
+        return told + (hidden if out else "")
+
+    def _summary(self) -> Iterator[str]:
+        told = [f"{row.name} {self._value(row.whole)}" for row in self._some(IN_TIME) if row.whole]
+        if told:
+            yield self.say("按时做到的：", "In time: ") + self.say("；", "; ").join(told)
+        overdue = self._now.get("overdue")
+        if overdue and overdue.whole:
+            yield f"{overdue.name}{self.say('：', ': ')}{self._value(overdue.whole)}"
+        too_few = say("样本不足")
+        few = [row.name for row in self._now.values() if row.whole and row.whole.small == too_few]
+        if few:
+            yield too_few + self.say("：", ": ") + self.say("、", ", ").join(few)
+
+    def _some(self, ids: tuple[str, ...]) -> Iterator[MetricRow]:
+        return (self._now[id_] for id_ in ids if id_ in self._now)
+
+    # --- the sections -----------------------------------------------------------------------
+
+    def _sections(self) -> Iterator[Section]:
+        tell = self.say
+        told = sections(self.content.figures, (), Telling("", self.names, lambda *_: ""))
+        before = tell("上月", "Month before")
+        for section in told:
+            yield Section(
+                section.title,
+                (tell("指标", "Metric"), tell("本月", "This month"), before,
+                 tell("计数", "Counts"), tell("区间、分布", "Interval, spread"),
+                 tell("不计或另列", "Excluded or apart")),
+                tuple(self._row(row) for row in section.rows),
+                widths=(36, 20, 20, 32, 0, 34),
+            )  # fmt: skip
+        for by, ids in BY_GROUP.items():
+            yield self._by(by, ids)
+        yield self._signals()
+        yield self._overdue()
+
+    def _row(self, row: MetricRow) -> tuple[Cell, ...]:
+        whole, earlier = row.whole, self._before.get(row.id)
+        name = Cell(row.name, self._listed(row.id) if whole else None)
+        if whole is None:
+            nothing = self.say("本月没有", "none")
+            return cells(name, nothing, self._earlier(earlier), "", "", "")
+        counts = [f"{one.words} {one.count}" for one in whole.numbers]
+        counts += [f"{say('共')} {whole.of}"] if whole.of is not None else []
+        notes = [f"{one.words} {one.count}" for one in whole.notes if one.count]
+        return cells(
+            name, self._value(whole), self._earlier(earlier), " ".join(counts),
+            self.say("；", "; ").join(whole.more), " ".join(notes),
+        )  # fmt: skip
+
+    def _listed(self, metric: str) -> Link | None:
+        if metric not in METRICS:
+            return None
+        told = {"metric": metric, "month": self.content.month, "place": self.content.unit}
+        return Link("metrics.listed", told)
+
+    def _value(self, figure: FigureRow | None) -> str:
+        return (figure.big or figure.small) if figure else "–"
+
+    def _earlier(self, row: MetricRow | None) -> str:
+        return self._value(row.whole) if row and row.whole else "–"
+
+    def _by(self, by: str, ids: tuple[str, ...]) -> Section:
+        titles = {"community": ("各社区", "By community"), "unit": ("各单位", "By unit")}
+        telling = Telling(by, self.names, lambda *_: "")
+        found: dict[str, dict[str, FigureRow]] = {}
+        for section in sections((), self.content.groups[by], telling):
+            for row in section.rows:
+                for group in row.groups if row.id in ids else ():
+                    found.setdefault(group.name, {})[row.id] = group
+        heads = [self._now[id_].name if id_ in self._now else id_ for id_ in ids]
+        return Section(
+            pick(titles[by], self.locale),
+            (self.say("单位", "Unit"), *heads),
+            tuple(
+                cells(name, *(self._of_group(found[name].get(id_)) for id_ in ids))
+                for name in sorted(found)
+            ),
+            none=self.say("没有。", "None."),
+            note=self.say(
+                "按名称排列，不排名次。括号里是分子和分母；不到 10 件只写这两个数。",
+                "By name, no ranking. In brackets the two counts; below ten, these alone.",
+            ),
+        )
+
+    def _of_group(self, figure: FigureRow | None) -> str:
+        if figure is None or figure.of == 0:
+            return "–"
+        counts = f"{figure.numbers[0].count}/{figure.of}" if figure.of is not None else ""
+        if not figure.big:
+            return counts or figure.small
+        return f"{figure.big}（{counts}）" if counts else figure.big
+
+    def _signals(self) -> Section:
+        tell, rules = self.say, signal_rules()
+        return Section(
+            tell("线索", "Signals"),
+            (tell("规则", "Rule"), tell("待核实", "Open"), tell("属实", "Confirmed"),
+             tell("排除", "Dismissed")),
+            tuple(
+                cells(
+                    f"{one.rule} {tell(rules[one.rule].name, rules[one.rule].name_en)}",
+                    one.open, one.confirmed, one.dismissed,
+                )
+                for one in self.content.signals
+            ),
+            none=tell("规则没有找到，不等于没有问题。", "The rules found none, which does not mean "
+                      "that all is well."),
+            note=tell(
+                "按线索所据的第一条记录算在哪个月，核实到哪一步是现在的。待核实的只是提示，不是结论。",
+                "Of the month of the first entry it rests on; how it stands is as of now. An open "
+                "signal is a reminder to look, no verdict.",
+            ),
+        )  # fmt: skip
+
+    def _overdue(self) -> Section:
+        tell = self.say
+        rows = [one for one in self.content.behind if one.metric == "overdue" and one.hits]
+        return Section(
+            tell("期末逾期未验收的", "Overdue at the end"),
+            (tell("事由", "Title"), tell("记录", "Entry"), tell("超期天数乘权重", "Days × weight")),
+            tuple(
+                cells(one.title, entry(one.case, one.number, one.entry), one.of)
+                for one in sorted(rows, key=lambda one: one.number)
+            ),
+            none=tell("没有。", "None."),
+            widths=(0, 44, 34),
+        )  # fmt: skip
+
+    def _behind(self) -> Section:
+        tell = self.say
+        return Section(
+            tell("计入的记录", "Entries behind the figures"),
+            (tell("指标", "Metric"), tell("案件号", "Case"), tell("事由", "Title"),
+             tell("记录号", "Entry"), tell("时间", "At"), tell("单位", "Unit"),
+             tell("分子", "Hits"), tell("分母", "Of"), tell("不计的原因或另列", "Reason or apart"),
+             tell("多久", "How long")),
+            tuple(
+                cells(
+                    self._now[one.metric].name, one.number, one.title, one.entry, stamp(one.at),
+                    self.names.get(one.unit, one.unit), one.hits, one.of,
+                    _note(one.reason or one.apart),
+                    "" if one.minutes is None else bare_duration(one.minutes, None, self.locale),
+                )
+                for one in self.content.behind
+            ),
+        )  # fmt: skip
+
+
+def _note(name: str) -> str:
+    return say(NOTES[name]) if name in NOTES else name
+
+
+def _by_id(figures: tuple[Mapping[str, Any], ...], telling: Telling) -> Mapping[str, MetricRow]:
+    found: dict[str, MetricRow] = {}
+    for section in sections(figures, (), telling):
+        found |= {row.id: row for row in section.rows}
+    return found
