@@ -74,10 +74,14 @@ def dismissed_before(briefs: Sequence[Brief], rule: Rule) -> Iterator[Signal]:
 
 
 def _alike(briefs: Sequence[Brief], percent: int) -> Iterator[tuple[Brief, Brief]]:
-    """Pairs of cases about the same thing: place, kind, and what their titles say; both ways."""
+    """Pairs of cases about the same thing: place, kind, and what their titles say; both ways.
+
+    Only of cases in which something was confirmed, dismissed or closed: a year of patrols of one
+    place is alike, and there is nothing to compare in it.
+    """
     things: dict[tuple[str, str, str], list[Brief]] = {}
     for one in briefs:
-        if one.thing[2]:
+        if one.thing[2] and (one.confirmed or one.dismissed or one.closed):
             things.setdefault(one.thing, []).append(one)
     for group in things.values():
         for one, other in permutations(group, 2):
