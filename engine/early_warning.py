@@ -21,12 +21,11 @@ from audit.entries import ENGINE, Draft, Entry
 from audit.metrics.catalogue import METRICS
 from audit.metrics.contributions import Contribution
 from audit.metrics.formulas import Formulas
-from audit.metrics.places import Places, places
+from audit.metrics.places import UNITS, Places, places
 from engine.database import reading
 from engine.directory import Directory
 from engine.errors import NotAllowed, NotFound
 from engine.metric_months import Basis, Month, at_one_position, basis, kept_list, months
-from engine.metrics import UNITS
 from engine.notice_board import Outlets, put_up
 from engine.notices import Notice
 from engine.people import By, actor, directory

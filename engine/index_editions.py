@@ -17,7 +17,7 @@ from audit.encoding import canonical, timestamp
 from audit.entries import Draft, Entry
 from audit.log import metadata
 from audit.metrics.formulas import Formulas
-from audit.metrics.places import places
+from audit.metrics.places import UNITS, places
 from audit.pinned import sha256
 from audit.risk_index.table import figures_hash, index_table
 from audit.risk_index.told import NEEDED, Told
@@ -29,7 +29,6 @@ from engine.errors import Conflict, NotAllowed, Refusal
 from engine.index_register import STREAM, Edition
 from engine.index_weights import check_month, read_register, weights_for
 from engine.metric_months import Basis, at_one_position, basis, kept_lists, months
-from engine.metrics import UNITS
 from engine.people import By, actor, directory
 from engine.reasons import reasoned
 from engine.rights import SUPERVISION, places_overlooked

@@ -34,8 +34,9 @@ from audit.metrics.facts import CaseFacts
 from audit.metrics.fold import case_facts
 from audit.metrics.formulas import Formulas
 from audit.metrics.kept import KEPT, facts_from_json, facts_to_json
+from audit.metrics.places import UNITS
 from engine.database import reading
-from engine.metrics import UNITS, read_under, under
+from engine.metrics import read_under, under
 
 case_table = Table(
     "metric_case",

@@ -32,7 +32,7 @@ from audit.metrics.contributions import Contribution, contributions, within
 from audit.metrics.formulas import Formulas
 from audit.metrics.kept import KEPT, rows_from_json, rows_to_json
 from audit.metrics.marks import Period, seen
-from audit.metrics.places import Places, places
+from audit.metrics.places import UNITS, Places, places
 from audit.metrics.plain import figures_json
 from audit.metrics.results import figures
 from engine.database import reading
@@ -46,7 +46,6 @@ from engine.metric_facts import (
     read_facts,
     read_units,
 )
-from engine.metrics import UNITS
 from engine.people import By, directory
 from engine.rights import places_measured
 

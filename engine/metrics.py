@@ -13,36 +13,28 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
 from sqlalchemy import Connection, select
 
 from audit import log, sequence
 from audit.checkpoint import Checkpoint
 from audit.entries import Entry, reread
-from audit.exported import NotAnExport, read_bodies, verify_links
 from audit.log import event_table, outbox_table
 from audit.metrics.facts import CaseFacts
-from audit.metrics.fold import Fold, case_facts
+from audit.metrics.fold import case_facts
 from audit.metrics.formulas import Formulas
-from audit.metrics.places import Places, places
+from audit.metrics.places import UNITS, Places, places
 from audit.sequence import leaf_table
-from audit.steps import Findings, Outcome
 from audit.trust import Trust
 from engine.database import open_database, reading
-from engine.errors import BadInput, Conflict
+from engine.errors import Conflict
+from engine.exported_cases import fold_export
 
-UNITS: Final = "@units"
 _AT_ONCE: Final = 50
-_UNREADABLE: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 class NothingSigned(Conflict):
     """No checkpoint names what the figures would rest on."""
-
-
-class ExportFails(BadInput):
-    """The export is not what its checkpoint says, or nobody known has signed that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,66 +160,6 @@ def read_under(
 
 
 def basis_of_export(folder: Path, trust: Trust, formulas: Formulas, *, workers: int) -> Basis:
-    """Check an exported log and fold all its cases on several cores; raises ExportFails.
-
-    trust: whose signature on the checkpoint is believed. What is checked: files, hashes, links,
-    root, signatures; `python -m audit` checks every word.
-    """
-    with ProcessPoolExecutor(workers) as pool:
-        shares = [pool.submit(_fold_share, folder, formulas, n, workers) for n in range(workers)]
-        _check(verify_links(folder, trust))
-        try:
-            tree, _ = read_bodies(folder)
-            told = [one.result() for one in shares]
-        except (NotAnExport, *_UNREADABLE) as error:
-            raise _fails(str(error), f"{error}") from error
-    cases = tuple(case for folded, _ in told for case in folded)
-    units = next((units for _, units in told if units), [])
-    return Basis(tree, cases, places(units))
-
-
-def _check(found: Findings) -> None:
-    for step in found.steps:
-        if step.outcome is Outcome.FAILS:
-            raise _fails(step.chinese, step.english)
-    signed = next((one for one in found.steps if one.name == "signature"), None)
-    if signed is None or signed.outcome is not Outcome.HOLDS:
-        raise ExportFails(
-            "不知道检查点是谁签的，没有计算。请用 --policy 给出从别处得到的信任名单。",
-            "Nobody knows who signed the checkpoint; nothing was computed. Name a policy that you "
-            "have from elsewhere (--policy).",
-        )
-
-
-def _fails(chinese: str, english: str) -> ExportFails:
-    return ExportFails(
-        f"导出的日志不能用，没有计算：{chinese}。请重新导出，或用 python -m audit 查明原因。",
-        f"The exported log cannot be used; nothing was computed: {english}. Export it again, or "
-        "look into it with python -m audit.",
-    )
-
-
-def _fold_share(
-    folder: Path, formulas: Formulas, which: int, of: int
-) -> tuple[list[CaseFacts], list[Entry]]:
-    """Every `of`-th stream by its name, and the units where they are among them."""
-    folds, units = dict[bytes, Fold](), list[Entry]()
-    _, bodies = read_bodies(folder)
-    for body in bodies:
-        name = _stream(body)
-        if crc32(name) % of != which:
-            continue
-        if name == UNITS.encode():
-            units.append(reread(body))
-        elif not name.startswith(b"@"):
-            folds.setdefault(name, Fold(formulas)).take(reread(body))
-    return [fold.facts() for _, fold in sorted(folds.items())], units
-
-
-# In a canonical body the name of the stream stands behind the time, as in audit.links.
-_CASE: Final = b'Z","case":"'
-
-
-def _stream(body: bytes) -> bytes:
-    begin = body.find(_CASE) + len(_CASE)
-    return body[begin : body.find(b'"', begin)]
+    """Check an exported log and fold all its cases on several cores; raises ExportFails."""
+    told = fold_export(folder, trust, partial(case_facts, formulas=formulas), workers=workers)
+    return Basis(told.tree, told.cases, places(told.units))

@@ -8,6 +8,7 @@ on: the log is, and what a person says of a signal is an entry of its case.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from sqlalchemy import (
 )
 
 from audit import log
+from audit.checkpoint import Checkpoint
 from audit.entries import Draft
 from audit.log import metadata
 from audit.signals.among_cases import signals
@@ -37,8 +39,10 @@ from audit.signals.facts import Brief, Signal
 from audit.signals.kept import from_json, to_json
 from audit.signals.offices import Offices, offices
 from audit.signals.rules import Rules
+from audit.trust import Trust
 from engine.casework import Desk, Done, change
 from engine.errors import Conflict, NotAllowed, NotFound
+from engine.exported_cases import fold_export
 from engine.holding import overseer
 from engine.mining import open_cases
 from engine.people import By, actor
@@ -185,7 +189,7 @@ def _find(conn: Connection, rules: Rules) -> None:
     """Find everything anew, and write what is found now and was not, and the other way round."""
     briefs = [from_json(bytes(row.brief)) for row in conn.execute(select(brief_table.c.brief))]
     found = {
-        _key(row): row for row in map(_row, _standing(briefs, rules, pairs(conn), offices_of(conn)))
+        _key(row): row for row in map(_row, standing(briefs, rules, pairs(conn), offices_of(conn)))
     }
     kept = {_key(row): dict(row) for row in conn.execute(select(signal_table)).mappings()}
     table = signal_table.c
@@ -203,7 +207,7 @@ def offices_of(conn: Connection) -> Offices:
     return offices(log.read(conn, "@units"), log.read(conn, "@people"))
 
 
-def _standing(
+def standing(
     briefs: Iterable[Brief], rules: Rules, alike: Collection[Both], known: Offices
 ) -> list[Found]:
     """What is found in these briefs, and how each stands; the last word counts."""
@@ -229,6 +233,19 @@ def _row(found: Found) -> dict[str, Any]:
 
 def _key(row: Any) -> tuple[str, int, str]:
     return row["case"], row["entry"], row["rule"]
+
+
+def signals_of_export(
+    folder: Path, trust: Trust, rules: Rules, *, workers: int
+) -> tuple[Checkpoint, list[Found]]:
+    """What the rules find in an exported log, by its entries alone, and its checkpoint.
+
+    An export holds no photos: look-alikes are not looked for. Raises ExportFails.
+    """
+    told = fold_export(folder, trust, partial(brief, rules=rules), workers=workers)
+    known = offices(told.registers["@units"], told.registers["@people"])
+    found = standing(told.cases, rules, (), known)
+    return told.tree, sorted(found, key=lambda one: (one.signal.case, one.signal.events[0]))
 
 
 def all_signals(conn: Connection) -> list[Found]:

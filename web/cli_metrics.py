@@ -104,12 +104,15 @@ def instant_of(told: str) -> datetime:
 def basis_of(shell: Shell, folder: Path | None, policy: Path | None, workers: int) -> Basis:
     """Every case folded, of the database or of an exported log; raises what reading them raises."""
     if folder is not None:
-        own = shell.settings.keys
-        trust = Trust(policy=policy_file(policy) if policy else policy_of(own))
-        return basis_of_export(folder, trust, formulas(), workers=workers)
+        return basis_of_export(folder, trust_of(shell, policy), formulas(), workers=workers)
     url = shell.engine.url.render_as_string(hide_password=False)
     bar = progress_bar("指标 / metrics")
     return basis_of_database(url, formulas(), workers=workers, progress=bar)
+
+
+def trust_of(shell: Shell, policy: Path | None) -> Trust:
+    """Whose signature on an export is believed: as the file says, else as our own policy does."""
+    return Trust(policy=policy_file(policy) if policy else policy_of(shell.settings.keys))
 
 
 # --- told -----------------------------------------------------------------------------------------

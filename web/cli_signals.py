@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from audit.signals.rules import Rules
 from engine.casework import Done
+from engine.errors import BadInput
 from engine.people import directory
 from engine.photo_prints import not_compared, unknown
 from engine.signal_queue import signals_for
@@ -23,8 +24,10 @@ from engine.signals import (
     files_of_open_cases,
     look_at_photos,
     refresh,
+    signals_of_export,
 )
 from web import cli_evidence, listing
+from web.cli_metrics import from_log, trust_of
 from web.shell import Shell, json_option, new_file, print_json, progress_bar
 from web.signal_rules import signal_rules
 
@@ -35,14 +38,49 @@ STATES = {
 }
 
 
+class NotOfAnExport(BadInput):
+    """Who may look into what is not for an export to say."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--by 和 --export 不能一起用：导出里没有账号。请去掉一个。",
+            "--by does not go with --export, which has no accounts; leave one out.",
+        )
+
+
 @click.group(invoke_without_command=True)
 @click.option("--by", "account", help="只列这个账号可以核实的 / what this account may look into")
+@from_log
 @json_option
 @click.pass_context
-def signals(context: click.Context, account: str | None, as_json: bool) -> None:
+def signals(
+    context: click.Context,
+    account: str | None,
+    folder: Path | None,
+    policy: Path | None,
+    workers: int,
+    as_json: bool,
+) -> None:
     """线索：规则找到的，待人核实 / what the rules find, for people to look into."""
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        return
+    if folder is None:
         _list(context.obj, account, as_json)
+    elif account is None:
+        _of_export(context.obj, folder, policy, workers, as_json)
+    else:
+        raise NotOfAnExport
+
+
+def _of_export(
+    shell: Shell, folder: Path, policy: Path | None, workers: int, as_json: bool
+) -> None:
+    trust = trust_of(shell, policy)
+    tree, found = signals_of_export(folder, trust, signal_rules(), workers=workers)
+    _show(found, as_json)
+    if not as_json:
+        click.echo(f"日志 {tree.origin}，检查点 {tree.size} {tree.root.hex()} / log, checkpoint")
+        click.echo("导出里没有照片，没有找看上去一样的 / without photos, no look-alikes")
 
 
 def _list(shell: Shell, account: str | None, as_json: bool) -> None:
@@ -54,6 +92,11 @@ def _list(shell: Shell, account: str | None, as_json: bool) -> None:
     _look_at_photos(shell, rules)
     with shell.reader.begin() as conn:
         found = _found(conn, account, shell.now())
+    _show(found, as_json)
+
+
+def _show(found: list[Found], as_json: bool) -> None:
+    rules = signal_rules()
     if as_json:
         print_json([_told(one) for one in found])
         return

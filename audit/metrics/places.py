@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from audit.entries import Entry
+
+UNITS: Final = "@units"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ from playwright.sync_api import Browser, Page
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
+from engine.early_warning import raise_warnings
 from engine.keys import make_keys
 from engine.metric_months import keep_figures
+from engine.notice_board import Outlets
 from engine.sequencer import sequence_log
 from tests.web.axe import violations
 from tests.web.conftest import KEY, Visitor
@@ -32,6 +34,7 @@ from web.config import Settings
 from web.demo import ACCOUNTS, END, ORIGIN, door_codes
 from web.formulas import formulas
 from web.quantities import ZONE
+from web.warning_thresholds import thresholds
 
 __all__ = ["browser"]  # a fixture
 
@@ -167,6 +170,7 @@ def demo(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fla
     sequence_log(database, settings.keys, at=END)
     keep_figures(database, formulas(), zone=ZONE)
     computed(database)
+    raise_warnings(database, thresholds(), formulas(), Outlets(), at=END)
     yield app
     app.extensions["shaoji"].database.dispose()
 

@@ -1,0 +1,122 @@
+"""How long everything takes anew from an exported log: the check, all cases, what rests on them.
+
+    python benchmarks/recompute.py --export FOLDER --policy FILE [--workers N] [--json]
+
+Once through the export: hashes, links, root and signature are checked, and every case is folded for
+metrics and for signals. Then, on one core: the figures of each of the twelve months before the last
+entry for the whole and by community, unit and class, the lines each month crosses, and all signals.
+Seconds, and the memory that this process and the largest of its children took at most.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from audit.early_warning.crossed import crossed
+from audit.entries import Entry
+from audit.metrics.contributions import contributions
+from audit.metrics.facts import CaseFacts
+from audit.metrics.fold import case_facts
+from audit.metrics.formulas import Formulas
+from audit.metrics.marks import Period, seen
+from audit.metrics.places import places
+from audit.metrics.results import figures
+from audit.signals.brief import brief
+from audit.signals.facts import Brief
+from audit.signals.offices import offices
+from audit.signals.rules import Rules
+from audit.trust import Trust
+from engine.exported_cases import fold_export
+from engine.signals import standing
+from web.formulas import formulas
+from web.quantities import ZONE
+from web.signal_rules import signal_rules
+from web.trusting import policy_file
+from web.warning_thresholds import thresholds
+
+MONTHS = 12
+BY = ("", "community", "unit", "class")
+
+
+def main() -> None:
+    """Fold, count, find, print."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--export", type=Path, required=True)
+    asked.add_argument("--policy", type=Path, required=True)
+    asked.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    asked.add_argument("--json", action="store_true")
+    told = asked.parse_args()
+    spent: dict[str, float] = {}
+    with _timed(spent, "all"):
+        with _timed(spent, "check and fold"):
+            fold = partial(_both, formulas=formulas(), rules=signal_rules())
+            trust = Trust(policy=policy_file(told.policy))
+            export = fold_export(told.export, trust, fold, workers=told.workers)
+        cases = [facts for facts, _ in export.cases]
+        counted = _count(cases, export.units, spent)
+        with _timed(spent, "signals"):
+            known = offices(export.registers["@units"], export.registers["@people"])
+            found = standing([one for _, one in export.cases], signal_rules(), (), known)
+    rows: dict[str, object] = {
+        "entries": export.tree.size, "cases": len(cases), "figures": counted, "signals": len(found),
+        "workers": told.workers, **{f"{name}_s": round(s, 1) for name, s in spent.items()},
+        "memory_mb": _peak(resource.RUSAGE_SELF), "worker_mb": _peak(resource.RUSAGE_CHILDREN),
+    }  # fmt: skip
+    if told.json:
+        print(json.dumps(rows))
+        return
+    for name, value in rows.items():
+        print(f"{name:<20}{value:>14,}")
+
+
+def _both(entries: Sequence[Entry], *, formulas: Formulas, rules: Rules) -> tuple[CaseFacts, Brief]:
+    return case_facts(entries, formulas), brief(entries, rules)
+
+
+def _count(cases: list[CaseFacts], units: Sequence[Entry], spent: dict[str, float]) -> int:
+    """All figures and lines of the last twelve months; how many figures."""
+    kinds, count = places(units), 0
+    months = _months(max(step.opened for case in cases for step in case.steps))
+    with _timed(spent, "metrics"):
+        before = contributions(seen(cases, formulas(), kinds, months[0]))
+        for month in months[1:]:
+            told = contributions(seen(cases, formulas(), kinds, month))
+            for by in BY:
+                count += len(figures(told, formulas(), kinds, by=by, zone=ZONE))
+            crossed(told, before, thresholds(), formulas(), kinds)
+            before = told
+    return count
+
+
+def _months(last: datetime) -> list[Period]:
+    """Twelve months up to the one of the last step, and the one before them."""
+    local = last.astimezone(ZONE)
+    first = local.year * 12 + local.month - 1 - MONTHS
+    begins = [datetime(n // 12, n % 12 + 1, 1, tzinfo=ZONE) for n in range(first, first + 14)]
+    return [Period(*pair) for pair in pairwise(begins)]
+
+
+@contextmanager
+def _timed(spent: dict[str, float], name: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    spent[name] = time.perf_counter() - began
+
+
+def _peak(whose: int) -> int:
+    return resource.getrusage(whose).ru_maxrss // 1024
+
+
+if __name__ == "__main__":
+    main()
