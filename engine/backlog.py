@@ -48,8 +48,8 @@ class Backlog:
     out and were not recorded. messages: between cases. news: commands nobody was told of. notices:
     messages that should have left. given_up: those given up. reports: asked for, not made. signed:
     the last checkpoint. figures: as of when the metrics are kept; behind: whether they are not as
-    of the last checkpoint. open_cases, overdue: cases not ended, and steps past their limit, of
-    cases that are not confidential.
+    of the last checkpoint. open_cases, overdue: cases with an open step, and steps past their
+    limit, of cases that are not confidential.
     """
 
     outbox: Waiting
@@ -76,10 +76,10 @@ def read_backlog(conn: Connection, *, at: datetime) -> Backlog:
     basis = metric_months.basis(conn)
     case, step, notice = register_table.c, open_task_table.c, notice_table.c
     # How many complaints there are is nobody's business who looks after the server.
-    told = case.confidential == 0
-    late = select(func.count()).select_from(
-        open_task_table.join(register_table, case.case == step.case)
-    )
+    # Asked step by step: they are few, and the register has every case there ever was.
+    told = select(case.confidential).where(case.case == step.case).scalar_subquery() == 0
+    opened = select(func.count(step.case.distinct())).where(told)
+    late = select(func.count()).select_from(open_task_table).where(step.due < now, told)
     held = notice.state.in_(("waiting", "sending")) & (notice.since <= now)
     asked = job_table.c.state.in_(("requested", "rendering"))
     return Backlog(
@@ -97,8 +97,8 @@ def read_backlog(conn: Connection, *, at: datetime) -> Backlog:
         figures=basis.at if basis else None,
         behind=last is not None and (basis is None or basis.size != last.checkpoint.size),
         events=size + outbox.count,
-        open_cases=_count(conn, select(func.count()).where(case.ended_at.is_(None), told)),
-        overdue=_count(conn, late.where(step.due < now, told)),
+        open_cases=_count(conn, opened),
+        overdue=_count(conn, late),
     )
 
 

@@ -25,7 +25,7 @@ from engine.casework import Done, Work, read_case
 from engine.database import reading
 from engine.definition_sets import latest, load
 from engine.definitions import ATTACH_EXTRACT, OPENING_FORM, REVEAL_ANSWERS, TOLD_ITSELF
-from engine.errors import Conflict, Refusal
+from engine.errors import Conflict, Refusal, named
 from engine.forms import Form, FormRefused
 from engine.outbox import Pending
 from engine.sealed_answers import NoVault, revealed, sealed_in
@@ -64,7 +64,7 @@ def deliver(
                 stuck[message.hash] = f"{told}: {refusal.chinese} / {refusal.english}"
             except Exception as error:
                 told = f"{message.case} #{message.seq}"
-                stuck[message.hash] = f"{told}: {type(error).__name__}: {error}"
+                stuck[message.hash] = f"{told}: {named(error)}"
     return delivered, list(stuck.values())
 
 

@@ -32,7 +32,7 @@ from audit.log import metadata
 from engine import news, notice_queue
 from engine.casework import look
 from engine.database import reading
-from engine.errors import Refusal
+from engine.errors import Refusal, named
 from engine.notice_choices import (
     Choice,
     addresses,
@@ -102,7 +102,7 @@ def tell(
             except Refusal as refusal:
                 stuck[case] = f"{case}: {refusal.chinese} / {refusal.english}"
             except Exception as error:
-                stuck[case] = f"{case}: {type(error).__name__}: {error}"
+                stuck[case] = f"{case}: {named(error)}"
         if len(cases) < limit or made == before:
             return made, list(stuck.values())
 

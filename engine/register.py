@@ -164,6 +164,13 @@ def ended_at(conn: Connection, case: str) -> str | None:
     return None if row is None else row.ended_at or ""
 
 
+def is_confidential(conn: Connection, case: str) -> bool | None:
+    """Whether a case is confidential; None if there is none."""
+    asked = select(register_table.c.confidential).where(register_table.c.case == case)
+    row = conn.execute(asked).first()
+    return None if row is None else bool(row.confidential)
+
+
 def alarmed(conn: Connection, at: datetime, *, limit: int = 100) -> list[str]:
     """The cases that have something to record by this instant, longest due first."""
     query = (

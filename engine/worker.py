@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from engine.database import reading
-from engine.errors import Refusal
+from engine.errors import Refusal, named
 from engine.register import alarmed
 from engine.timekeeping import ring
 
@@ -37,7 +37,7 @@ def ring_due(engine: Engine, *, at: datetime, limit: int = 100) -> tuple[int, li
                 stuck[case] = f"{case}: {refusal.chinese} / {refusal.english}"
             except Exception as error:
                 # Whatever a damaged record makes the engine trip over concerns this case alone.
-                stuck[case] = f"{case}: {type(error).__name__}: {error}"
+                stuck[case] = f"{case}: {named(error)}"
         if not cases or not stuck:
             break
     return recorded, list(stuck.values())

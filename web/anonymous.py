@@ -27,7 +27,7 @@ EXTENSION: Final = "shaoji.anonymous"
 QUIET: Final = frozenset(
     {
         "complaints", "mailboxes", "publication", "residents", "followed", "hazard_publication",
-        "feed",
+        "feed", "health", "internal_metrics",
     }
 )  # fmt: skip
 # Far more than the longest complaint: nothing here is a file.

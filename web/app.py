@@ -30,9 +30,11 @@ from web import (
     frame,
     hazard_publication,
     headers,
+    health,
     inbox,
     index_page,
     intake,
+    internal_metrics,
     kept_receipts,
     looks,
     mailboxes,
@@ -50,6 +52,7 @@ from web import (
     refusals,
     report_jobs,
     reporting,
+    request_log,
     residents,
     risk_page,
     saved_filters,
@@ -81,6 +84,7 @@ SUBJECTS = (
     admin, tokens,
     access, conduct, batches, risk_page, special_reports, month_page, publication_sheet,
     second_factor, confirming, own_sign_in, sign_ins,
+    health, internal_metrics,
 )  # fmt: skip
 
 
@@ -105,6 +109,7 @@ def create_app(
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
+    request_log.init_app(app)
     texts.init_app(app)
     forgery = CSRFProtect(app)
     for subject in (complaints, mailboxes, residents, followed):
@@ -118,6 +123,8 @@ def create_app(
     kept_receipts.init_app(app)
     offline.init_app(app)
     looks.init_app(app)
+    health.init_app(app, settings)
+    internal_metrics.init_app(app, settings)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
     provider_sign_in.init_app(app, settings)

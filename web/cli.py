@@ -39,6 +39,7 @@ from web import (
     cli_witness,
     founding,
     listing,
+    logs,
 )
 from web.anchors import anchors
 from web.background import Chores
@@ -161,6 +162,7 @@ def _work(shell: Shell) -> None:
     )
     from web.press import start_reports
 
+    logs.set_up(shell.settings.log)
     stop, chores = Event(), _chores(shell.settings, shell.vault)
     start_anchors(shell.engine, stop, chores)
     start_notices(shell.engine, stop, shell.now, chores.channels)
@@ -440,6 +442,7 @@ def _chores(settings: Settings, held: Vault) -> Chores:
 def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> None:
     import waitress
 
+    logs.set_up(settings.log)
     from web.app import create_app
     from web.background import start_worker
     from web.press import start_reports

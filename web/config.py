@@ -93,6 +93,11 @@ class Settings:
     and is a secret,
     too: whoever has an address can write into that group.
 
+    metrics_token: a file with the token by which Prometheus may read /internal/metrics, which only
+    its owner may read; left out, there is no such page. Leaked: whoever has it learns how much is
+    done and waits, and nothing of anybody; replace it and restart. log: how this program writes its
+    own log: `plain`, what somebody should look at; `json`, a line of JSON for each request, too.
+
     oidc_issuer: the identity provider of the office (OpenID Connect), exactly as it calls itself;
     left out, everybody signs in here. It takes the extra `sso`, and public_url, to which answers
     come. oidc_client_id: what this server is called there. oidc_client_secret: a file with its
@@ -136,6 +141,8 @@ class Settings:
     portal_url: str = ""
     portal_secret: Path | None = None
     robots: Path | None = None
+    metrics_token: Path | None = None
+    log: str = "plain"
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: Path | None = None
@@ -255,6 +262,12 @@ def _yes(text: str) -> bool:
     if text.lower() not in answers:
         raise ValueError("应为 yes 或 no / yes or no")
     return answers[text.lower()]
+
+
+def _form(text: str) -> str:
+    if text not in ("plain", "json"):
+        raise ValueError("应为 plain 或 json / plain or json")
+    return text
 
 
 def _words(text: str) -> str:
@@ -394,6 +407,8 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "portal_url": _guarded,
     "portal_secret": lambda text: Path(_words(text)),
     "robots": lambda text: Path(_words(text)),
+    "metrics_token": lambda text: Path(_words(text)),
+    "log": _form,
     "oidc_issuer": _issuer,
     "oidc_client_id": _words,
     "oidc_client_secret": lambda text: Path(_words(text)),

@@ -90,4 +90,5 @@ def _note(case_id: str, sight: Sight) -> None:
                 note_look(conn, case_id, sight, by=by(), at=at())
     except Exception:
         # A full disk, a busy database, a clock set back: what was asked for is shown all the same.
-        logger.exception("a look at %s could not be noted", case_id)
+        # Which case it was stands in the line of the request, unless that is confidential.
+        logger.exception("a look could not be noted")

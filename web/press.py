@@ -30,6 +30,7 @@ from engine.keys import policy_of
 from engine.report_files import drop_old, keep_report
 from engine.report_jobs import MOST_ATTEMPTS, GivenUp, Job, LeaseLost
 from engine.special_reports import SPECIAL
+from web import logs
 from web.anchors import anchors
 from web.batching import make_batch
 from web.conducting import CONDUCT, make_conduct
@@ -80,7 +81,7 @@ def work_off_one(engine: Engine, folder: Path, with_: Means, *, worker: str, clo
         raise
     except Exception:
         # A fault of ours: tried again, so many times.
-        logger.exception("report %s of %s cannot be made", job.id, job.case)
+        logger.exception("report %s cannot be made", job.id)
         with engine.begin() as conn:
             report_jobs.release(conn, worker)
     return True
@@ -145,6 +146,7 @@ def make_waiting(engine: Engine, settings: Settings, *, clock: Clock) -> int:
 def run_press(settings: Settings, calls: Pipe, worker: str) -> None:
     """Work off what waits, at each call; end after MOST_REPORTS, when idle, or with the caller."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the caller, who then hangs up
+    logs.set_up(settings.log)
     engine = open_database(settings.database_url)
     clock = clock_of(engine, utc_now)
     made = 0

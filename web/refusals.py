@@ -113,7 +113,7 @@ def outrun(error: Exception) -> tuple[str, int]:
 
 def clock_behind(error: ClockBehind) -> tuple[str, int]:
     """The server's clock stands before the last record; only its administrator can help."""
-    logging.getLogger("shaoji").error("the clock stands behind the log: %s", error)
+    logging.getLogger("shaoji").error("the clock stands behind the log")
     return card(say(CLOCK_BEHIND), 409)
 
 
@@ -125,7 +125,7 @@ def no_writing(error: OperationalError) -> tuple[str, int]:
 
 def damaged(error: NotCanonical) -> tuple[str, int]:
     """Stored bytes that are no record any more: nothing is shown rather than something wrong."""
-    logging.getLogger("shaoji").error("a stored record cannot be read: %s", error)
+    logging.getLogger("shaoji").error("a stored record cannot be read; run shaoji verify")
     return card(say(DAMAGED), 500)
 
 

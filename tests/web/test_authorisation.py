@@ -22,6 +22,7 @@ from engine.casework import read_case
 from engine.database import open_database
 from engine.definition_sets import deploy, load
 from engine.definitions import read_folder
+from engine.keys import make_keys
 from engine.people import grant_post
 from tests.conftest import ROOT, Street, known_people
 from tests.engine.hotline_street import Hotline
@@ -250,6 +251,8 @@ def house(hotline_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         secret_key=KEY, database_url=str(database.url), evidence_dir=folder / "evidence",
         cookie_secure=False,
     )  # fmt: skip
+    # Without keys no server is ready.
+    make_keys(settings.keys, settings.origin, "听澜街道（演示）", at=street.at)
     app = create_app(settings, clock=lambda: street.at)
     app.testing = True
     street.vault = app.extensions["shaoji"].vault

@@ -41,6 +41,9 @@ __all__ = ["browser"]  # a fixture
 # Reached by no link: each with its reason.
 NO_PAGE = {
     "static": "a file",
+    "health.alive": "asked by what watches the server",
+    "health.ready": "asked by what watches the server",
+    "internal_metrics.page": "asked by Prometheus, with a token",
     "inbox.home": "sends on to the inbox",
     "verifying.page": "a file of its own, read in test_verify_page",
     "offline.worker": "a script",

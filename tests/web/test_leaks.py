@@ -210,8 +210,8 @@ def text_of_pdf(path: Path) -> bytes:
 # The accused; who answers for them from above; colleagues of the investigator and others; who
 # keeps accounts; supervisors.
 OUTSIDE = ("heat", "chief", "leader", "searcher3", "head", "grid", "admin", "watch", "watcher")
-# Adds nothing here, and ends the session the others need.
-LEFT_OUT = frozenset({"static", "signin.leave", "signin.change_password"})
+# Adds nothing here, ends the session the others need, or is not ready without the log's keys.
+LEFT_OUT = frozenset({"static", "signin.leave", "signin.change_password", "health.ready"})
 TYPED = {
     "reason": "想看看", "text": "想看看", "words": "想看看", "outcome": "granted", "hours": "24",
     "purpose": "想看看", "fields": ["name", "phone"], "to": "", "days": "3", "interim": "守着",

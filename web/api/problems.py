@@ -179,7 +179,7 @@ def _outrun(error: Exception) -> Response:
 
 
 def _clock_behind(error: ClockBehind) -> Response:
-    logging.getLogger("shaoji").error("the clock stands behind the log: %s", error)
+    logging.getLogger("shaoji").error("the clock stands behind the log")
     return problem(f"{REFERENCE}#clock-behind", 409, both(refusals.CLOCK_BEHIND))
 
 
@@ -189,5 +189,5 @@ def _no_writing(error: OperationalError) -> Response:
 
 
 def _damaged(error: NotCanonical) -> Response:
-    logging.getLogger("shaoji").error("a stored record cannot be read: %s", error)
+    logging.getLogger("shaoji").error("a stored record cannot be read; run shaoji verify")
     return problem(f"{REFERENCE}#damaged", 500, both(refusals.DAMAGED))
