@@ -85,10 +85,12 @@ NOBODY = ""
 # each opens a list with other filters.
 PEOPLE = 2
 LISTS = 2
-# What is on paper, or offered to one person only: the code on a door, an objection before signing.
+# What is on paper, or offered to one person only: the code on a door, an objection before signing,
+# on the page of a hazard what is for supervision alone.
 STARTS = {
     NOBODY: [f"/q/{one.code}" for one in door_codes()],
     "property": ["/cases/hazard-2026-00244/tasks/sign_in%231"],
+    "supervise": ["/cases/hazard-2026-00024"],
 }
 
 
