@@ -63,7 +63,6 @@ ONLY_AFTER_AN_ACT = {
     "admin.next_calendar": "a calendar was sent",
     "admin.next_definition": "a definition was sent",
     "admin.next_weights": "a file of weights was sent",
-    "early_warning.one": "the worker found a line crossed",
     "cases.site_code": "a code was shown",
     "confirming.page": "a confirmation is asked for",
     "second_factor.page": "a password was right, and a code is missing",
