@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Engine
 
 from audit import log
@@ -31,6 +32,10 @@ from tests.softhsm import softhsm as softhsm  # a fixture for all
 pytest_sessionstart = drawn.pytest_sessionstart
 pytest_sessionfinish = drawn.pytest_sessionfinish
 pytest_terminal_summary = drawn.pytest_terminal_summary
+
+# A slow machine is no failure: properties are about results, not about time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 # A Monday morning in office hours, Shanghai time 09:00.

@@ -263,15 +263,17 @@ def _refused(purpose: str, refused: Refusal) -> Any:
     """The refusal where it was met: at the sign-in page, or as a card for who is signed in."""
     if purpose == "enter" and not current_user.is_authenticated:
         return _not_in(refused)
+    code = refusals.status(refused)
     page = render_template(
         "refusal.html",
-        title=say(refusals.TITLES[refusals.status(refused)]),
+        title=say(refusals.TITLES[code]),
         told=refusal(refused),
+        code=code,
         acted=False,
         back=url_for("own_sign_in.page") if current_user.is_authenticated else None,
         here=url_for("inbox.home"),
     )
-    return page, refusals.status(refused)
+    return page, code
 
 
 def _not_in(refused: Refusal, subject: str = "") -> Any:

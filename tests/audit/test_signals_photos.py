@@ -1,14 +1,16 @@
 """B5 on cases made by hand: one file or one telephone in two places, and what looks like it."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from audit.signals.among_cases import signals
-from audit.signals.facts import Brief, Photo
+from audit.signals.facts import Begun, Brief, Photo
 from audit.signals.kept import from_json, to_json
 from audit.signals.rules import read_rules
 from tests.conftest import ROOT
 
 RULES = read_rules((ROOT / "workflows/signals/rules.toml").read_bytes())
+BEGUN = Begun(datetime(2026, 3, 1, 1, tzinfo=UTC), None, by_staff=True, ended=None)
 SECOND = "2026-03-02T10:00:07+08:00"
 
 
@@ -16,7 +18,8 @@ def case(name: str, address: str, *photos: Photo) -> Brief:
     return Brief(
         case=name, number=name, process="hazard", thing=("u-tingtao", "charging", address),
         title="飞线充电", alone=(), confirmed=(), dismissed=(), accepted=(), closed=(), refuted=(),
-        pairs=(), photos=photos, merge=None, judged=(),
+        pairs=(), photos=photos, merge=None, judged=(), begun=BEGUN, plans=False, complaint=None,
+        whistle=None, calls=(),
     )  # fmt: skip
 
 

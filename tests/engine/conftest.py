@@ -4,17 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from audit import log
 from engine.database import open_database
 from engine.schema import create_schema
-
-# A slow machine is no failure: properties are about results, not about time.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 ORIGIN = "log.tinglan.example"
 
