@@ -112,7 +112,7 @@ def exported(officer: Hand, case: str, street: Street, settings: Settings, folde
     page = officer.page
     page.locator("summary", has_text="导出责任报告").click()
     page.fill("form[action$='/exports'] textarea", "纪检函调")
-    officer.submit("导出")
+    officer.submit("导出 PDF")
     # Elsewhere than in this thread, where the browser's own loop runs.
     with ThreadPoolExecutor(1) as press:
         made = press.submit(make_waiting, street.database, settings, clock=lambda: street.at)
