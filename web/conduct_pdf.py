@@ -5,18 +5,16 @@ from typing import Final
 from audit.reports.conduct import ATTACHMENT, conduct_data
 from web.conduct_text import MOST_LISTED, ConductText
 from web.pdf import (
-    MOST_PAGES,
-    STYLES,
     Anchored,
     Issue,
     Room,
     code_of,
     groups,
-    least_pages,
+    print_fitting,
     qr_code,
     seal,
 )
-from web.printing import File, Printed, page, print_pdf
+from web.printing import File, Printed, page
 from web.typesetting import typeset
 
 TEMPLATE: Final = "report/conduct.html"
@@ -34,16 +32,10 @@ def render_conduct(text: ConductText, issue: Issue, anchored: Anchored | None) -
     )
     attached = File(ATTACHMENT, described, conduct_data(text.content))
 
-    def press(html: str) -> Printed:
-        return print_pdf(html, STYLES, made_at=issue.made_at, attach=[attached])
+    def html_of(room: Room) -> str:
+        return conduct_html(text, issue, anchored, room)
 
-    for room in ROOMS[:-1]:
-        html = conduct_html(text, issue, anchored, room)
-        if least_pages(html) <= MOST_PAGES:
-            printed = press(html)
-            if printed.pages <= MOST_PAGES:
-                return printed
-    return press(conduct_html(text, issue, anchored, ROOMS[-1]))
+    return print_fitting(ROOMS, html_of, attached, issue)
 
 
 def conduct_html(

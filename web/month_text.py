@@ -94,7 +94,7 @@ class MonthText:
             cases=(),
             steps=(
                 tell(
-                    "取得导出的日志（到上面的位置），运行 shaoji metrics 或 python -m audit，"
+                    "取得导出的日志（到上面的位置），运行 shaoji metrics --export，"
                     "按同一版口径重算出同样的数。",
                     "With an export of the log up to the position above, shaoji metrics counts the "
                     "same figures by the same version of the formulas.",

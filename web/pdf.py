@@ -1,7 +1,7 @@
 """The accountability report of one case as a PDF: the record in words, its entries attached."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -123,16 +123,27 @@ def render_case_report(
     attached = File(ATTACHMENT, told[locale], write_evidence(evidence))
     told_of = _values(record, issue, names, locale, anchored)
 
+    return print_fitting(ROOMS, lambda room: _words(told_of, room), attached, issue)
+
+
+def print_fitting(
+    rooms: Sequence[Room], html_of: Callable[[Room], str], attached: File, issue: Issue
+) -> Printed:
+    """Print with the first of these rooms, each less, that needs at most MOST_PAGES; else the last.
+
+    What is not printed is in the file that is attached.
+    """
+
     def press(html: str) -> Printed:
         return print_pdf(html, STYLES, made_at=issue.made_at, attach=[attached])
 
-    for room in ROOMS[:-1]:
-        html = _words(told_of, room)
+    for room in rooms[:-1]:
+        html = html_of(room)
         if least_pages(html) <= MOST_PAGES:
             printed = press(html)
             if printed.pages <= MOST_PAGES:
                 return printed
-    return press(_words(told_of, ROOMS[-1]))
+    return press(html_of(rooms[-1]))
 
 
 def least_pages(html: str) -> int:

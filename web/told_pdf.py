@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from web.pdf import MOST_PAGES, STYLES, Anchored, Issue, Room, code_of, groups, least_pages
+from web.pdf import Anchored, Issue, Room, code_of, groups, print_fitting
 from web.pdf import qr_code as drawn_code
 from web.pdf import seal as mark
-from web.printing import File, Printed, page, print_pdf
+from web.printing import File, Printed, page
 from web.told_report import ToldReport
 from web.typesetting import typeset
 
@@ -21,17 +21,9 @@ def told_pdf(told: ToldReport, issue: Issue, anchored: Anchored | None) -> Print
     """
     described = told.say("本报告的全部数据（JSON）", "The data of this report, as JSON")
     attached = File(told.attachment, described, told.data)
-
-    def press(html: str) -> Printed:
-        return print_pdf(html, STYLES, made_at=issue.made_at, attach=[attached])
-
-    for room in ROOMS[:-1]:
-        html = told_html(told, issue, anchored, room)
-        if least_pages(html) <= MOST_PAGES:
-            printed = press(html)
-            if printed.pages <= MOST_PAGES:
-                return printed
-    return press(told_html(told, issue, anchored, ROOMS[-1]))
+    return print_fitting(
+        ROOMS, lambda room: told_html(told, issue, anchored, room), attached, issue
+    )
 
 
 def told_html(
