@@ -11,10 +11,12 @@ from typing import Final
 
 from engine.errors import Conflict, Refusal
 from engine.key_files import PRIVATE, sync
+from engine.nodes import MARKS
 
 PRIVATE_FOLDER: Final = 0o700
-# Copies of photos made for looking can be made again; what begins so is half written.
-LEFT_OUT: Final = "served"
+# Copies of photos made for looking can be made again, and which processes are at work is no
+# business of a backup; what begins so is half written.
+LEFT_OUT: Final = ("served", MARKS)
 HALF_WRITTEN: Final = ".new-"
 _PIECE: Final = 1 << 20
 _FULL: Final = (ENOSPC, EDQUOT)
@@ -65,7 +67,7 @@ def files_below(root: Path) -> Iterator[Path]:
     """What belongs into a backup of a folder, in order; nothing where there is none."""
     for path in sorted(root.rglob("*")):
         inside = path.relative_to(root).parts
-        if inside[0] != LEFT_OUT and not path.name.startswith(HALF_WRITTEN) and path.is_file():
+        if inside[0] not in LEFT_OUT and not path.name.startswith(HALF_WRITTEN) and path.is_file():
             yield path
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.pool import QueuePool
 
 
@@ -18,7 +18,35 @@ def open_database(url: str, *, pool_size: int = 10) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(address, pool_size=pool_size, max_overflow=20)
+    return open_postgresql(address, pool_size=pool_size, max_overflow=20)
+
+
+def open_postgresql(address: URL, **more: Any) -> Engine:
+    """PostgreSQL, straight or through a pooler that may give each transaction another connection.
+
+    more: for `create_engine`. Nothing of ours outlives a transaction on a connection: no SET, no
+    session lock, no LISTEN, no temporary table. What the driver would keep there, statements it has
+    prepared, it does not where a pooler stands between.
+    """
+    engine = create_engine(address, **more)
+    event.listen(engine, "connect", _fit_pooler)
+    return engine
+
+
+def through_pooler(connection: Any) -> bool:
+    """Whether a pooler stands between this psycopg connection and PostgreSQL.
+
+    A pooler makes up the process number that clients cancel by; PostgreSQL itself tells the true
+    one. Ends the transaction.
+    """
+    told = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+    connection.rollback()
+    return bool(told != connection.info.backend_pid)
+
+
+def _fit_pooler(connection: Any, _record: Any) -> None:
+    if through_pooler(connection):
+        connection.prepare_threshold = None
 
 
 def reading(engine: Engine) -> Engine:

@@ -75,7 +75,11 @@ def drop_old(folder: Path, offered: Collection[str], *, before: datetime) -> int
     """
     gone = 0
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name not in offered and path.stat().st_mtime < before.timestamp():
+        if (
+            path.name not in offered
+            and path.is_file()
+            and path.stat().st_mtime < before.timestamp()
+        ):
             path.unlink(missing_ok=True)
             gone += 1
     return gone

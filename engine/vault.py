@@ -47,6 +47,7 @@ from sqlalchemy.engine import make_url
 
 from audit.commitments import commit, new_salt, opens
 from audit.encoding import canonical, decode, timestamp
+from engine.database import open_postgresql
 from engine.errors import BadInput, Conflict, NotFound, Refusal
 
 FORMAT: Final = 1
@@ -235,7 +236,7 @@ def _for_looking(url: str) -> Engine:
     """The vault's database to be read alone: opening it as ours would write into its header."""
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(address)
+        return open_postgresql(address)
     read_only = f"file:{quote(str(address.database))}?mode=ro"
     return create_engine(
         "sqlite://",
@@ -261,7 +262,7 @@ def key_id(key: bytes) -> str:
 def _engine(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(address)
+        return open_postgresql(address)
     if address.database:
         _make_private(Path(address.database))
     engine = create_engine(address, execution_options={"schema_translate_map": {SCHEMA: None}})

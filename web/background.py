@@ -36,6 +36,7 @@ from web import hazard_publication
 from web.channels import Channels
 from web.config import BadSettings
 from web.formulas import formulas
+from web.heartbeat import Turns
 from web.notifying import send_waiting
 from web.quantities import ZONE
 from web.signal_rules import signal_rules
@@ -43,6 +44,8 @@ from web.visit import utc_now
 from web.warning_thresholds import thresholds
 
 EVERY_SECONDS = 5.0
+# So soon somebody else's work is taken over once its lease is over.
+TURN_SECONDS = 15.0
 RETENTION_EVERY = timedelta(hours=1)
 
 logger = logging.getLogger("shaoji.worker")
@@ -55,7 +58,8 @@ class Chores:
     vault, retention: what is sealed, and how long it outlives its case. keys: what signs the tree;
     without them it grows unsigned elsewhere. anchors: where heads go, asked anew each time.
     channels: by which notices leave the house; without any, people see them on their own page.
-    photos: the store of evidence; without it near-duplicates are not looked for.
+    photos: the store of evidence; without it near-duplicates are not looked for. turns: how this
+    process and other workers take turns; without, it does what they do, too.
     """
 
     vault: Vault | None = None
@@ -64,6 +68,7 @@ class Chores:
     anchors: Callable[[], Anchors] | None = None
     channels: Channels = field(default_factory=Channels)
     photos: Path | None = None
+    turns: Turns | None = None
 
 
 def run_worker(
@@ -81,7 +86,8 @@ def run_worker(
     """
     looked: datetime | None = None
     while not stop.is_set():
-        if looked is None or clock() >= looked + RETENTION_EVERY:
+        hour_is_over = looked is None or clock() >= looked + RETENTION_EVERY
+        if hour_is_over and _ours(chores.turns, "retention"):
             looked = clock()
             _forget_drafts(engine, looked)
             _retire(engine, chores, looked, tell)
@@ -98,9 +104,14 @@ def run_worker(
             tell(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
         if delivered:
             tell(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
-        _sequence(engine, chores, clock(), tell)
+        if _ours(chores.turns, "sequencer"):
+            _sequence(engine, chores, clock(), tell)
         if not recorded and not delivered:
             stop.wait(EVERY_SECONDS)
+
+
+def _ours(turns: Turns | None, work: str) -> bool:
+    return turns is None or turns.ours(work)
 
 
 def run_anchors(
@@ -109,11 +120,13 @@ def run_anchors(
     *,
     clock: Callable[[], datetime],
     anchors: Callable[[], Anchors],
+    turns: Turns | None = None,
 ) -> None:
     """Take the last checkpoint to whoever keeps it, until `stop` is set."""
     while not stop.is_set():
         try:
-            anchor(engine, anchors(), at=clock())
+            if _ours(turns, "anchors"):
+                anchor(engine, anchors(), at=clock())
         except (SQLAlchemyError, Refusal, BadSettings):
             logger.exception("heads cannot leave the house now; trying again")
         stop.wait(EVERY_SECONDS)
@@ -138,7 +151,9 @@ def run_notices(
         stop.wait(EVERY_SECONDS)
 
 
-def run_signals(engine: Engine, stop: Event, photos: Path | None = None) -> None:
+def run_signals(
+    engine: Engine, stop: Event, photos: Path | None = None, turns: Turns | None = None
+) -> None:
     """Look for signals once an hour, until `stop` is set: a large street's first time is long.
 
     photos: the store of evidence, looked at last, as opening and comparing pictures takes longest.
@@ -153,6 +168,7 @@ def run_signals(engine: Engine, stop: Event, photos: Path | None = None) -> None
         stop,
         look,
         "signals cannot be looked for now; trying again in an hour",
+        lambda: _ours(turns, "signals"),
     )
 
 
@@ -168,8 +184,13 @@ def run_publication(engine: Engine, stop: Event, *, clock: Callable[[], datetime
     )
 
 
-def _hourly(stop: Event, work: Callable[[], object], failed: str) -> None:
+def _hourly(
+    stop: Event, work: Callable[[], object], failed: str, ours: Callable[[], bool] = lambda: True
+) -> None:
     while not stop.is_set():
+        if not ours():
+            stop.wait(TURN_SECONDS)
+            continue
         try:
             work()
         except (SQLAlchemyError, LookupError, ValueError):
@@ -178,13 +199,21 @@ def _hourly(stop: Event, work: Callable[[], object], failed: str) -> None:
 
 
 def run_figures(
-    engine: Engine, stop: Event, *, clock: Callable[[], datetime], channels: Channels
+    engine: Engine,
+    stop: Event,
+    *,
+    clock: Callable[[], datetime],
+    channels: Channels,
+    turns: Turns | None = None,
 ) -> None:
     """Bring the metrics to the last checkpoint once an hour, until `stop` is set; warn by them.
 
     Before the first checkpoint it is looked for again soon.
     """
     while not stop.is_set():
+        if not _ours(turns, "figures"):
+            stop.wait(TURN_SECONDS)
+            continue
         try:
             keep_figures(engine, formulas(), zone=ZONE)
             raise_warnings(engine, thresholds(), formulas(), channels.outlets, at=clock())
@@ -254,17 +283,17 @@ def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], 
         tell(f"{gone} 份密封内容保存期满，已销毁 / {gone} sealed contents destroyed")
 
 
-def start_worker(engine: Engine, clock: Callable[[], datetime], chores: Chores) -> Event:
-    """Run the worker in threads of this process; set the event returned to stop it."""
-    stop = Event()
+def start_worker(
+    engine: Engine, stop: Event, clock: Callable[[], datetime], chores: Chores
+) -> None:
+    """Run the worker in threads of this process, until `stop` is set."""
     told = {"clock": clock, "chores": chores}
     _start(run_worker, (engine, stop), told, "shaoji-worker")
     start_anchors(engine, stop, chores)
     start_notices(engine, stop, clock, chores.channels)
-    start_signals(engine, stop, chores.photos)
+    start_signals(engine, stop, chores.photos, chores.turns)
     start_publication(engine, stop, clock)
-    start_figures(engine, stop, clock, chores.channels)
-    return stop
+    start_figures(engine, stop, clock, chores.channels, chores.turns)
 
 
 def start_notices(
@@ -278,9 +307,11 @@ def start_notices(
         _start(run_channel, (engine, stop), own, f"shaoji-{channel}")
 
 
-def start_signals(engine: Engine, stop: Event, photos: Path | None) -> None:
+def start_signals(
+    engine: Engine, stop: Event, photos: Path | None, turns: Turns | None = None
+) -> None:
     """Look for signals in a thread of its own, until `stop` is set."""
-    _start(run_signals, (engine, stop, photos), {}, "shaoji-signals")
+    _start(run_signals, (engine, stop, photos, turns), {}, "shaoji-signals")
 
 
 def start_publication(engine: Engine, stop: Event, clock: Callable[[], datetime]) -> None:
@@ -289,10 +320,14 @@ def start_publication(engine: Engine, stop: Event, clock: Callable[[], datetime]
 
 
 def start_figures(
-    engine: Engine, stop: Event, clock: Callable[[], datetime], channels: Channels
+    engine: Engine,
+    stop: Event,
+    clock: Callable[[], datetime],
+    channels: Channels,
+    turns: Turns | None = None,
 ) -> None:
     """Count the metrics in a thread of its own, until `stop` is set."""
-    told: dict[str, object] = {"clock": clock, "channels": channels}
+    told: dict[str, object] = {"clock": clock, "channels": channels, "turns": turns}
     _start(run_figures, (engine, stop), told, "shaoji-figures")
 
 
@@ -302,7 +337,7 @@ def start_anchors(engine: Engine, stop: Event, chores: Chores) -> None:
     By the wall clock, also where the log is the demonstration's: whoever is outside goes by it.
     """
     if chores.anchors is not None:
-        told = {"clock": utc_now, "anchors": chores.anchors}
+        told = {"clock": utc_now, "anchors": chores.anchors, "turns": chores.turns}
         _start(run_anchors, (engine, stop), told, "shaoji-anchors")
 
 

@@ -6,6 +6,7 @@ therefore recorded with channel "cli" and that account, and asks no password.
 
 import gc
 import os
+import signal
 import sys
 from dataclasses import replace
 from datetime import timedelta
@@ -54,6 +55,9 @@ from web.shell import (
     print_json,
     progress_bar,
 )
+
+# Longer than HAProxy takes to notice (deploy/haproxy.cfg): two questions, a second apart.
+DRAIN_SECONDS = 4.0
 
 
 class Lines(click.Group):
@@ -160,20 +164,27 @@ def _work(shell: Shell) -> None:
         start_notices,
         start_signals,
     )
+    from web.heartbeat import start_heartbeat
     from web.press import start_reports
 
     logs.set_up(shell.settings.log)
-    stop, chores = Event(), _chores(shell.settings, shell.vault)
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    turns, heart = start_heartbeat(
+        shell.engine, stop, shell.settings, kind="worker", clock=shell.now
+    )
+    chores = replace(_chores(shell.settings, shell.vault), turns=turns)
     start_anchors(shell.engine, stop, chores)
     start_notices(shell.engine, stop, shell.now, chores.channels)
-    start_signals(shell.engine, stop, chores.photos)
-    start_figures(shell.engine, stop, shell.now, chores.channels)
+    start_signals(shell.engine, stop, chores.photos, turns)
+    start_figures(shell.engine, stop, shell.now, chores.channels, turns)
     reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
     try:
         run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
     finally:
         stop.set()
         reports.join()
+        heart.join()
 
 
 def _work_once(shell: Shell) -> None:
@@ -445,14 +456,20 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
     logs.set_up(settings.log)
     from web.app import create_app
     from web.background import start_worker
+    from web.health import EXTENSION
+    from web.heartbeat import start_heartbeat
     from web.press import start_reports
 
     database = open_database(settings.database_url)
     clock = clock_of(database, now_utc)
     app = create_app(settings, clock=clock, device_clock=now_utc)
-    chores = _chores(settings, open_kept(*settings.vault))
-    stop = start_worker(database, clock, chores) if with_worker else Event()
+    stop = Event()
+    turns, heart = start_heartbeat(database, stop, settings, kind="serve", clock=clock)
+    if with_worker:
+        chores = replace(_chores(settings, open_kept(*settings.vault)), turns=turns)
+        start_worker(database, stop, clock, chores)
     reports = with_worker and start_reports(database, stop, settings=settings, clock=clock)
+    _stop_gently(app.extensions[EXTENSION], DRAIN_SECONDS if settings.proxies else 0.0)
     gc.freeze()  # the program itself is never garbage: searching it stops every request for 50 ms
     click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
     try:
@@ -461,6 +478,28 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
         stop.set()
         if reports:
             reports.join()
+        heart.join()
+
+
+def _stop_gently(ready: Any, seconds: float) -> None:
+    """On SIGTERM say at /readyz that no more may be sent here, and stop a little later.
+
+    So whoever hands out requests notices before one is cut off; what is begun is finished.
+    """
+
+    def stop(*_: object) -> None:
+        raise SystemExit(0)  # waitress finishes what its threads have in hand
+
+    def begin(*_: object) -> None:
+        ready.ends = True
+        if seconds and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        else:
+            stop()
+
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, stop)
+    signal.signal(signal.SIGTERM, begin)
 
 
 user.add_command(cli_sign_ins.reset_second_factor)

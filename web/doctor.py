@@ -19,7 +19,7 @@ from audit import log, sequence
 from audit.note import NotANote
 from engine.backlog import check_backlog, read_backlog
 from engine.checkup import Finding, fails, holds
-from engine.database import open_database, reading
+from engine.database import open_database, reading, through_pooler
 from engine.database_checks import (
     check_clocks,
     check_durability,
@@ -31,6 +31,8 @@ from engine.database_checks import (
     read_modes,
 )
 from engine.key_checks import Locked, check_keys, check_locked, read_field, read_keys, read_vault
+from engine.node_checks import check_alive, check_pooler, check_seen, check_shared
+from engine.nodes import marked, nodes
 from engine.place_checks import (
     Least,
     check_fonts,
@@ -52,6 +54,7 @@ from engine.schema import found_release, wanted_release
 from web.channels import channels
 from web.config import BadSettings, Settings
 from web.demonstration import clock_of
+from web.heartbeat import fingerprints, shared_folders
 from web.provider import configured as provider
 
 FONTS: Final = Path(__file__).parent / "fonts"
@@ -135,12 +138,22 @@ def _record(by: Looking, engine: Engine) -> Iterator[Finding]:
         if conn.dialect.name == "postgresql":
             yield check_role(read_role(conn))
             yield check_clocks(by.wall(), read_clock(conn))
+            yield check_pooler(through_pooler(conn.connection.driver_connection))
         yield check_last_event(log.last_at(conn), at)
+        yield from _nodes(by, conn, at)
         try:
             yield from _keys(by, conn)
             yield from check_backlog(read_backlog(conn, at=at), at)
         except NotANote:
             yield _damaged()
+
+
+def _nodes(by: Looking, conn: Connection, at: datetime) -> Iterator[Finding]:
+    found = nodes(conn)
+    yield check_alive(found, at)
+    yield check_shared(found, fingerprints(by.settings), at)
+    for setting, folder in shared_folders(by.settings).items():
+        yield check_seen(setting, found, marked(folder), at)
 
 
 def _keys(by: Looking, conn: Connection) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from audit.receipt import KEY_SUFFIX
+from engine.database import open_postgresql
 from engine.errors import Refusal
 from engine.field_key import held_field_key
 from engine.key_files import is_device, signer
@@ -38,15 +39,21 @@ guard(pages)
 
 @dataclass(slots=True)
 class Readiness:
-    """The last answer of this process, and when it was found, by its own clock."""
+    """The last answer of this process, and when it was found, by its own clock.
+
+    ends: it has been told to stop; it answers what still comes, and wants no more.
+    """
 
     find: Callable[[], str]
     why: str = ""
     found_at: float | None = None
+    ends: bool = False
     lock: Lock = field(default_factory=Lock)
 
     def now(self) -> str:
         """Why no work may be sent here; "" where it may."""
+        if self.ends:
+            return "就要停止 / about to stop"
         with self.lock:
             if self.found_at is None or time.monotonic() >= self.found_at + FRESH_SECONDS:
                 self.why, self.found_at = self.find(), time.monotonic()
@@ -99,9 +106,8 @@ def _keys_there(settings: Settings) -> bool:
 def _probe(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(
-            address, poolclass=NullPool, connect_args={"connect_timeout": PATIENCE_SECONDS}
-        )
+        patience = {"connect_timeout": PATIENCE_SECONDS}
+        return open_postgresql(address, poolclass=NullPool, connect_args=patience)
     # rw: a file that was taken away is missed, and not made anew as an empty one.
     path = f"file:{quote(str(address.database))}?mode=rw"
 

@@ -228,6 +228,7 @@ FILTERS = ("saved_filter",)
 SIGNALS = ("signal_brief", "signal", "photo_print", "photo_without_print", "photo_pair")
 METRICS = ("metric_case", "metric_basis", "metric_month", "metric_list", "metric_figures")
 INDEX = ("index_weights", "index_edition")
+CLUSTER = ("lease", "node")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -237,6 +238,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
         later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS, *METRICS, *INDEX)
+        later = (*later, *CLUSTER)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("DROP INDEX case_register_ordered"))

@@ -4,10 +4,12 @@ import hashlib
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -40,6 +42,7 @@ from web.cli import main
 from web.config import Settings
 from web.doctor import FONTS, Looking, look_over
 from web.formulas import formulas
+from web.heartbeat import start_heartbeat
 from web.quantities import ZONE
 
 ORGANISATION = "听澜街道（演示）"
@@ -609,3 +612,60 @@ def test_settings_that_cannot_be_read_are_its_first_finding(
     (line,) = json.loads(failed.stdout)["checks"]
     assert line["check"] == "settings"
     assert "SHAOJI_PROXIES" in line["found"]["english"]
+
+
+# --- several nodes --------------------------------------------------------------------------------
+
+
+def test_nodes_are_told_and_one_that_died_too(house: House) -> None:
+    stop = Event()
+    _, heart = start_heartbeat(
+        house.street.database, stop, house.settings, kind="worker", clock=house.wall
+    )
+    wait_for(lambda: "worker-" in house.look()["nodes"].found[0])
+    found = house.look()
+    names = ("nodes", "shared-keys", "shared-evidence", "shared-reports")
+    assert [found[name].outcome for name in names] == [HOLDS] * 4
+    house.shift = timedelta(minutes=5)  # not heard of since: killed
+    assert house.look()["nodes"].outcome == LOOK
+    house.shift = timedelta()
+    stop.set()
+    heart.join()
+    assert "worker-" not in house.look()["nodes"].found[0]
+    assert not list((house.settings.evidence_dir / ".nodes").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changed", "check", "named"),
+    [
+        ({"secret_key": "s" * 48}, "shared-keys", "SHAOJI_SECRET_KEY"),
+        ({"evidence_dir": "elsewhere"}, "shared-evidence", "SHAOJI_EVIDENCE_DIR"),
+        ({"reports_dir": "elsewhere"}, "shared-reports", "SHAOJI_REPORTS_DIR"),
+        ({"field_key": "elsewhere"}, "shared-keys", "field.key"),
+    ],
+)
+def test_a_node_that_does_not_share_what_it_must_is_found(
+    on_file: House, changed: dict[str, str], check: str, named: str
+) -> None:
+    here = {name: on_file.folder / told for name, told in changed.items() if told == "elsewhere"}
+    if "field_key" in here:
+        kept_field_key(here["field_key"])
+    other = replace(on_file.settings, **(changed | here))  # type: ignore[arg-type]
+    stop = Event()
+    _, heart = start_heartbeat(on_file.street.database, stop, other, kind="serve",
+                               clock=on_file.wall)  # fmt: skip
+    wait_for(lambda: "serve-" in on_file.look()["nodes"].found[0])
+    found = on_file.look()[check]
+    stop.set()
+    heart.join()
+    assert found.outcome == FAILS
+    assert named in found.found[0]
+    assert found.do[0]
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Look again and again until it is so."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
