@@ -157,11 +157,11 @@ def take(conn: Connection, stream: str) -> Head:
     PostgreSQL locks the head row, or the name of a stream that has none yet; SQLite has locked the
     whole database at BEGIN IMMEDIATE.
     """
-    row = _TAKE_HEAD.run(conn, {"s": stream}).first()
+    row = _TAKE_HEAD.first(conn, {"s": stream})
     if row is None and conn.dialect.name == "postgresql":
         # Of two first writers one waits here, and then finds the head the other has made.
         conn.execute(_LOCK_NAME, {"s": stream})
-        row = _TAKE_HEAD.run(conn, {"s": stream}).first()
+        row = _TAKE_HEAD.first(conn, {"s": stream})
     if row is None:
         return Head(origin(conn), stream, 0, b"", "")
     return Head(row.origin, stream, row.seq, bytes(row.hash), row.at)
@@ -255,7 +255,7 @@ def _move(conn: Connection, head: Head, last: Entry) -> None:
     moved = _UPDATE_HEAD.run(
         conn, {"s": head.stream, "was": head.seq, "n": last.seq, "h": last.hash, "t": at}
     )
-    if moved.rowcount != 1:
+    if moved != 1:
         raise ForkRefused(head.stream)
 
 

@@ -85,7 +85,7 @@ def keep(conn: Connection, case: CaseState, entries: Sequence[Entry]) -> None:
 
 def kept(conn: Connection, case: str) -> list[dict[str, Any]]:
     """The rows of a case as they are stored, in order."""
-    return [dict(row) for row in _OF_CASE.run(conn, {"c": case}).mappings()]
+    return _OF_CASE.rows(conn, {"c": case})
 
 
 def rows_of(case: CaseState, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:

@@ -43,6 +43,12 @@ answer_table = Table(
     Column("at", Text, nullable=False),
 )
 
+
+def _column(register: str) -> str:
+    """The name of the column of `_STATE` that tells how far a register goes."""
+    return f"head_of_{register.removeprefix('@')}"
+
+
 # The stored state of a case, what a key was answered if it is known, and whether a register moved.
 _STATE = Statement(
     select(
@@ -51,7 +57,7 @@ _STATE = Statement(
         register_table.c.state,
         answer_table.c.case.label("answered"),
         answer_table.c.seq.label("answer_seq"),
-        *(log.head_of(stream).label(stream) for stream in log.REGISTERS),
+        *(log.head_of(stream).label(_column(stream)) for stream in log.REGISTERS),
     )
     .join(answer_table, answer_table.c.key == bindparam("k"), isouter=True)
     .where(register_table.c.case == bindparam("c"))
@@ -208,7 +214,7 @@ def read_case(conn: Connection, case_id: str) -> CaseState:
     seq = log.peek(conn, case_id)
     if seq is None or case_id.startswith("@"):
         raise UnknownCase(case_id)
-    return _current(conn, case_id, seq, _STATE.run(conn, {"c": case_id, "k": None}).first())
+    return _current(conn, case_id, seq, _STATE.first(conn, {"c": case_id, "k": None}))
 
 
 def read_cases(conn: Connection, case_ids: Collection[str]) -> dict[str, CaseState]:
@@ -223,8 +229,8 @@ def read_cases(conn: Connection, case_ids: Collection[str]) -> dict[str, CaseSta
 def _heads(conn: Connection, stored: Any) -> Mapping[str, bytes]:
     if stored is None:
         return log.register_heads(conn)
-    told = stored._mapping
-    return {name: bytes(told[name]) for name in log.REGISTERS if told[name] is not None}
+    heads = {name: getattr(stored, _column(name)) for name in log.REGISTERS}
+    return {name: bytes(head) for name, head in heads.items() if head is not None}
 
 
 def _current(conn: Connection, case_id: str, seq: int, stored: Any) -> CaseState:
@@ -277,7 +283,7 @@ class Work:
         head = log.take(conn, case_id)
         if head.seq == 0 or case_id.startswith("@"):
             raise UnknownCase(case_id)
-        stored = _STATE.run(conn, {"c": case_id, "k": key}).first()
+        stored = _STATE.first(conn, {"c": case_id, "k": key})
         if timestamp(at) < head.at and not (stored and stored.answered):
             raise clock_set_back(head.at)
         case = _live.get(head.hash) or _current(conn, case_id, head.seq, stored)

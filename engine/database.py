@@ -7,6 +7,8 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.pool import QueuePool
 
+from audit.statements import execute
+
 
 def open_database(url: str, *, pool_size: int = 10) -> Engine:
     """Open `sqlite:///path` or `postgresql+psycopg://…`; nothing is created but SQLite's folder."""
@@ -73,4 +75,4 @@ def _begin_sqlite(connection: Connection) -> None:
     # A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT,
     # whatever the timeout: writers take the lock first.
     reads = connection.get_execution_options().get("shaoji_reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    execute(connection, "BEGIN" if reads else "BEGIN IMMEDIATE", ())

@@ -55,7 +55,7 @@ def check_projection(conn: Connection, case: CaseState, entries: Sequence[Entry]
 
 
 def _register_differs(conn: Connection, case: CaseState) -> str | None:
-    row = _REGISTER.run(conn, {"c": case.case}).mappings().first()
+    row = next(iter(_REGISTER.rows(conn, {"c": case.case})), None)
     if row is None:
         return "the register has nothing of it"
     if (row["seq"], row["kernel"]) != (case.seq, KERNEL):
@@ -68,7 +68,7 @@ def _register_differs(conn: Connection, case: CaseState) -> str | None:
 
 
 def _inbox_differs(conn: Connection, case: CaseState) -> str | None:
-    shown = {row["task"]: dict(row) for row in _INBOX.run(conn, {"c": case.case}).mappings()}
+    shown = {row["task"]: row for row in _INBOX.rows(conn, {"c": case.case})}
     wanted = {key: inbox.row_of(case, task) for key, task in case.tasks.items()}
     return None if shown == wanted else "the inbox shows other open steps than the log"
 

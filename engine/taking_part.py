@@ -79,7 +79,7 @@ def project(conn: Connection, before: CaseState | None, after: CaseState) -> Non
 
 def kept(conn: Connection, case: str) -> Rows:
     """The rows of a case as they are stored, by person."""
-    return {row["person"]: dict(row) for row in _OF_CASE.run(conn, {"c": case}).mappings()}
+    return {row["person"]: row for row in _OF_CASE.rows(conn, {"c": case})}
 
 
 def rows_of(case: CaseState) -> Rows:
