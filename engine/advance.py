@@ -6,19 +6,19 @@ computes them again and compares.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from audit.encoding import instant, timestamp
 from audit.entries import Draft, Entry
+from engine import moves
 from engine.calendar import Calendar, named, used, working_minutes_per_day
 from engine.clocks import set_deadline
 from engine.definitions import Definition, Lane, UserTask
 from engine.errors import Refusal
 from engine.forms import routing
-from engine.process import Marking, Run, Step, Waiting, draw, say_to_party
+from engine.process import Marking, Step, Waiting, draw, say_to_party
 from engine.separation import barred_by
 from engine.state import (
     CaseState,
@@ -77,8 +77,7 @@ def open_case(cause: Entry, context: Context) -> Effect:
     )  # fmt: skip
     if "person" in cause.actor:
         case = _done_by(case, "report", cause)
-    with closing(Run(context.definition, None)) as run:
-        step = run.begin(case.variables, seed=cause.hash)
+    step = moves.begin(context.definition, case.variables, seed=cause.hash)
     effect = _step(case, step, cause, context)
     receipt = fact(cause, "receipt.issued", {"receipt": receipt_number(cause.hash)})
     return _sealed(replace(effect, facts=(*effect.facts, receipt)), cause, context)
@@ -173,14 +172,14 @@ def _completed(case: CaseState, cause: Entry, context: Context) -> Effect:
     element = case.tasks[key].element
     form = context.definition.forms[context.definition.tasks[element].form]
     outcome = {**routing(form, cause.data["form"]), "by": _did(cause)["person"]}
-    with closing(Run(context.definition, case.marking)) as run:
-        step = run.complete(key, outcome, case.variables, seed=cause.hash)
+    step = moves.complete(
+        context.definition, case.marking, key, outcome, case.variables, seed=cause.hash
+    )
     return _step(_done_by(case, element, cause), step, cause, context)
 
 
 def _fired(key: str, case: CaseState, cause: Entry, context: Context) -> Effect:
-    with closing(Run(context.definition, case.marking)) as run:
-        step = run.fire(key, case.variables, seed=cause.hash)
+    step = moves.fire(context.definition, case.marking, key, case.variables, seed=cause.hash)
     return _step(case, step, cause, context)
 
 

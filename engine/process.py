@@ -199,7 +199,7 @@ class Sending:
 
 
 @dataclass(slots=True)
-class _Script:
+class Script:
     """What SpiffWorkflow asks while it runs: conditions, rules, lots, sends. Collects the facts."""
 
     definition: Definition
@@ -212,10 +212,10 @@ class _Script:
     ends: list[str] = field(default_factory=list)
     sends: list["Sending"] = field(default_factory=list)
 
-    def evaluate(self, task: Task, expression: str, external_context: Any = None) -> Any:
+    def evaluate(self, task: Any, expression: str, external_context: Any = None) -> bool:
         return compile_expression(expression).holds(self.variables)
 
-    def execute(self, task: Task, script: str, external_context: Any = None) -> bool:
+    def execute(self, task: Any, script: str, external_context: Any = None) -> bool:
         if script in self.definition.rules:
             self._rule(script)
         elif script in self.definition.sends:
@@ -297,7 +297,11 @@ class Run:
 
     def begin(self, variables: Mapping[str, dict[str, Any]], *, seed: bytes) -> Step:
         """Start the process and run to the first steps that wait for somebody."""
-        return self._advance(None, dict(variables), seed, [])
+        return self.begin_with(Script(self._definition, dict(variables), seed))
+
+    def begin_with(self, script: Script) -> Step:
+        """The same, asking this script; it has the variables."""
+        return self._advance(None, script, [])
 
     def complete(
         self,
@@ -312,19 +316,28 @@ class Run:
         Raises StepNotOpen; ExpressionFailed or a rule's refusal from what follows. After any
         exception this object is half-moved and must be thrown away.
         """
+        element = key.rpartition("#")[0]
+        script = Script(self._definition, {**variables, element: outcome}, seed)
+        return self.complete_with(key, script)
+
+    def complete_with(self, key: str, script: Script) -> Step:
+        """The same, asking this script, whose variables have the outcome already."""
         before = list(self._open_tasks())
         task = _find(before, key, manual=True)
-        element = task.task_spec.bpmn_id
-        return self._advance(task, {**variables, element: outcome}, seed, _keys(before, key))
+        return self._advance(task, script, _keys(before, key))
 
     def fire(self, key: str, variables: Mapping[str, dict[str, Any]], *, seed: bytes) -> Step:
         """Let the waiting timer or message `key` happen. Raises StepNotOpen."""
+        return self.fire_with(key, Script(self._definition, dict(variables), seed))
+
+    def fire_with(self, key: str, script: Script) -> Step:
+        """The same, asking this script; it has the variables."""
         before = list(self._open_tasks())
         task = _find(before, key, manual=False)
         keys = _keys(before, key)
         task._set_internal_data(event_fired=True)
         task.task_spec._update(task)
-        return self._advance(None, dict(variables), seed, keys)
+        return self._advance(None, script, keys)
 
     def close(self) -> None:
         """Let go of the live object: tasks and flows hold each other, and nobody else should."""
@@ -347,14 +360,7 @@ class Run:
                 if _is_open(task):
                     yield task
 
-    def _advance(
-        self,
-        task: Task | None,
-        variables: dict[str, dict[str, Any]],
-        seed: bytes,
-        before: list[str],
-    ) -> Step:
-        script = _Script(self._definition, variables, seed)
+    def _advance(self, task: Task | None, script: Script, before: list[str]) -> Step:
         self._flow.script_engine = script
         if task is not None:
             _run(task, script)
@@ -365,22 +371,31 @@ class Run:
         still = {_key(open_) for open_ in after}
         closed = [key for key in before if key not in still]
         return Step(
-            self.marking(), variables, script.path, script.gateways, script.rules, script.lots,
-            opened, closed, script.ends, bool(self._flow.completed), script.sends,
+            self.marking(), script.variables, script.path, script.gateways, script.rules,
+            script.lots, opened, closed, script.ends, bool(self._flow.completed), script.sends,
         )  # fmt: skip
 
     def _number(self, task: Task) -> Waiting:
         element = task.task_spec.bpmn_id
-        self._counts[element] = self._counts.get(element, 0) + 1
-        task.internal_data["n"] = self._counts[element]
+        task.internal_data["n"] = self._next(element)
         return _waiting(self._definition, task)
+
+    def _next(self, element: str) -> int:
+        """The number of the next activation of an element."""
+        self._counts[element] = self._counts.get(element, 0) + 1
+        return self._counts[element]
 
 
 def _find(open_: list[Task], key: str, *, manual: bool) -> Task:
     for task in open_:
         if task.task_spec.manual is manual and _key(task) == key:
             return task
-    raise StepNotOpen(
+    raise step_not_open(key)
+
+
+def step_not_open(key: str) -> StepNotOpen:
+    """The refusal for a step that is not waiting, or not to be done so."""
+    return StepNotOpen(
         f"步骤 {key} 现在不在等待办理，可能刚被别人办完。请刷新后再看。",
         f"Step {key} is not waiting to be done; somebody may just have done it. Reload.",
     )
@@ -434,7 +449,7 @@ def _walk(root: Task) -> Iterator[Task]:
             stack.extend(reversed(task._children))
 
 
-def _run(task: Task, script: _Script) -> None:
+def _run(task: Task, script: Script) -> None:
     if not task._children:  # one that was restored: its children are made when they are needed
         task.task_spec._predict_hook(task)
     task.run()
@@ -452,7 +467,7 @@ def _run(task: Task, script: _Script) -> None:
         script.ends.append(element)
 
 
-def _run_machine(top: BpmnWorkflow, script: _Script) -> None:
+def _run_machine(top: BpmnWorkflow, script: Script) -> None:
     """Run everything that waits for nobody: innermost flows first, tree order within each."""
     passed, progressed = 0, True
     while progressed:
@@ -594,7 +609,7 @@ def _specs(definition: Definition) -> tuple[Any, Any]:
 def _executable(bpmn: bytes) -> Any:
     """The drawing as SpiffWorkflow may see it: no extensions, and machine steps as hooks of ours.
 
-    A business rule, lot or send becomes a script task whose script is its own id; `_Script.execute`
+    A business rule, lot or send becomes a script task whose script is its own id; `Script.execute`
     knows what to do with it. Nothing in the file is ever run as Python.
     """
     root = hardened_xml(bpmn)

@@ -6,11 +6,13 @@ known to be wrong in joins inside loops, so it cannot judge itself.
 
 import random
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 
+from engine import moves
 from engine.definitions import Definition
 from engine.process import Marking, Run, Step
 from tests.engine.random_process import ANSWERS, definition_of, random_graph
@@ -34,9 +36,9 @@ class Match:
         self.sizes: dict[str, int] = {}
         self.story: list[str] = []
 
-    def play(self, moves: int = MOVES) -> None:
+    def play(self, most: int = MOVES) -> None:
         self.compare([])
-        for _ in range(moves):
+        for _ in range(most):
             if self.game.finished:
                 return
             before = list(self.game.waiting)
@@ -48,17 +50,23 @@ class Match:
     def move(self, key: str) -> None:
         restored = Run(self.definition, stored(self.step.marking))
         assert restored.waiting() == self.live.waiting(), self.told()
-        variables = self.step.variables
+        variables, marking = self.step.variables, self.step.marking
         if key.startswith("task"):
             outcome = {"x": self.chance.choice(ANSWERS)}
             self.step = self.live.complete(key, dict(outcome), variables, seed=SEED)
             same = restored.complete(key, dict(outcome), variables, seed=SEED)
+            known = partial(moves.complete, self.definition, marking, key, outcome)
             self.game.complete(key, outcome)
         else:
             self.step = self.live.fire(key, variables, seed=SEED)
             same = restored.fire(key, variables, seed=SEED)
+            known = partial(moves.fire, self.definition, marking, key)
             self.game.fire(key)
         assert same == self.step, f"restored and live differ: {self.told()}"
+        for _ in range(2):  # the second time at the latest SpiffWorkflow is not asked
+            remembered = known(variables, seed=SEED)
+            assert remembered == self.step, f"remembered and live differ: {self.told()}"
+            assert orjson.dumps(remembered.marking) == orjson.dumps(self.step.marking)
 
     def compare(self, before: list[str], key: str | None = None) -> None:
         step, game, told = self.step, self.game, self.told()
