@@ -4,9 +4,11 @@ What is checked: files, hashes, links, root, signature; `python -m audit` checks
 core reads all of it, and keeps the entries of the cases that fall to it, as bytes, to the end.
 """
 
+import gc
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -53,7 +55,7 @@ def fold_export(
 
     trust: whose signature on the checkpoint is believed. Raises ExportFails.
     """
-    with ProcessPoolExecutor(workers) as pool:
+    with _collecting_nothing(), ProcessPoolExecutor(workers, initializer=gc.disable) as pool:
         shares = [pool.submit(_fold_share, folder, fold, n, workers) for n in range(workers)]
         _check(verify_links(folder, trust))
         try:
@@ -64,6 +66,18 @@ def fold_export(
     cases = tuple(case for folded, _ in told for case in folded)
     registers = {name: [one for _, kept in told for one in kept[name]] for name in REGISTERS}
     return ExportedCases(tree, cases, registers)
+
+
+@contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    """Entries and facts hold no cycles, and looking for some takes a third of the time."""
+    wanted = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if wanted:
+            gc.enable()
 
 
 def _check(found: Findings) -> None:

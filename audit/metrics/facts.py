@@ -189,7 +189,9 @@ def as_of(case: CaseFacts, until: datetime) -> CaseFacts | None:
 
 
 def _step(step: Step, until: datetime) -> Step:
-    settings = tuple(one for one in step.settings if one.at < until)
+    settings = step.settings
+    if any(one.at >= until for one in settings):
+        settings = tuple(one for one in settings if one.at < until)
     if step.closed is None or step.closed < until:
-        return step if len(settings) == len(step.settings) else replace(step, settings=settings)
+        return step if settings is step.settings else replace(step, settings=settings)
     return Step(step.task, step.element, step.opened, step.opened_seq, step.units, settings)

@@ -1,6 +1,6 @@
 """The hazard as something to be put right by a limit: what was due, submitted, accepted, undone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -65,15 +65,16 @@ def _confirmed_by(case: CaseFacts, roles: Roles) -> int:
 
 def duties(case: CaseFacts, roles: Roles) -> list[Duty]:
     """Each time the hazard had to be put right: once, and again after a closing came undone."""
-    rounds = list[_Round]()
+    rounds, rectify, close = list[_Round](), roles["rectify"], roles["close"]
+    begins = rectify | roles["confirmed"]
     for step in case.steps:
-        if step.element in roles["rectify"]:
+        if step.element in rectify:
             if not rounds or _is_closed(rounds[-1]):
                 rounds.append(_Round())
             rounds[-1].rectified.append(step)
-        if rounds and step.element in roles["close"]:
+        if rounds and step.element in close:
             rounds[-1].closing = step
-        elif rounds and step.element in roles["rectify"] | roles["confirmed"]:
+        elif rounds and step.element in begins:
             rounds[-1].undone |= rounds[-1].closing is not None
     return [_duty(case, one) for one in rounds]
 
@@ -113,11 +114,15 @@ def _duty(case: CaseFacts, told: _Round) -> Duty:
 
 def _all_duties(seen: Seen) -> Iterator[tuple[CaseFacts, Duty, Duty]]:
     """Every duty, and the last of its hazard, which says whether it has been accepted."""
-    roles = seen.roles(HAZARD)
-    for case in seen.of(HAZARD):
-        told = duties(case, roles)
+    for case, told in _duties_of_each(seen):
         for one in told:
             yield case, one, told[-1]
+
+
+def _duties_of_each(seen: Seen) -> Sequence[tuple[CaseFacts, list[Duty]]]:
+    """Every hazard with its duties: seven metrics rest on them."""
+    roles = seen.roles(HAZARD)
+    return seen.once("duties", lambda: [(one, duties(one, roles)) for one in seen.of(HAZARD)])
 
 
 # --- rates ----------------------------------------------------------------------------------------
@@ -144,11 +149,10 @@ def rectified_of_found(seen: Seen) -> Iterator[Mark]:
     """隐患整改率（发现口径）: of what was confirmed in the period, accepted by its end."""
     roles = seen.roles(HAZARD)
     yield from ended_otherwise(seen, HAZARD)
-    for case in seen.of(HAZARD):
+    for case, told in _duties_of_each(seen):
         at = confirmed_at(case, roles)
         if not seen.period.has(at) or case.reached(roles["void"] | roles["merged"]):
             continue
-        told = duties(case, roles)
         unit = told[-1].unit if told else case.path[0]
         hit = bool(told) and told[-1].accepted is not None
         entry = told[-1].entry("accepted") if hit else _confirmed_by(case, roles)
@@ -310,11 +314,10 @@ def suppressed(seen: Seen) -> Iterator[Mark]:
 def until_accepted(seen: Seen) -> Iterator[Mark]:
     """整改时长: from being confirmed until accepted; open ones are censored at the end."""
     roles = seen.roles(HAZARD)
-    for case in seen.of(HAZARD):
+    for case, told in _duties_of_each(seen):
         at = confirmed_at(case, roles)
         if not seen.period.has(at) or case.reached(roles["void"] | roles["merged"]):
             continue
-        told = duties(case, roles)
         unit = told[-1].unit if told else case.path[0]
         end = told[-1].accepted if told else None
         took = None if end is None else minutes(at, end)
@@ -324,9 +327,8 @@ def until_accepted(seen: Seen) -> Iterator[Mark]:
 
 def overdue(seen: Seen) -> Iterator[Mark]:
     """超期存量 at the end of the period: of = whole days overdue x weight of the level."""
-    roles = seen.roles(HAZARD)
-    for case in seen.of(HAZARD):
-        for duty in duties(case, roles)[-1:]:
+    for case, told in _duties_of_each(seen):
+        for duty in told[-1:]:
             late = duty.lawful is not None and duty.lawful < seen.period.until
             if late and duty.lawful and duty.accepted is None and not duty.stands_still:
                 days = (seen.period.until - duty.lawful) // DAY

@@ -1,9 +1,9 @@
 """What a case contributes to a figure: counted with or without success, or excluded and why."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard, TypeVar
 
 from audit.metrics.facts import CaseFacts, as_of
 from audit.metrics.formulas import Formulas, Roles
@@ -12,6 +12,7 @@ from audit.metrics.places import Places
 MINUTE: Final = timedelta(minutes=1)
 # Every case begins with the entry that opens it.
 OPENING: Final = 1
+Shared = TypeVar("Shared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class Seen:
     period: Period
     cases: Mapping[str, Sequence[CaseFacts]]
     named: Mapping[str, CaseFacts]
+    _told: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, name: str, compute: Callable[[], Shared]) -> Shared:
+        """What several metrics make of these cases, computed for the first that asks for it."""
+        if name not in self._told:
+            self._told[name] = compute()
+        told: Shared = self._told[name]
+        return told
 
     def of(self, process: str) -> Sequence[CaseFacts]:
         """The cases of one process."""

@@ -154,7 +154,7 @@ class _Fold:
     steps: dict[str, _Step] = field(default_factory=dict)
     clocks: dict[str, _Clock] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
-    evidence: list[Evidence] = field(default_factory=list)
+    evidence: dict[int, tuple[Evidence, ...]] = field(default_factory=dict)
     timings: dict[int, Timing] = field(default_factory=dict)
     holders: dict[int, str] = field(default_factory=dict)
     timers: set[str] = field(default_factory=set)
@@ -164,7 +164,8 @@ class _Fold:
 
     def take(self, entry: Entry) -> None:
         self.entries.append(entry)
-        self._take_evidence(entry)
+        if entry.evidence:
+            self._take_evidence(entry)
         handler = _HANDLERS.get(entry.type)
         if handler:
             handler(self, entry)
@@ -176,13 +177,14 @@ class _Fold:
                 self.timings[entry.seq] = self._running(step.task)
 
     def _take_evidence(self, entry: Entry) -> None:
-        task = entry.data.get("task")
-        for item in entry.evidence:
-            found = Evidence(
-                entry.seq, entry.at, actor_of(entry), task, item["purpose"], item["sha256"],
+        who, task = actor_of(entry), entry.data.get("task")
+        self.evidence[entry.seq] = tuple(
+            Evidence(
+                entry.seq, entry.at, who, task, item["purpose"], item["sha256"],
                 item["bytes"], item["media"], item.get("name"), item.get("taken_at"),
-            )  # fmt: skip
-            self.evidence.append(found)
+            )
+            for item in entry.evidence
+        )  # fmt: skip
 
     # --- steps ------------------------------------------------------------------------------
 
@@ -339,7 +341,8 @@ class _Fold:
     def record(self) -> CaseRecord:
         first, last = self.entries[0], self.entries[-1]
         data = first.data
-        lines = tuple(self._table())
+        rounds = Counter(step.element for step in self.steps.values())
+        lines = tuple(self._table(rounds))
         return CaseRecord(
             log=first.log,
             case=first.stream,
@@ -370,8 +373,8 @@ class _Fold:
             missed=tuple(self._missed(lines)),
             clocks=tuple(self._history(task) for task in self.clocks),
             orders=tuple(self.orders.values()),
-            evidence=tuple(self.evidence),
-            timeline=tuple(self._said(entry) for entry in self.entries),
+            evidence=tuple(one for found in self.evidence.values() for one in found),
+            timeline=tuple(self._said(entry, rounds) for entry in self.entries),
             separation=_separation(lines),
             tally=_tally(self.entries),
             risk=_risk(first.at, lines),
@@ -388,7 +391,7 @@ class _Fold:
             due = self.clocks[timer].settings[-1].due
             yield Waiting(timer, timer.partition("#")[0], due)
 
-    def _table(self) -> Iterator[Responsibility]:
+    def _table(self, rounds: Mapping[str, int]) -> Iterator[Responsibility]:
         """Lines by duty, in the order of the five; a step of none of them stands after the last
         duty that had begun when it first opened."""
         began: dict[str, int] = {}
@@ -403,9 +406,10 @@ class _Fold:
             before = [i for i, d in enumerate(FIVE_DUTIES) if began.get(d, first) < first]
             return max(before, default=0), first, step.element, step.opened_seq
 
-        return (self._line(step) for step in sorted(self.steps.values(), key=place))
+        ordered = sorted(self.steps.values(), key=place)
+        return (self._line(step, rounds[step.element]) for step in ordered)
 
-    def _line(self, step: _Step) -> Responsibility:
+    def _line(self, step: _Step, rounds: int) -> Responsibility:
         who = step.who
         if who is None and step.holder:
             who = Actor(person=step.holder)
@@ -414,13 +418,10 @@ class _Fold:
         late = timing.state in ("late", "overdue") or (clock is not None and clock.missed())
         return Responsibility(
             self._duty5(step), step.element, step.task, _round(step.task),
-            self._rounds(step.element), step.how, who, step.units, step.opened, step.opened_seq,
+            rounds, step.how, who, step.units, step.opened, step.opened_seq,
             step.closed, step.seq, step.outcome, step.turn or step.element, step.reason, step.note,
             timing, late, tuple(step.hands), step.evidence,
         )  # fmt: skip
-
-    def _rounds(self, element: str) -> int:
-        return sum(1 for step in self.steps.values() if step.element == element)
 
     def _duty5(self, step: _Step) -> str | None:
         known = self.elements.get(step.element)
@@ -453,17 +454,16 @@ class _Fold:
             tuple(marks.get("deadline.escalated", ())),
         )  # fmt: skip
 
-    def _said(self, entry: Entry) -> TimelineRow:
+    def _said(self, entry: Entry, rounds: Mapping[str, int]) -> TimelineRow:
         key = entry.data.get("task") or entry.data.get("timer") or entry.data.get("message")
         element = REPORT if entry.type == "case.opened" else key and key.partition("#")[0]
         timing = self.timings.get(entry.seq)
-        step = self.steps.get(key or "") if key else None
+        step = self.steps.get(key) if key else None
         return TimelineRow(
             entry.seq, entry.at, _kind(entry, timing), entry.type, actor_of(entry), element, key,
-            _round(key or ""), self._rounds(element or ""), entry.data, self._refers(entry), timing,
-            self.holders.get(entry.seq), step.units if step else (),
-            tuple(item for item in self.evidence if item.seq == entry.seq),
-            entry.cause, entry.claimed_at,
+            _round(key or ""), rounds.get(element or "", 0), entry.data, self._refers(entry),
+            timing, self.holders.get(entry.seq), step.units if step else (),
+            self.evidence.get(entry.seq, ()), entry.cause, entry.claimed_at,
         )  # fmt: skip
 
     def _refers(self, entry: Entry) -> Mapping[str, Any] | None:
@@ -474,14 +474,17 @@ class _Fold:
 
 def actor_of(entry: Entry) -> Actor:
     """Who an entry says did it."""
-    names = ("person", "post", "unit", "capacity", "on_behalf_of", "channel")
-    told = entry.actor.get("informant")
+    get = entry.actor.get
+    told = get("informant")
     informant = Actor(**told, capacity=entry.actor["capacity"]) if told else None
-    return Actor(**{name: entry.actor.get(name) for name in names}, informant=informant)
+    return Actor(
+        get("person"), get("post"), get("unit"), get("capacity"), get("on_behalf_of"),
+        get("channel"), informant,
+    )  # fmt: skip
 
 
 def _round(task: str) -> int:
-    number = task.rpartition("#")[2]
+    number = task.rpartition("#")[2] if task else ""
     return int(number) if number.isdigit() else 1
 
 

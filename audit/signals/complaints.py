@@ -41,10 +41,11 @@ def recused_took_part(entries: Sequence[Entry], steps: Steps, rule: Rule) -> Fou
 
 
 def _persons_named(entries: Sequence[Entry], steps: Steps) -> Iterator[tuple[str, int]]:
-    acting = {one.actor["person"] for one in _of_staff(entries)}
-    acting |= {str(one.actor.get("on_behalf_of")) for one in _of_staff(entries)}
+    named = list(named_in(entries, steps)) if steps.names else []
+    acting = {one.actor["person"] for one in _of_staff(entries)} if named else set()
+    acting |= {str(one.actor.get("on_behalf_of")) for one in _of_staff(entries)} if named else set()
     told: set[str] = set()
-    for seq, name in named_in(entries, steps):
+    for seq, name in named:
         if name in acting and name not in told:
             told.add(name)
             yield name, seq
