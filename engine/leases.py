@@ -16,7 +16,7 @@ from audit.log import metadata
 from engine.database import reading
 
 # So long after its holder was last heard of, another process takes a piece of work over.
-LEASE: Final = timedelta(seconds=30)
+LEASE: Final = timedelta(seconds=15)
 
 lease_table = Table(
     "lease",

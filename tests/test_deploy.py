@@ -8,13 +8,17 @@ from pathlib import Path
 
 import click
 import pytest
+from flask import Flask
 
+from tests.cluster.machines import SBIN
 from tests.conftest import ROOT
+from tests.web.conftest import app, settings, web_street, web_template
 from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji
+from web.anonymous import QUIET
 from web.cli import main
 from web.config import read_settings
 
-__all__ = ["founded", "shaoji"]  # fixtures
+__all__ = ["app", "founded", "settings", "shaoji", "web_street", "web_template"]  # fixtures
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 HOME = "/opt/shaoji"
@@ -106,3 +110,36 @@ def test_the_nightly_backup_is_one_and_links_to_the_last(founded: Shaoji, tmp_pa
 def _now() -> str:
     done = subprocess.run(["date", "+%Y-%m-%d-%H%M%S"], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+# --- several machines -----------------------------------------------------------------------------
+
+NOBODY = re.compile(r"^\s*acl nobody path_beg (.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["haproxy.cfg", "haproxy-postgres.cfg"])
+def test_haproxy_takes_each_configuration(name: str, tmp_path: Path) -> None:
+    program = shutil.which("haproxy", path=SBIN)
+    if program is None:
+        pytest.skip("haproxy is not installed: run bin/setup --tests")
+    done = subprocess.run(
+        [program, "-c", "-f", str(DEPLOY / name)],
+        env={"SHAOJI_STATS": str(tmp_path / "stats.sock")}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+
+
+def test_pages_whose_tries_one_node_counts_are_sent_to_one_node(app: Flask) -> None:
+    """Every form for people who are nobody here goes by where it comes from."""
+    found = NOBODY.search((DEPLOY / "haproxy.cfg").read_text(encoding="utf-8"))
+    assert found
+    told = tuple(found[1].split())
+    forms = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in QUIET and "POST" in (rule.methods or ())
+    }
+    assert forms
+    assert {rule for rule in forms if not rule.startswith(told)} == set()

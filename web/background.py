@@ -45,7 +45,7 @@ from web.warning_thresholds import thresholds
 
 EVERY_SECONDS = 5.0
 # So soon somebody else's work is taken over once its lease is over.
-TURN_SECONDS = 15.0
+TURN_SECONDS = 5.0
 RETENTION_EVERY = timedelta(hours=1)
 
 logger = logging.getLogger("shaoji.worker")

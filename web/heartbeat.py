@@ -22,7 +22,7 @@ from engine.nodes import Node
 from engine.schema import wanted_release
 from web.config import Settings
 
-BEAT_SECONDS: Final = 10.0
+BEAT_SECONDS: Final = 4.0
 
 logger = logging.getLogger("shaoji.node")
 
@@ -127,7 +127,7 @@ def run_heartbeat(
         for folder in folders:
             nodes.unmark(folder, [node.node])
     except (SQLAlchemyError, OSError):
-        logger.exception("this process could not take its leave; others go on in half a minute")
+        logger.exception("this process could not take its leave; others go on in 15 seconds")
 
 
 def _beat(engine: Engine, node: Node, folders: list[Path], at: datetime) -> None:

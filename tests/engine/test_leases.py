@@ -11,7 +11,7 @@ from tests.conftest import NOON, Street
 MOMENT = timedelta(seconds=1)
 
 
-def test_one_process_has_a_lease_until_half_a_minute_after_it_was_last_heard_of(
+def test_one_process_has_a_lease_until_15_seconds_after_it_was_last_heard_of(
     street: Street,
 ) -> None:
     database = street.database
