@@ -38,7 +38,7 @@ def check_alive(found: Sequence[Node], at: datetime) -> Finding:
             f"{told[1]}; {len(lost)} gone without leave{_list(away)[1]}",
         ),
         (
-            "请看那台机器：进程被杀、断网或断电。它手上的活 15 秒后由别的进程接着做；一天后不再提。",
+            "请看那台机器：进程被杀、断网或断电。15 秒后别的进程接着做它的活；一天后不再提。",
             (
                 "Look at that machine: killed, cut off or without power. Others took its work "
                 "over after 15 seconds; after a day this is forgotten."
