@@ -15,7 +15,9 @@ from threading import Event
 from typing import Any
 
 import click
+from sqlalchemy.exc import DBAPIError
 
+from engine.damage import damage
 from engine.database import open_database
 from engine.errors import Refusal
 from engine.keys import policy_of
@@ -70,6 +72,11 @@ class Lines(click.Group):
             raise click.ClickException(f"{refusal.chinese}\n{refusal.english}") from refusal
         except BadSettings as bad:
             raise click.ClickException(str(bad)) from bad
+        except DBAPIError as error:
+            told = damage(error)
+            if told is None:
+                raise
+            raise click.ClickException(f"{told.chinese}\n{told.english}") from error
 
 
 @click.group(cls=Lines, context_settings={"help_option_names": ["-h", "--help"]})

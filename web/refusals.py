@@ -5,12 +5,13 @@ from typing import Final
 
 from flask import Flask, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from audit.encoding import NotCanonical
 from audit.log import ClockBehind, ForkRefused
+from engine.damage import damage
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
 from web.anonymous import is_quiet
 from web.offline import FORGED
@@ -50,6 +51,11 @@ NO_WRITING: Final = later(
 )
 DAMAGED: Final = later("记录的原文已损坏，不能显示。请停止使用这一页并通知管理员校验。")
 
+UNREADABLE: Final = later(
+    "数据库文件已损坏，读不出来。您这次没有生效。"
+    "请通知管理员停止使用、恢复上一份完好的备份并校验；填写的内容请先留着。"
+)
+
 
 def init_app(app: Flask) -> None:
     """Show refusals and errors of this application as pages."""
@@ -60,6 +66,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(IntegrityError, outrun)
     app.register_error_handler(ClockBehind, clock_behind)
     app.register_error_handler(OperationalError, no_writing)
+    app.register_error_handler(DatabaseError, unreadable)
     app.register_error_handler(NotCanonical, damaged)
 
 
@@ -121,6 +128,14 @@ def no_writing(error: OperationalError) -> tuple[str, int]:
     """The database takes nothing now: its disk is full, it is locked, or it cannot be reached."""
     logging.getLogger("shaoji").error("the database cannot be written: %s", error.orig)
     return card(say(NO_WRITING), 503)
+
+
+def unreadable(error: DatabaseError) -> tuple[str, int]:
+    """The database says that its own pages are damaged; its other errors are faults of ours."""
+    if damage(error) is None:
+        raise error
+    logging.getLogger("shaoji").error("the database is damaged: %s", error.orig)
+    return render_template("torn.html", title=say(TITLES[503]), told=say(UNREADABLE)), 503
 
 
 def damaged(error: NotCanonical) -> tuple[str, int]:

@@ -7,13 +7,14 @@ from typing import Final
 
 from flask import Blueprint, Flask, Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from audit.encoding import NotCanonical
 from audit.log import ClockBehind, ForkRefused
 from engine.api_tokens import UNAUTHENTICATED, ScopeMissing, UnknownToken
+from engine.damage import damage
 from engine.errors import BadInput, Refusal
 from engine.forms import FormRefused
 from engine.idempotency import KeyReused
@@ -70,6 +71,7 @@ def guard(subject: Blueprint) -> None:
     subject.register_error_handler(IntegrityError, _outrun)
     subject.register_error_handler(ClockBehind, _clock_behind)
     subject.register_error_handler(OperationalError, _no_writing)
+    subject.register_error_handler(DatabaseError, _unreadable)
     subject.register_error_handler(NotCanonical, _damaged)
 
 
@@ -186,6 +188,13 @@ def _clock_behind(error: ClockBehind) -> Response:
 def _no_writing(error: OperationalError) -> Response:
     logging.getLogger("shaoji").error("the database cannot be written: %s", error.orig)
     return problem(f"{REFERENCE}#no-writing", 503, both(refusals.NO_WRITING))
+
+
+def _unreadable(error: DatabaseError) -> Response:
+    if damage(error) is None:
+        raise error
+    logging.getLogger("shaoji").error("the database is damaged: %s", error.orig)
+    return problem(f"{REFERENCE}#damaged", 503, both(refusals.UNREADABLE))
 
 
 def _damaged(error: NotCanonical) -> Response:
