@@ -32,7 +32,7 @@ from web.frame import moment
 from web.quantities import ZONE
 from web.sentences import markup, plain, timeline_sentence
 from web.texts import language, later, say
-from web.visit import at, by, reads, see_other, writes
+from web.visit import at, by, reads, see_other, surveys, writes
 from web.wording import Segment, over
 
 pages = Blueprint("act_search", __name__)
@@ -91,7 +91,7 @@ class Chip:
 @login_required  # type: ignore[untyped-decorator]
 def page() -> str:
     """What was done, newest first."""
-    with reads() as conn:
+    with surveys() as conn:
         people = directory(conn)
         asked = _asked(conn, people)
         found = _found(conn, people, asked.query, request.args.get("after"), PAGE)

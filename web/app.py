@@ -50,6 +50,7 @@ from web import (
     publication_sheet,
     receipts,
     refusals,
+    replica,
     report_jobs,
     reporting,
     request_log,
@@ -71,6 +72,7 @@ from web import (
 )
 from web.api import document
 from web.config import Settings
+from web.replica import open_replica
 from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
 
 # Eight photos of 15 MB and a document; each file has its own limit in engine.uploads.
@@ -104,7 +106,7 @@ def create_app(
     database = open_database(settings.database_url)
     app.extensions[EXTENSION] = House(
         settings, database, clock, open_kept(*settings.vault), device_clock or clock,
-        kept_field_key(settings.field),
+        kept_field_key(settings.field), open_replica(settings, database),
     )  # fmt: skip
     if settings.proxies:
         count = settings.proxies
@@ -129,6 +131,7 @@ def create_app(
         app.register_blueprint(subject.pages)
     provider_sign_in.init_app(app, settings)
     refusals.init_app(app)
+    replica.init_app(app)
     headers.init_app(app, settings)
     frame.init_app(app)
     return app

@@ -43,7 +43,7 @@ from web.rows import task_rows
 from web.signal_rows import signals_of
 from web.texts import either, later, say
 from web.tree_standing import believed, standing_of
-from web.visit import at, by, done_before, key, local_path, reads, see_other, writes
+from web.visit import at, by, done_before, key, local_path, reads, see_other, surveys, writes
 
 pages = Blueprint("cases", __name__)
 
@@ -56,7 +56,7 @@ LEVELS: Final = ("general", "larger", "major")
 @login_required  # type: ignore[untyped-decorator]
 def search_page() -> str:
     """The register searched, within what this person may see."""
-    with reads() as conn:
+    with surveys() as conn:
         people = directory(conn)
         places = places_seen(people, by(), at())
         query = asked_query()

@@ -32,11 +32,13 @@ class Settings:
     anew (and see docs/operating.md on phones). origin: the name of the log, in every event and on
     its key for ever: no white space, no plus sign. cookie_secure:
     cookies travel by HTTPS only; "no" only for a server that is reached by plain HTTP. proxies: how
-    many reverse proxies stand before it, whose X-Forwarded headers are then believed. vault_url,
-    vault_key: the store of what is sealed, and the file with its key; left out, both lie beside the
-    database. The key belongs into another backup than the vault: whoever has both reads everything,
-    and without the key nobody reads anything again. receivers_dir: public keys of the bodies
-    accusations are handed over to, one `<name>.pub` each. retention_days: so long after a complaint
+    many reverse proxies stand before it, whose X-Forwarded headers are then believed. replica_url:
+    a streaming replica of the database, from which pages that read much are read while it has all
+    that the database has; left out, there is none. vault_url, vault_key: the store of what is
+    sealed, and the file with its key; left out, both lie beside the database. The key belongs into
+    another backup than the vault: whoever has both reads everything, and without the key nobody
+    reads anything again. receivers_dir: public keys of the bodies accusations are handed over to,
+    one `<name>.pub` each. retention_days: so long after a complaint
     has ended its content and the complainant's identity can still be read; then their keys are
     destroyed, for ever. A year is what this project chose, no legal limit. demo: every page says
     that its data are invented.
@@ -114,6 +116,7 @@ class Settings:
     cookie_secure: bool = True
     proxies: int = 0
     demo: bool = False
+    replica_url: str = ""
     vault_url: str = ""
     vault_key: Path | None = None
     receivers_dir: Path = Path("var/receivers")
@@ -380,6 +383,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "cookie_secure": _yes,
     "proxies": _count,
     "demo": _yes,
+    "replica_url": _words,
     "vault_url": _words,
     "vault_key": lambda text: Path(_words(text)),
     "receivers_dir": lambda text: Path(_words(text)),

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit import log, sequence
 from audit.note import NotANote
 from engine.backlog import check_backlog, read_backlog
-from engine.checkup import Finding, fails, holds
+from engine.checkup import Finding, fails, holds, look
 from engine.database import open_database, reading, through_pooler
 from engine.database_checks import (
     check_clocks,
@@ -43,6 +43,7 @@ from engine.place_checks import (
     read_room,
     write_probe,
 )
+from engine.replica import check_replica
 from engine.safeguards import (
     check_role,
     check_triggers,
@@ -141,11 +142,29 @@ def _record(by: Looking, engine: Engine) -> Iterator[Finding]:
             yield check_pooler(through_pooler(conn.connection.driver_connection))
         yield check_last_event(log.last_at(conn), at)
         yield from _nodes(by, conn, at)
+        yield from _replica(by)
         try:
             yield from _keys(by, conn)
             yield from check_backlog(read_backlog(conn, at=at), at)
         except NotANote:
             yield _damaged()
+
+
+def _replica(by: Looking) -> Iterator[Finding]:
+    if not by.settings.replica_url:
+        return
+    try:
+        replica = open_database(by.settings.replica_url, pool_size=1)
+        try:
+            with reading(replica).begin() as conn:
+                yield check_replica(conn)
+        finally:
+            replica.dispose()
+    except SQLAlchemyError as error:
+        kind = type(error).__name__
+        told = (f"只读副本连不上（{kind}）", f"the replica does not answer ({kind})")
+        do = ("页面都读主库。请看备库。", "Pages read the primary meanwhile. Look at the replica.")
+        yield look("replica", told, do)
 
 
 def _nodes(by: Looking, conn: Connection, at: datetime) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from web.api.bearer import CREDENTIALS
 from web.config import SHORTEST_KEY, BadSettings, Settings, private_text
 from web.exposition import MEDIA, Family, Sample, expose
 from web.tallies import Tally
-from web.visit import at, reads
+from web.visit import at, house, reads
 
 EXTENSION: Final = "shaoji.internal_metrics"
 TALLY: Final = "shaoji.tally"
@@ -65,8 +65,14 @@ def page() -> Response:
         )  # fmt: skip
     tally: Tally = current_app.extensions[TALLY]
     return Response(
-        expose([*_build(), *tally.families(), *_of_log()]), headers={"Content-Type": MEDIA}
+        expose([*_build(), *tally.families(), *_of_replica(), *_of_log()]),
+        headers={"Content-Type": MEDIA},
     )
+
+
+def _of_replica() -> list[Family]:
+    found = house().replica
+    return found.families() if found else []
 
 
 def _build() -> list[Family]:

@@ -35,7 +35,7 @@ from web.metric_words import BY, NOTES, PARTS
 from web.moments import MONTHS_EN
 from web.quantities import ZONE
 from web.texts import either, say
-from web.visit import at, by, reads
+from web.visit import at, by, surveys
 
 pages = Blueprint("metrics", __name__)
 
@@ -108,7 +108,7 @@ def figures(conn: Connection, asked: Asked, grouped: str) -> list[dict[str, Any]
 @login_required  # type: ignore[untyped-decorator]
 def page() -> str:
     """All metrics of a month."""
-    with reads() as conn:
+    with surveys() as conn:
         found, whole, grouped = at_one_position(conn, lambda: _read(conn))
         asked = found.asked
         if asked is None:
@@ -209,7 +209,7 @@ def listed(metric: str) -> str:
     if metric not in METRICS:
         abort(404)
     group, own = request.args.get("group"), request.args.get("own") == "1"
-    with reads() as conn:
+    with surveys() as conn:
         found, rows = at_one_position(conn, lambda: _read_list(conn, metric))
         asked = found.asked
         if asked is None:

@@ -17,7 +17,7 @@ from web.metrics_page import group_names, measurable, month_words
 from web.month_text import MonthText, month_files
 from web.special_reports import enter, jobs_about
 from web.texts import language, later
-from web.visit import at, by, fresh_key, reads, see_other, writes
+from web.visit import at, by, fresh_key, see_other, surveys, writes
 
 pages = Blueprint("month", __name__)
 
@@ -26,7 +26,7 @@ pages = Blueprint("month", __name__)
 @login_required  # type: ignore[untyped-decorator]
 def page() -> str:
     """A month of a unit: the last one and the whole, if nobody says otherwise."""
-    with reads() as conn:
+    with surveys() as conn:
         people = directory(conn)
         known = [one.month for one in months(conn)]
         wanted = _wanted(people, known, dict(request.args.items()))

@@ -13,7 +13,7 @@ from web.records import names
 from web.risk_text import RiskText
 from web.special_reports import enter, jobs_about
 from web.texts import language, later
-from web.visit import at, by, fresh_key, reads, see_other, writes
+from web.visit import at, by, fresh_key, see_other, surveys, writes
 
 pages = Blueprint("risk", __name__)
 
@@ -22,7 +22,7 @@ pages = Blueprint("risk", __name__)
 @login_required  # type: ignore[untyped-decorator]
 def page(case_id: str) -> str:
     """The risk as of now."""
-    with reads() as conn:
+    with surveys() as conn:
         traced = read_risk(conn, case_id, at(), by=by(), at=at())
         jobs = jobs_about(conn, RISK, {"case": case_id})
         called = names(directory(conn))

@@ -15,12 +15,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
+from audit.sequence import tree_size
 from engine.casework import answered
 from engine.database import reading
 from engine.delivery import deliver
 from engine.people import By
 from engine.vault import Vault
 from web.config import Settings
+from web.replica import Replica
 
 EXTENSION: Final = "shaoji"
 
@@ -31,7 +33,8 @@ logger = logging.getLogger("shaoji.pages")
 class House:
     """What all requests of one application share.
 
-    device_clock: the wall clock, which telephones go by. field_key: locks second factors.
+    device_clock: the wall clock, which telephones go by. field_key: locks second factors. replica:
+    where much is read (web.replica).
     """
 
     settings: Settings
@@ -40,6 +43,7 @@ class House:
     vault: Vault
     device_clock: Callable[[], datetime]
     field_key: bytes = field(repr=False)
+    replica: Replica | None = None
 
 
 def utc_now() -> datetime:
@@ -91,6 +95,23 @@ def known() -> By | None:
 def reads() -> Iterator[Connection]:
     """A transaction that only reads: it waits for no writer."""
     with reading(house().database).connect() as conn:
+        yield conn
+
+
+@contextmanager
+def surveys() -> Iterator[Connection]:
+    """A transaction for reading much, from a replica if it is as fresh as this request.
+
+    Never for deciding on an act: a replica may be behind a moment later.
+    """
+    replica = house().replica
+    conn = replica.caught_up() if replica else None
+    if conn is None:
+        with reads() as primary:
+            yield primary
+        return
+    with conn:
+        g.replica_position = tree_size(conn)
         yield conn
 
 

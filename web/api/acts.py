@@ -17,7 +17,7 @@ from web.api.actors import Who, sentence, who
 from web.api.operations import Command, acts, shows, subject
 from web.api.shapes import Acting, Asked, Bilingual, Choice, Named, Paging, Told, Word
 from web.texts import later
-from web.visit import at, by, reads
+from web.visit import at, by, reads, surveys
 
 operations = subject("acts", later("谁做了什么"))
 SCOPE = "cases:read"
@@ -106,7 +106,7 @@ def found(query: ActsWanted) -> ActPage:
     """What was done on cases this person may see."""
     told = query.model_dump(mode="json", exclude={"search", "after", "limit"})
     narrowed = {name: value for name, value in told.items() if value}
-    with reads() as conn:
+    with surveys() as conn:
         people = directory(conn)
         person = searched(conn, query.search, by=by(), at=at()) if query.search else ""
         kind = kind_of(conn, query.kind) if query.kind else None

@@ -44,7 +44,7 @@ from web.records import CaseFile, names, read_file
 from web.related import groups, with_cases
 from web.sentences import outcome, result
 from web.texts import later
-from web.visit import at, by, reads
+from web.visit import at, by, reads, surveys
 from web.wording import Names, duty_name, element_name
 
 operations = subject("cases", later("案件"))
@@ -231,7 +231,7 @@ class Parties(Told):
 @shows(operations, "/cases", later("搜索我看得到的案件"), CasePage, SCOPE)
 def search_cases(query: Search) -> CasePage:
     """The register searched, within what this person may see."""
-    with reads() as conn:
+    with surveys() as conn:
         people = directory(conn)
         asked = Query(
             text=query.text, status=query.status, unit=query.unit, process=query.process,

@@ -17,7 +17,7 @@ from web.api.telling import unit
 from web.metrics_page import Known, figures, group_names, known
 from web.quantities import ZONE
 from web.texts import later
-from web.visit import reads
+from web.visit import surveys
 
 operations = subject("metrics", later("风险管控指标"))
 SCOPE = "cases:read"
@@ -146,7 +146,7 @@ class Metrics(Told):
 @shows(operations, "/metrics", later("一个月的风险管控指标"), Metrics, SCOPE)
 def metrics(query: MetricsWanted) -> Metrics:
     """The metrics of a month, for whoever supervises or disciplines there."""
-    with reads() as conn:
+    with surveys() as conn:
         found, kept = at_one_position(conn, lambda: _read(conn))
         names = group_names(conn, found.people)
     return _told(found, listed(kept, names))
