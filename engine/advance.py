@@ -129,7 +129,8 @@ def receipt_number(seed: bytes) -> str:
 def _sealed(effect: Effect, cause: Entry, context: Context) -> Effect:
     case, seq = effect.case, cause.seq + len(effect.facts)
     kept_out = _kept_out(case, context.definition)
-    return replace(effect, case=replace(case, seq=seq, at=timestamp(cause.at), kept_out=kept_out))
+    case = replace(case, seq=seq, at=timestamp(cause.at), kept_out=kept_out)
+    return Effect(case, effect.facts)
 
 
 def _kept_out(case: CaseState, definition: Definition) -> tuple[str, ...]:

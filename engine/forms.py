@@ -372,7 +372,8 @@ def _hint(hint: str) -> str:
 
 def _character_faults(field: Field, text: str) -> Iterator[FieldError]:
     allowed = "\n" if field.widget == "textarea" else ""
-    if any(_is_refused(c) and c not in allowed for c in text):
+    # Nothing refused is printable, and most texts are printable throughout.
+    if not text.isprintable() and any(_is_refused(c) and c not in allowed for c in text):
         yield _error(
             field,
             "含有看不见的控制字符或换行，请删去后重填",

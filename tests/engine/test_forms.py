@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from werkzeug.datastructures import MultiDict
 
+from engine import forms
 from engine.forms import (
     BadForm,
     EvidenceRule,
@@ -185,6 +186,13 @@ def test_characters_that_do_not_belong_in_a_record_are_refused(text):
 def test_only_a_text_area_has_lines():
     values = {"verdict": "not_hazard", "reason": "一\r\n二\r三"}
     assert clean(form(), values)["reason"] == "一\n二\n三"
+
+
+def test_no_character_that_is_refused_is_printable():
+    # So a text that is printable throughout need not be looked through.
+    refused = [chr(code) for code in range(0x110000) if forms._is_refused(chr(code))]
+    assert len(refused) > 2000
+    assert not any(character.isprintable() for character in refused)
 
 
 def test_a_very_long_text_is_refused_even_where_the_form_sets_no_limit():
