@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, event
 
@@ -60,6 +60,12 @@ POSTS = {
     "close": "u-street",
     "approve": "u-street",
 }
+
+
+class HasPeople(Protocol):
+    """Whoever knows which person has which duty."""
+
+    person: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -124,7 +130,7 @@ def photo(purpose: str) -> Evidence:
     return Evidence("ab" * 32, 1000, "image/jpeg", purpose, "p.jpg", Declared(), START)
 
 
-def steps_of_a_case(bench: Bench) -> list[tuple[str, str, dict[str, Any], tuple[str, ...]]]:
+def steps_of_a_case(bench: HasPeople) -> list[tuple[str, str, dict[str, Any], tuple[str, ...]]]:
     """Ten human steps: confirm, assign, sign-in, three rounds of rectify and accept, close."""
     acceptor, fixer = bench.person["accept"], bench.person["rectify"]
     accepted = {"visited_at": "2026-03-02T09:30:00+08:00", "checks": ["visited", "gone", "as_told"]}
@@ -161,17 +167,7 @@ def found(folder: Path) -> Bench:
     ours = folder / "ours.db"
     engine = open_database(f"sqlite:///{ours}")
     create_schema(engine)
-    person = {}
-    with engine.begin() as conn:
-        log.found(conn, "log.bench.example")
-        calendar = (ROOT / "workflows/calendar/cn.toml").read_bytes()
-        publish_calendar(conn, calendar, by=None, at=START)
-        deploy(conn, read_folder(ROOT / "workflows/hazard"), by=None, at=START)
-        for unit, kind, name, parent in UNITS:
-            create_unit(conn, unit, kind=kind, name=name, parent=parent, by=None, at=START)
-        for duty, unit in POSTS.items():
-            person[duty] = register_person(conn, f"{duty}演示", by=None, at=START)
-            grant_post(conn, person[duty], unit, duty, [duty], reason="到任", by=None, at=START)
+    person = settle(engine)
     engine.dispose()
     shutil.copy(ours, folder / "heard.db")
     shutil.copy(ours, folder / "floor.db")
@@ -182,6 +178,22 @@ def found(folder: Path) -> Bench:
     bench = Bench(open_database(f"sqlite:///{ours}"), heard, floor, person)
     event.listen(heard, "before_cursor_execute", _remember(bench))
     return bench
+
+
+def settle(engine: Engine) -> dict[str, str]:
+    """Found a log with calendar, process, units and people; whom each duty has."""
+    person: dict[str, str] = {}
+    with engine.begin() as conn:
+        log.found(conn, "log.bench.example")
+        calendar = (ROOT / "workflows/calendar/cn.toml").read_bytes()
+        publish_calendar(conn, calendar, by=None, at=START)
+        deploy(conn, read_folder(ROOT / "workflows/hazard"), by=None, at=START)
+        for unit, kind, name, parent in UNITS:
+            create_unit(conn, unit, kind=kind, name=name, parent=parent, by=None, at=START)
+        for duty, unit in POSTS.items():
+            person[duty] = register_person(conn, f"{duty}演示", by=None, at=START)
+            grant_post(conn, person[duty], unit, duty, [duty], reason="到任", by=None, at=START)
+    return person
 
 
 def _remember(bench: Bench) -> Any:

@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.pool import QueuePool
 
 from audit.statements import execute
+from engine.writer_turn import TurnConnection
 
 
 def open_database(url: str, *, pool_size: int = 10) -> Engine:
@@ -16,7 +17,13 @@ def open_database(url: str, *, pool_size: int = 10) -> Engine:
     if address.get_backend_name() == "sqlite":
         if address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(address, poolclass=QueuePool, pool_size=pool_size, max_overflow=20)
+        engine = create_engine(
+            address,
+            poolclass=QueuePool,
+            pool_size=pool_size,
+            max_overflow=20,
+            connect_args={"factory": TurnConnection},
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -75,4 +82,14 @@ def _begin_sqlite(connection: Connection) -> None:
     # A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT,
     # whatever the timeout: writers take the lock first.
     reads = connection.get_execution_options().get("shaoji_reads")
-    execute(connection, "BEGIN" if reads else "BEGIN IMMEDIATE", ())
+    if reads:
+        execute(connection, "BEGIN", ())
+        return
+    file = connection.connection.driver_connection
+    assert isinstance(file, TurnConnection)  # noqa: S101 - opened above
+    file.take_turn()
+    try:
+        execute(connection, "BEGIN IMMEDIATE", ())
+    except BaseException:
+        file.give_turn()
+        raise

@@ -20,6 +20,7 @@ from engine.casework import answered
 from engine.database import reading
 from engine.delivery import deliver
 from engine.people import By
+from engine.together import writing
 from engine.vault import Vault
 from web.config import Settings
 from web.replica import Replica
@@ -119,10 +120,12 @@ def surveys() -> Iterator[Connection]:
 def writes() -> Iterator[Connection]:
     """The one writing transaction of a POST: committed at its end, rolled back by any refusal.
 
+    Of POSTs that come at once several may be committed together, each behind a savepoint.
+
     What the act told other cases is delivered right after, each message in a transaction of its
     own, so that whoever acted sees it there; what is left over, the worker delivers.
     """
-    with house().database.begin() as conn:
+    with writing(house().database) as conn:
         yield conn
     _deliver()
 

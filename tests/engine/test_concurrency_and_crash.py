@@ -187,10 +187,10 @@ def report_and_die(conn: Any, *, at: Any) -> None:
 # --- death in the middle --------------------------------------------------------------------------
 
 
-def writers(url: str, count: int) -> list["subprocess.Popen[str]"]:
+def writers(url: str, count: int, threads: int = 1) -> list["subprocess.Popen[str]"]:
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.engine.crash_writer", url, f"w{n}"],
+            [sys.executable, "-m", "tests.engine.crash_writer", url, f"w{n}", str(threads)],
             cwd=ROOT, stdout=subprocess.PIPE, text=True,
         )
         for n in range(count)
@@ -211,11 +211,21 @@ def acknowledged(writer: "subprocess.Popen[str]", enough: int) -> list[tuple[str
 
 
 def test_writers_killed_in_the_middle_lose_nothing_they_had_acknowledged(street: Street) -> None:
+    writers_are_killed(street, threads=1)
+
+
+def test_writers_killed_while_threads_share_a_transaction_lose_nothing_acknowledged(
+    sqlite_street: Street,
+) -> None:
+    writers_are_killed(sqlite_street, threads=4)
+
+
+def writers_are_killed(street: Street, *, threads: int) -> None:
     chance = random.Random(2026)
     url = street.database.url.render_as_string(hide_password=False)
     told: list[tuple[str, int, str]] = []
     for _ in range(3):
-        for writer in writers(url, 2):
+        for writer in writers(url, 2, threads):
             told += acknowledged(writer, chance.randint(5, 40))
     street.check()
     with street.database.begin() as conn:
