@@ -72,14 +72,20 @@ def read_modes(path: Path) -> Modes:
     return Modes(path, S_IMODE(path.stat().st_mode), S_IMODE(path.parent.stat().st_mode))
 
 
-def check_release(found: str | None, wanted: str) -> Finding:
-    """Whether the tables are of this program's release."""
+def check_release(found: str | None, wanted: str, *, fit: bool) -> Finding:
+    """Whether the tables are of this program's release. fit: they are, or are newer and let it."""
     told = (
         f"数据库版本 {found or '空'}，程序需要 {wanted}",
         f"tables of release {found or 'none'}, this program needs {wanted}",
     )
     if found == wanted:
         return holds("schema", told)
+    if fit:
+        return look(
+            "schema",
+            (f"{told[0]}：新表，旧程序还可以用", f"{told[1]}: newer tables that let it work on"),
+            ("请把这个节点也升级。", "Upgrade this node, too."),
+        )
     return fails(
         "schema",
         told,

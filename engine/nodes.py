@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-from sqlalchemy import Column, Connection, Table, Text, delete, insert, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from audit.encoding import instant, timestamp
 from audit.log import metadata
@@ -32,6 +43,15 @@ node_table = Table(
     Column("started_at", Text, nullable=False),
     Column("seen_at", Text, nullable=False),
     Column("shared", Text, nullable=False),
+)
+
+# The oldest program, by the release of its tables, that may work on these.
+floor_table = Table(
+    "table_floor",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("oldest", Text, nullable=False),
+    CheckConstraint("id = 1"),
 )
 
 

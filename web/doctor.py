@@ -51,7 +51,7 @@ from engine.safeguards import (
     read_triggers,
     wanted_triggers,
 )
-from engine.schema import found_release, wanted_release
+from engine.schema import fits, found_release, wanted_release
 from web.channels import channels
 from web.config import BadSettings, Settings
 from web.demonstration import clock_of
@@ -116,13 +116,13 @@ def _database(by: Looking) -> Iterator[Finding]:
     try:
         # A question before all others, so that what follows need not doubt it.
         with reading(engine).begin() as conn:
-            durability, found = read_durability(conn), found_release(conn)
+            durability, found, fit = read_durability(conn), found_release(conn), fits(conn)
         yield holds("database", (f"{where} 连得上", f"{where} answers"))
-        yield check_release(found, wanted_release())
+        yield check_release(found, wanted_release(), fit=fit)
         yield check_durability(durability)
         if is_file:
             yield check_modes(read_modes(Path(str(address.database))))
-        if found == wanted_release():
+        if fit:
             yield from _record(by, engine)
     except SQLAlchemyError as error:
         # The driver's own words may hold an account or a value: its type is enough.

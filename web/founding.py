@@ -54,7 +54,7 @@ def found(
     Returns {origin, founded, keys, account?, password?}: the keys made now; the password is shown
     once and kept nowhere.
     """
-    create_schema(engine)
+    create_schema(engine, at=at)
     with engine.begin() as conn:
         if _is_founded(conn):
             return {"founded": False} | _make_keys(conn, keys, None, at)

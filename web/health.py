@@ -23,7 +23,7 @@ from engine.database import open_postgresql
 from engine.errors import Refusal
 from engine.field_key import held_field_key
 from engine.key_files import is_device, signer
-from engine.schema import found_release, wanted_release
+from engine.schema import fits
 from engine.vault_key import held_keys
 from web.anonymous import guard
 from web.config import Settings
@@ -83,10 +83,10 @@ def ready() -> Response:
 def _missing(settings: Settings, engine: Engine) -> str:
     try:
         with engine.connect() as conn:
-            release = found_release(conn)
+            fit = fits(conn)
     except SQLAlchemyError:
         return "数据库没有应答 / the database does not answer"
-    if release != wanted_release():
+    if not fit:
         return "数据库是另一个版本的 / the database is of another release"
     return "" if _keys_there(settings) else "缺密钥 / a key is missing"
 

@@ -160,6 +160,7 @@ def test_an_empty_database_is_refused_in_words(empty: Engine) -> None:
 def test_a_database_of_another_release_is_refused_in_words(street: Street) -> None:
     with street.database.begin() as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        conn.execute(text("UPDATE table_floor SET oldest = '9999'"))
     with pytest.raises(SchemaMismatch, match="9999"):
         check_schema(street.database)
     with pytest.raises(SchemaMismatch, match="9999"):
@@ -228,7 +229,7 @@ FILTERS = ("saved_filter",)
 SIGNALS = ("signal_brief", "signal", "photo_print", "photo_without_print", "photo_pair")
 METRICS = ("metric_case", "metric_basis", "metric_month", "metric_list", "metric_figures")
 INDEX = ("index_weights", "index_edition")
-CLUSTER = ("lease", "node")
+CLUSTER = ("lease", "node", "table_floor")
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
