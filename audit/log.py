@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -86,6 +87,7 @@ _UPDATE_HEAD = Statement(
 _SELECT_HEAD = select(head_table.c.seq, head_table.c.hash, head_table.c.at).where(
     head_table.c.stream == bindparam("s")
 )
+_PEEK = Statement(_SELECT_HEAD)
 _ORIGIN = select(origin_table.c.origin)
 _TAKE_HEAD = Statement(
     _SELECT_HEAD.add_columns(_ORIGIN.scalar_subquery().label("origin")).with_for_update(
@@ -169,13 +171,21 @@ def take(conn: Connection, stream: str) -> Head:
 
 def peek(conn: Connection, stream: str) -> int | None:
     """The number of a stream's last event without locking it, or None if it has none."""
-    row = conn.execute(_SELECT_HEAD, {"s": stream}).first()
+    row = _PEEK.first(conn, {"s": stream})
     return None if row is None else int(row.seq)
 
 
+def peek_hash(conn: Connection, stream: str) -> tuple[int, bytes] | None:
+    """The number and hash of a stream's last event without locking it, or None if it has none."""
+    row = _PEEK.first(conn, {"s": stream})
+    return None if row is None else (int(row.seq), bytes(row.hash))
+
+
 REGISTERS: Final = ("@calendar", "@people", "@units")
-_REGISTER_HEADS = select(head_table.c.stream, head_table.c.hash).where(
-    head_table.c.stream.in_(REGISTERS)
+_REGISTER_HEADS = Statement(
+    select(head_table.c.stream, head_table.c.hash).where(
+        or_(*(head_table.c.stream == name for name in REGISTERS))
+    )
 )
 
 
@@ -187,7 +197,7 @@ def head_of(stream: str) -> ScalarSelect[bytes]:
 
 def register_heads(conn: Connection) -> dict[str, bytes]:
     """The last hash of each register that commands read: whether one has changed, in one query."""
-    return {row.stream: bytes(row.hash) for row in conn.execute(_REGISTER_HEADS)}
+    return {row["stream"]: bytes(row["hash"]) for row in _REGISTER_HEADS.rows(conn, {})}
 
 
 def last_at(conn: Connection) -> datetime | None:

@@ -36,6 +36,7 @@ from sqlalchemy import (
 from audit import log
 from audit.encoding import instant, timestamp
 from audit.entries import ENGINE, Draft
+from audit.statements import Statement
 from engine import attempts, pending
 from engine.database import reading
 from engine.errors import BadInput, NotAllowed, NotFound
@@ -90,7 +91,7 @@ refusal_table = Table(
     Column("unrecorded", Integer, nullable=False),
 )
 
-_SESSION: Final = (
+_SESSION: Final = Statement(
     select(
         account_table.c.name,
         account_table.c.person,
@@ -375,7 +376,7 @@ def find_session(
     None, too, for whoever has meanwhile got a post that takes a second factor: they sign in anew
     and enrol. Reads only.
     """
-    row = conn.execute(_SESSION, {"session": session_id(token)}).first()
+    row = _SESSION.first(conn, {"session": session_id(token)})
     if row is None or row.revoked_at or row.disabled_at:
         return None
     seen = instant(row.last_seen_at)
@@ -411,7 +412,7 @@ def sign_out(conn: Connection, token: str, *, at: datetime) -> None:
     """Close a session; one that is closed or unknown stays so, silently."""
     head = log.take(conn, ACCESS)
     id_ = session_id(token)
-    row = conn.execute(_SESSION, {"session": id_}).first()
+    row = _SESSION.first(conn, {"session": id_})
     if row is not None and row.revoked_at is None:
         clerk = oneself(By(row.person, row.channel), "owner")
         close(conn, head, row.account, [id_], "signed_out", clerk, at)

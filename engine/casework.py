@@ -74,8 +74,8 @@ _STATES = (
     .where(log.head_table.c.stream.in_(bindparam("cases", expanding=True)))
     .order_by(log.head_table.c.stream)
 )
-_ANSWER = select(answer_table.c.case, answer_table.c.seq).where(
-    answer_table.c.key == bindparam("k")
+_ANSWER = Statement(
+    select(answer_table.c.case, answer_table.c.seq).where(answer_table.c.key == bindparam("k"))
 )
 _INSERT_ANSWER = Statement(insert(answer_table))
 
@@ -211,9 +211,13 @@ def begin(
 
 def read_case(conn: Connection, case_id: str) -> CaseState:
     """The state of a case as of its last event: the stored one if current, else by replay."""
-    seq = log.peek(conn, case_id)
-    if seq is None or case_id.startswith("@"):
+    head = log.peek_hash(conn, case_id)
+    if head is None or case_id.startswith("@"):
         raise UnknownCase(case_id)
+    seq, hash_ = head
+    known = _live.get(hash_)
+    if known is not None:
+        return known
     return _current(conn, case_id, seq, _STATE.first(conn, {"c": case_id, "k": None}))
 
 
@@ -386,7 +390,7 @@ def clock_set_back(last: str) -> ClockSetBack:
 
 def answered(conn: Connection, key: str | None) -> Done | None:
     """What a command with this key was answered before, or None."""
-    row = conn.execute(_ANSWER, {"k": key}).first() if key else None
+    row = _ANSWER.first(conn, {"k": key}) if key else None
     return None if row is None else Done(row.case, row.seq, repeated=True)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
     select,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 
 from audit.encoding import instant, timestamp
 from audit.log import metadata
+from audit.statements import Statement
 from engine.errors import BadInput, Conflict
 from engine.people import By
 
@@ -43,6 +45,13 @@ draft_table = Table(
 )
 
 Values = Sequence[tuple[str, str]]
+
+
+_FIND = Statement(
+    select(draft_table).where(
+        draft_table.c.person == bindparam("who"), draft_table.c.page == bindparam("where")
+    )
+)
 
 
 class DraftMoved(Conflict):
@@ -80,7 +89,7 @@ class Draft:
 
 def find_draft(conn: Connection, page: str, *, by: By) -> Draft | None:
     """What this person left on a page, or None."""
-    row = conn.execute(select(draft_table).where(*_this(page, by))).first()
+    row = _FIND.first(conn, {"who": by.person, "where": page})
     if row is None:
         return None
     values = tuple((name, value) for name, value in json.loads(row.content))

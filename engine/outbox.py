@@ -47,6 +47,11 @@ link_table = Table(
 )
 
 _INSERT = Statement(insert(message_table))
+_PENDING = Statement(
+    select(message_table)
+    .order_by(message_table.c.case, message_table.c.seq)
+    .limit(bindparam("most", type_=Integer))
+)
 _ONE = (
     select(message_table)
     .where(message_table.c.hash == bindparam("h"))
@@ -77,8 +82,10 @@ def keep(conn: Connection, entries: Iterable[Entry]) -> None:
 
 def pending(conn: Connection, *, limit: int = 500) -> list[Pending]:
     """Messages on their way, those of a case in the order in which it said them."""
-    query = select(message_table).order_by(message_table.c.case, message_table.c.seq).limit(limit)
-    return [Pending(bytes(row.hash), row.case, row.seq, row.to) for row in conn.execute(query)]
+    return [
+        Pending(bytes(row["hash"]), row["case"], row["seq"], row["to"])
+        for row in _PENDING.rows(conn, {"most": limit})
+    ]
 
 
 def take(conn: Connection, hash_: bytes) -> bool:
