@@ -1,15 +1,20 @@
 """The files for running it on a server: units that name what there is, a backup that is made."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml
 from flask import Flask
+from sqlalchemy.engine import make_url
 
+from engine.database_checks import Durability, check_durability
 from tests.cluster.machines import SBIN
 from tests.conftest import ROOT
 from tests.web.conftest import app, settings, web_street, web_template
@@ -17,6 +22,7 @@ from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji
 from web.anonymous import QUIET
 from web.cli import main
 from web.config import read_settings
+from web.heartbeat import shared_folders
 
 __all__ = ["app", "founded", "settings", "shaoji", "web_street", "web_template"]  # fixtures
 DEPLOY = ROOT / "deploy"
@@ -40,7 +46,7 @@ def test_each_unit_starts_a_program_of_ours_with_options_it_has(unit: Path) -> N
             assert (ROOT / value.removeprefix(f"file://{HOME}/")).is_file()
         if name != "ExecStart":
             continue
-        program, *arguments = value.split()
+        program, *arguments = value.replace("%i", "8000").split()
         if program == f"{HOME}/.venv/bin/shaoji":
             assert isinstance(main, click.Group)
             command = main.commands[arguments[0]]
@@ -143,3 +149,107 @@ def test_pages_whose_tries_one_node_counts_are_sent_to_one_node(app: Flask) -> N
     }
     assert forms
     assert {rule for rule in forms if not rule.startswith(told)} == set()
+
+
+def compose() -> dict[str, Any]:
+    told: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    return told
+
+
+def test_compose_starts_programs_of_ours_with_options_and_settings_there_are() -> None:
+    """As far as reading goes: no Docker runs where these tests do."""
+    told = compose()
+    ours = {name: one for name, one in told["services"].items() if one.get("image") == "shaoji"}
+    assert set(ours) == {"init", "web1", "web2", "worker1", "worker2", "witness"}
+    assert isinstance(main, click.Group)
+    for one in ours.values():
+        program, *arguments = one["command"]
+        command = main.commands[program]
+        command.make_parser(click.Context(command)).parse_args(arguments)
+        environment = {k: v for k, v in one["environment"].items() if k.startswith("SHAOJI_")}
+        read_settings(environment | {"SHAOJI_SECRET_KEY": "k" * 48})
+    assert ours["web1"] == ours["web2"]
+    assert ours["web1"]["environment"]["SHAOJI_PROXIES"] == "1"
+    for one in told["services"].values():
+        assert {entry.partition(":")[0] for entry in one.get("volumes", [])} <= {
+            *told["volumes"], "./haproxy.cfg"
+        }  # fmt: skip
+        assert set(one.get("secrets", [])) <= set(told["secrets"])
+        assert set(one.get("depends_on", [])) <= set(told["services"])
+    assert (DEPLOY / "haproxy.cfg").is_file()
+
+
+def test_compose_fits_what_haproxy_and_pgbouncer_are_told() -> None:
+    services = compose()["services"]
+    balancer = (DEPLOY / "haproxy.cfg").read_text(encoding="utf-8")
+    for name in services["haproxy"]["environment"]:
+        assert f"presetenv {name} " in balancer
+    pool = (DEPLOY / "pgbouncer.ini").read_text(encoding="utf-8")
+    (line,) = [line for line in services["pgbouncer"]["build"]["dockerfile_inline"].splitlines()
+               if "sed -i" in line]  # fmt: skip
+    for wanted, _ in re.findall(r"s/(.*?[^\\])/(.*?[^\\])/", line):
+        assert re.search(wanted, pool, re.MULTILINE), wanted
+    for url in ("SHAOJI_DATABASE_URL", "SHAOJI_VAULT_URL"):
+        where = make_url(services["web1"]["environment"][url])
+        assert (where.host, where.port) == ("pgbouncer", 6432)
+        assert re.search(rf"^{where.database} = ", pool, re.MULTILINE)
+
+
+def test_the_image_is_made_of_what_is_there_by_the_lock() -> None:
+    told = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    for sources in re.findall(r"^COPY (?!--from)(.*) \S+$", told, re.MULTILINE):
+        for one in sources.split():
+            assert (ROOT / one).exists(), one
+    installed = re.findall(r"pip install (.*)", told)
+    assert installed
+    assert all("--require-hashes" in one or "--no-index" in one for one in installed)
+    (entry,) = re.findall(r"^ENTRYPOINT (.*)$", told, re.MULTILINE)
+    (arguments,) = re.findall(r"^CMD (.*)$", told, re.MULTILINE)
+    program, *options = json.loads(arguments)
+    assert json.loads(entry) == [f"{HOME}/.venv/bin/shaoji"]
+    assert isinstance(main, click.Group)
+    command = main.commands[program]
+    command.make_parser(click.Context(command)).parse_args(options)
+
+
+def test_the_lock_of_the_image_has_what_runs_and_nothing_that_tests() -> None:
+    done = subprocess.run([sys.executable, DEPLOY / "runtime-lock", "postgres", "sso", "notify"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    names = set(re.findall(r"^([\w.-]+)(?:\[\w+\])?==", done.stdout, re.MULTILINE))
+    assert {"flask", "waitress", "weasyprint", "psycopg", "psycopg-binary", "authlib"} <= names
+    assert not names & {"pytest", "ruff", "mypy", "playwright", "hypothesis", "hatchling"}
+    whole = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert all(line in whole for line in done.stdout.splitlines())
+    assert done.stdout.count("--hash=sha256:") > len(names)
+
+
+def test_patroni_is_told_to_copy_before_it_acknowledges() -> None:
+    told = yaml.safe_load((DEPLOY / "patroni.yml").read_text(encoding="utf-8"))
+    cluster = told["bootstrap"]["dcs"]
+    assert cluster["synchronous_mode"] is True
+    settings = cluster["postgresql"]["parameters"]
+    safe = {name: str(settings[name]) for name in ("fsync", "full_page_writes")}
+    safe["synchronous_commit"] = settings["synchronous_commit"]
+    assert check_durability(Durability("postgresql", 150_000, safe)).outcome == "holds"
+    assert settings["hot_standby_feedback"] == "on"
+    balancer = (DEPLOY / "haproxy-postgres.cfg").read_text(encoding="utf-8")
+    address, port = told["postgresql"]["connect_address"].split(":")
+    rest = told["restapi"]["listen"].split(":")[1]
+    assert f"server {told['name']} {address}:{port} check port {rest}" in balancer
+    for name in ("shaoji", "shaoji_replica"):
+        pool = (DEPLOY / "pgbouncer.ini").read_text(encoding="utf-8")
+        (where,) = re.findall(rf"^{name} = host=(\S+) port=(\d+)", pool, re.MULTILINE)
+        assert f"bind {':'.join(where)}" in balancer
+
+
+def test_every_node_of_a_cluster_has_settings_that_can_be_read_and_share_folders() -> None:
+    told = dict(lines(DEPLOY / "cluster.env"))
+    settings = read_settings({k: v for k, v in told.items() if k.startswith("SHAOJI_")})
+    unit = dict(lines(DEPLOY / "systemd" / "shaoji-web@.service"))
+    shared = unit["RequiresMountsFor"]
+    for folder in shared_folders(settings).values():
+        assert folder.is_relative_to(shared)
+    assert unit["InaccessiblePaths"].removeprefix("-") == str(settings.keys.checkpoint)
+    pool = (DEPLOY / "pgbouncer.ini").read_text(encoding="utf-8")
+    for url in (settings.database_url, settings.vault[0], settings.replica_url):
+        assert re.search(rf"^{make_url(url).database} = ", pool, re.MULTILINE)
