@@ -5,7 +5,7 @@ from typing import Final
 
 from flask import Flask, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -51,6 +51,10 @@ NO_WRITING: Final = later(
 )
 DAMAGED: Final = later("记录的原文已损坏，不能显示。请停止使用这一页并通知管理员校验。")
 
+AWAY: Final = later(
+    "数据库现在连不上。您这次没有生效，先前已有答复的都还在。"
+    "请把填写的内容先留着，过几分钟再提交；一直连不上的，请告诉管理员。"
+)
 UNREADABLE: Final = later(
     "数据库文件已损坏，读不出来。您这次没有生效。"
     "请通知管理员停止使用、恢复上一份完好的备份并校验；填写的内容请先留着。"
@@ -127,7 +131,11 @@ def clock_behind(error: ClockBehind) -> tuple[str, int]:
 def no_writing(error: OperationalError) -> tuple[str, int]:
     """The database takes nothing now: its disk is full, it is locked, or it cannot be reached."""
     logging.getLogger("shaoji").error("the database cannot be written: %s", error.orig)
-    return card(say(NO_WRITING), 503)
+    try:
+        return card(say(NO_WRITING), 503)
+    except DBAPIError:
+        # Not even read: the page of somebody who is signed in cannot be made.
+        return render_template("torn.html", title=say(TITLES[503]), told=say(AWAY)), 503
 
 
 def unreadable(error: DatabaseError) -> tuple[str, int]:

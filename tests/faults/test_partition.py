@@ -1,0 +1,90 @@
+"""The line between node and database is cut: a step is acknowledged, or can be asked for again."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.database import open_database
+from engine.oversight import urge
+from engine.schema import create_schema
+from tests.conftest import Street, found_street, known_people
+from tests.engine.tampering import forget_live_states
+from tests.faults.clusters import cluster
+from tests.faults.lines import DATABASE, line
+from tests.faults.nursery import nursery
+from tests.faults.test_kills import seeded
+
+pytestmark = pytest.mark.postgres
+
+# What the test has patience for; `engine.database` has more of it by default.
+PATIENCE = "connect_timeout=2&tcp_user_timeout=1500&keepalives_idle=1&keepalives_interval=1"
+
+
+@pytest.mark.parametrize("cuts", [3, pytest.param(40, marks=pytest.mark.long)])
+def test_a_cut_line_loses_nothing_acknowledged_and_nobody_waits_for_ever(
+    tmp_path: Path, cuts: int
+) -> None:
+    chance, acks = seeded(), tmp_path / "acks"
+    with line() as there, cluster(there.within(there.database), DATABASE) as server:
+        database = open_database(server.url())  # by its socket, which no network is needed for
+        create_schema(database)
+        found_street(database)
+        street = Street(database, person=known_people(database))
+        cases = [street.report() for _ in range(3)]
+        url = f"postgresql+psycopg://postgres@{DATABASE}/postgres?{PATIENCE}"
+        with nursery(there.within(there.node)) as workers:
+            for case in cases:
+                workers.fork("urges", url, case, str(acks))
+            for n in range(cuts):
+                wait_for_answer(acks, 5)
+                time.sleep(chance.uniform(0, 0.05))
+                there.cut()
+                # Shorter than anybody's patience, and longer.
+                time.sleep(0.3 if n % 2 else 2.5)
+                there.mend()
+            wait_for_answer(acks, 5)
+        check(street, acks, cases)
+        database.dispose()
+
+
+def answers(acks: Path) -> list[tuple[str, str, str, float]]:
+    """Case, key, `done` or `lost`, and how long it took to say so, of every step that was sent."""
+    if not acks.exists():
+        return []
+    whole = [line for line in acks.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    told = [line.split() for line in whole]
+    return [(case, key, answer, float(took)) for case, key, answer, took in told]
+
+
+def wait_for_answer(acks: Path, more: int) -> None:
+    """Wait until so many more steps were done."""
+    done = sum(answer == "done" for *_, answer, _ in answers(acks))
+    until = time.monotonic() + 30
+    while sum(answer == "done" for *_, answer, _ in answers(acks)) < done + more:
+        assert time.monotonic() < until, "nothing is done any more"
+        time.sleep(0.02)
+
+
+def check(street: Street, acks: Path, cases: list[str]) -> None:
+    """Each step is there once: what was done already, what was lost after it is sent again."""
+    told = answers(acks)
+    lost = [(case, key) for case, key, answer, _ in told if answer == "lost"]
+    assert lost
+    there = 0
+    for case, key in lost:
+        again = street.do(
+            urge, case, "请抓紧", by=street.by("watch"), at=street.entries(case)[-1].at, key=key
+        )
+        there += again.repeated
+    urged = sum(street.types(case).count("case.urged") for case in cases)
+    # Of a worker that was killed at the end, the last step may be there unanswered.
+    assert len(told) <= urged <= len(told) + len(cases)
+    slowest = max(took for *_, took in told)
+    assert slowest < 15, slowest
+    print(
+        f"{len(told)} steps, {len(lost)} without an answer, of which {there} had been recorded;"
+        f" the longest wait was {slowest:.1f} s"
+    )
+    forget_live_states()
+    street.check()
