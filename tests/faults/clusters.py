@@ -23,6 +23,13 @@ restart_after_crash = off
 recovery_init_sync_method = syncfs
 log_min_messages = fatal
 """
+# With an address: a client that is gone is noticed soon, and what it had locked is let go.
+NOTICES = """
+tcp_keepalives_idle = 1
+tcp_keepalives_interval = 1
+tcp_keepalives_count = 2
+tcp_user_timeout = 2000
+"""
 
 
 @dataclass
@@ -104,6 +111,8 @@ def cluster(within: tuple[str, ...] = (), address: str = "") -> Iterator[Cluster
     if address:
         with (made.data / "pg_hba.conf").open("a") as conf:
             conf.write("host all all samenet trust\n")
+        with (made.data / "postgresql.conf").open("a") as conf:
+            conf.write(NOTICES)
     made.start()
     try:
         yield made
