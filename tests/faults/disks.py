@@ -21,8 +21,21 @@ def disk(folder: Path, mebibytes: int) -> Iterator[Path]:
         run("umount", "--lazy", str(folder))
 
 
+@contextmanager
+def only_read(folder: Path) -> Iterator[Path]:
+    """The same disk at another place, where it can only be read."""
+    there = folder.with_name("read-only")
+    there.mkdir()
+    assert run("mount", "--bind", str(folder), str(there)).returncode == 0
+    try:
+        assert run("mount", "-o", "remount,bind,ro", str(there)).returncode == 0
+        yield there
+    finally:
+        run("umount", "--lazy", str(there))
+
+
 def remount(folder: Path, options: str) -> None:
-    """Change a mounted disk: `size=8m`, `ro`, `rw`."""
+    """Change a mounted disk: `size=8m`."""
     told = run("mount", "-o", f"remount,{options}", str(folder))
     assert told.returncode == 0, told.stderr
 
