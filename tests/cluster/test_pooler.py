@@ -53,7 +53,7 @@ def test_a_pooler_is_noticed_and_nothing_is_prepared_on_its_connections(
 
 
 def test_more_hands_than_the_pool_has_connections_do_all_their_steps_once(pooled: Street) -> None:
-    hands, each, start = 3 * POOL, 6, Barrier(3 * POOL)
+    hands, each, start = 3 * POOL, 3, Barrier(3 * POOL)
     failed: list[BaseException] = []
 
     def work() -> None:

@@ -168,10 +168,10 @@ def old_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", [["cases"], ["serve", "--port", "0"], ["init"]])
 def test_a_program_from_before_the_rule_refuses_newer_tables_at_its_start(
-    street: Street, old_program: Path, tmp_path: Path, command: list[str]
+    sqlite_street: Street, old_program: Path, tmp_path: Path, command: list[str]
 ) -> None:
-    street.report()
-    url = street.database.url.render_as_string(hide_password=False)
+    sqlite_street.report()
+    url = sqlite_street.database.url.render_as_string(hide_password=False)
     environment = {name: told for name, told in os.environ.items() if name[:7] != "SHAOJI_"}
     done = subprocess.run(
         [sys.executable, "-P", "-c", "from web.cli import main; main()", *command],
@@ -181,4 +181,4 @@ def test_a_program_from_before_the_rule_refuses_newer_tables_at_its_start(
     assert done.returncode == 1
     assert wanted_release() in done.stderr
     assert "Traceback" not in done.stderr
-    street.check()
+    sqlite_street.check()
