@@ -18,6 +18,22 @@ def test_the_step_benchmark_measures_ours_and_the_floor_in_one_run() -> None:
     assert told["bytes_last_round"] <= told["bytes_round_2"] * 1.02
 
 
+def test_the_benchmark_of_eight_clients_measures_ours_and_the_floor_in_turn() -> None:
+    command = [sys.executable, "benchmarks/clients.py", "--seconds", "0.5", "--rounds", "1"]
+    ran = subprocess.run([*command, "--json"], cwd=ROOT, check=True, capture_output=True, text=True)
+    told = json.loads(ran.stdout)
+    assert told["ratio"] > 0
+    assert told["p95_ms"] <= told["longest_ms"]
+
+
+def test_the_benchmark_of_the_server_completes_a_step_with_every_request() -> None:
+    command = [sys.executable, "benchmarks/serving.py", "--steps", "2", "--rounds", "1", "--json"]
+    ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    told = json.loads(ran.stdout)
+    assert told["completed"] == 16
+    assert told["median_ms"] <= told["p95_ms"] <= told["longest_ms"]
+
+
 def test_the_proof_benchmark_measures_with_and_without_in_one_run() -> None:
     sizes = ["--cases", "1", "--events", "600", "--leaves", "700"]
     command = [sys.executable, "benchmarks/proof.py", *sizes, "--json"]

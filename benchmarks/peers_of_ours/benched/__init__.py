@@ -1,0 +1,1 @@
+"""An application of Django: it has one flow."""
