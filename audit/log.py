@@ -238,6 +238,12 @@ def write(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
     A rival's event fails on the primary key (stream, seq), so the chain cannot fork; a crash
     before COMMIT leaves nothing. Raises ForkRefused; then roll back.
     """
+    put(conn, entries)
+    move(conn, head, entries[-1])
+
+
+def put(conn: Connection, entries: Sequence[Entry]) -> None:
+    """Write entries without moving the head: `move` has to follow in this transaction."""
     _INSERT_EVENT.run_all(
         conn,
         [
@@ -253,10 +259,13 @@ def write(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
         ],
     )
     _INSERT_OUTBOX.run_all(conn, [{"hash": entry.hash} for entry in entries])
-    _move(conn, head, entries[-1])
 
 
-def _move(conn: Connection, head: Head, last: Entry) -> None:
+def move(conn: Connection, head: Head, last: Entry) -> None:
+    """Let the head name the last of the entries put behind it.
+
+    Raises ForkRefused; then roll back.
+    """
     at = timestamp(last.at)
     if head.seq == 0:
         row = {"stream": head.stream, "seq": last.seq, "hash": last.hash, "at": at}

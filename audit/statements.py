@@ -5,7 +5,8 @@ needs 7 (benchmarks/steps.py). The parameters here are text, integers and bytes,
 take and give back unchanged. What the driver refuses is told as Core would tell it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,6 +79,30 @@ def execute(conn: Connection, sql: str, parameters: Any) -> Any:
     except BaseException as error:
         conn._handle_dbapi_exception(error, sql, parameters, cursor, None)
     return cursor
+
+
+@contextmanager
+def sent_together(conn: Connection) -> Iterator[None]:
+    """What is written in the block goes to PostgreSQL in one go, and one answer is waited for.
+
+    Nothing is known of a statement before the end of the block: neither how many rows it wrote nor
+    that it was refused; only then what Core raises is raised. Where somebody listens to statements,
+    and on SQLite, they go one by one.
+    """
+    driver: Any = conn.connection.driver_connection
+    if not hasattr(driver, "pipeline") or conn.dispatch.before_cursor_execute:
+        yield
+        return
+    try:
+        with driver.pipeline():
+            yield
+    except _errors(conn) as error:
+        conn._handle_dbapi_exception(error, "(several)", None, None, None)
+
+
+def _errors(conn: Connection) -> type[Exception]:
+    found: type[Exception] = conn.dialect.loaded_dbapi.Error
+    return found
 
 
 def _execute(conn: Connection, sql: str, parameters: Any) -> Any:

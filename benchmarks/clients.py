@@ -180,20 +180,20 @@ class PostgresFloor:
         self.conn = psycopg.connect(url.replace("+psycopg", ""))
         self.name, self.body = name, b"x" * 1024
         with self.conn.transaction():
-            self.conn.execute("INSERT INTO floor_state VALUES (%s, 0, %s)", (name, self.body))
+            self.conn.execute("INSERT INTO floor.state VALUES (%s, 0, %s)", (name, self.body))
 
     def __call__(self) -> float:
         begun = time.perf_counter()
         with self.conn.transaction():
-            asked = "SELECT seq FROM floor_state WHERE name = %s FOR UPDATE"
+            asked = "SELECT seq FROM floor.state WHERE name = %s FOR UPDATE"
             row = self.conn.execute(asked, (self.name,)).fetchone()
             assert row
             number = row[0] + 1
             self.conn.execute(
-                "INSERT INTO floor_event VALUES (%s, %s, %s)", (self.name, number, self.body)
+                "INSERT INTO floor.event VALUES (%s, %s, %s)", (self.name, number, self.body)
             )
             self.conn.execute(
-                "UPDATE floor_state SET seq = %s, state = %s WHERE name = %s",
+                "UPDATE floor.state SET seq = %s, body = %s WHERE name = %s",
                 (number, self.body, self.name),
             )
         return time.perf_counter() - begun
@@ -217,14 +217,17 @@ def on_sqlite(seconds: float) -> tuple[Rate, Rate]:
 
 
 def on_postgres(url: str, seconds: float) -> tuple[Rate, Rate]:
-    """Ours and the floor, in the schema `public` made anew."""
+    """Ours and the floor, in schemas `public` and `floor` made anew."""
     engine = open_database(url)
     with engine.begin() as conn:
         conn.execute(text("DROP SCHEMA public CASCADE"))
         conn.execute(text("CREATE SCHEMA public"))
-        conn.execute(text("CREATE TABLE floor_state (name text PRIMARY KEY, seq int, state bytea)"))
+        conn.execute(text("DROP SCHEMA IF EXISTS floor CASCADE"))
+        conn.execute(text("CREATE SCHEMA floor"))
+        made = "name text PRIMARY KEY, seq int, body bytea"
+        conn.execute(text(f"CREATE TABLE floor.state ({made})"))
         made = "name text, seq int, body bytea, PRIMARY KEY (name, seq)"
-        conn.execute(text(f"CREATE TABLE floor_event ({made})"))
+        conn.execute(text(f"CREATE TABLE floor.event ({made})"))
     floor = together(PostgresFloor, seconds, url)
     create_schema(engine)
     person = steps.settle(engine)

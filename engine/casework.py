@@ -18,7 +18,7 @@ from audit import log
 from audit.encoding import timestamp
 from audit.entries import LARGEST_BODY, BodyTooLarge, Draft, Entry
 from audit.log import Head, metadata
-from audit.statements import Statement
+from audit.statements import Statement, sent_together
 from engine import acts, inbox, news, outbox, register, taking_part
 from engine.advance import Context, Effect, advance, open_case
 from engine.alarms import alarm_draft, first_due, joins_met
@@ -182,8 +182,7 @@ def change(
     for draft in decide(work.desk()):
         work.record(draft)
     work.ring_if_joined()
-    work.finish()
-    _remember(conn, key, work)
+    work.finish(key)
     return Done(case_id, work.case.seq, tuple(work.entries))
 
 
@@ -340,17 +339,22 @@ class Work:
             self.entries.append(entry)
         self._case = effect.case
 
-    def finish(self) -> None:
-        """Write what was placed: log, state, projections."""
+    def finish(self, key: str | None = None) -> None:
+        """Write what was placed: log, state, projections, and what the key was answered."""
         if not self.entries:
+            _remember(self.conn, key, self)
             return
-        log.write(self.conn, self.head, self.entries)
-        outbox.keep(self.conn, self.entries)
-        news.keep(self.conn, self.entries)
-        register.refresh(self.conn, self.case)
-        inbox.project(self.conn, self.before, self.case, self.context.definition)
-        acts.keep(self.conn, self.case, self.entries)
-        taking_part.project(self.conn, self.before, self.case)
+        with sent_together(self.conn):
+            log.put(self.conn, self.entries)
+            outbox.keep(self.conn, self.entries)
+            news.keep(self.conn, self.entries)
+            register.refresh(self.conn, self.case)
+            inbox.project(self.conn, self.before, self.case, self.context.definition)
+            acts.keep(self.conn, self.case, self.entries)
+            taking_part.project(self.conn, self.before, self.case)
+            _remember(self.conn, key, self)
+        # Last, and by itself: whether the head was where it was taken has to be known.
+        log.move(self.conn, self.head, self.entries[-1])
         _live.pop(self.head.hash, None)
         _keep_live(self.end.hash, self.case)
 

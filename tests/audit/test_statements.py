@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from audit.statements import Statement
+from audit.statements import Statement, sent_together
 from tests.conftest import Street
 
 SHELF = Table("shelf", MetaData(), Column("n", Integer, primary_key=True), Column("word", Text))
@@ -81,6 +81,36 @@ def test_outside_a_transaction_one_begins_and_nothing_stays_without_its_commit(
         INSERT.run(conn, {"n": 1, "word": "a"})
         assert conn.in_transaction()
     assert words(street) == []
+
+
+def test_what_is_sent_together_is_written_in_order_and_its_refusal_told_at_the_end(
+    street: Street,
+) -> None:
+    with street.database.begin() as conn, sent_together(conn):
+        INSERT.run(conn, {"n": 1, "word": "a"})
+        INSERT.run_all(conn, [{"n": 2, "word": "b"}, {"n": 3, "word": "c"}])
+    assert [row["n"] for row in words(street)] == [1, 2, 3]
+    with pytest.raises(IntegrityError):
+        put_twice_together(street)
+    assert [row["n"] for row in words(street)] == [1, 2, 3]
+
+
+def put_twice_together(street: Street) -> None:
+    with street.database.begin() as conn, sent_together(conn):
+        INSERT.run(conn, {"n": 4, "word": "d"})
+        INSERT.run(conn, {"n": 4, "word": "e"})
+
+
+def test_what_is_raised_between_what_is_sent_together_stays_what_it_is(street: Street) -> None:
+    with pytest.raises(KeyError):
+        put_and_raise(street)
+    assert words(street) == []
+
+
+def put_and_raise(street: Street) -> None:
+    with street.database.begin() as conn, sent_together(conn):
+        INSERT.run(conn, {"n": 1, "word": "a"})
+        raise KeyError
 
 
 def test_a_savepoint_takes_back_what_was_sent_behind_it(street: Street) -> None:
