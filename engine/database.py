@@ -30,7 +30,7 @@ def open_database(url: str, *, pool_size: int = 10) -> Engine:
     return open_postgresql(address, pool_size=pool_size, max_overflow=20)
 
 
-# Where the line to PostgreSQL is cut nobody says so: without these a step whose COMMIT was sent
+# Where the network to PostgreSQL is cut nobody says so: without these a step whose COMMIT was sent
 # would wait a quarter of an hour for an answer (TCP's own patience), a connection that waits two
 # hours. Seconds, but for the last, which is milliseconds; what the address itself says holds.
 PATIENCE: Final = {

@@ -21,7 +21,7 @@ OLDEST: Final = 150_000
 CLOCKS_DIFFER: Final = timedelta(seconds=2)
 CLOCKS_APART: Final = timedelta(seconds=30)
 # Seconds of silence after which PostgreSQL should ask whether a node is still there.
-LINE_IDLE: Final = 60
+MOST_IDLE: Final = 60
 _SAFE: Final[Mapping[str, tuple[str, ...]]] = {
     "fsync": ("on",),
     "full_page_writes": ("on",),
@@ -137,7 +137,7 @@ def check_durability(found: Durability) -> Finding:
     return fails("durability", line, do)
 
 
-def check_line(found: Durability) -> Finding | None:
+def check_keepalive(found: Durability) -> Finding | None:
     """Whether PostgreSQL soon notices a node that is gone; None where no network lies between.
 
     Until then what that node had locked stays locked, and whoever wants the same case waits.
@@ -149,8 +149,8 @@ def check_line(found: Durability) -> Finding | None:
         f"断线的程序，数据库 {idle} 秒后才去查",
         f"the database looks after {idle} s whether a silent node is still there",
     )
-    if idle <= LINE_IDLE:
-        return holds("line", told)
+    if idle <= MOST_IDLE:
+        return holds("keepalive", told)
     do = (
         (
             "网线断了，它锁住的案子要等到那时才放开。请设 tcp_keepalives_idle = 10、"
@@ -158,12 +158,12 @@ def check_line(found: Durability) -> Finding | None:
             "（postgresql.conf 或 ALTER DATABASE）。"
         ),
         (
-            "After a cut line, cases it had locked stay locked until then. Set tcp_keepalives_idle "
-            "= 10, tcp_keepalives_interval = 5, tcp_keepalives_count = 3 and tcp_user_timeout = "
-            "20s (postgresql.conf or ALTER DATABASE)."
+            "After a cut cable, cases it had locked stay locked until then. Set "
+            "tcp_keepalives_idle = 10, tcp_keepalives_interval = 5, tcp_keepalives_count = 3 "
+            "and tcp_user_timeout = 20s (postgresql.conf or ALTER DATABASE)."
         ),
     )
-    return look("line", told, do)
+    return look("keepalive", told, do)
 
 
 def check_modes(found: Modes) -> Finding:

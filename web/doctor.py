@@ -23,8 +23,8 @@ from engine.database import open_database, reading, through_pooler
 from engine.database_checks import (
     check_clocks,
     check_durability,
+    check_keepalive,
     check_last_event,
-    check_line,
     check_modes,
     check_release,
     read_clock,
@@ -121,9 +121,9 @@ def _database(by: Looking) -> Iterator[Finding]:
         yield holds("database", (f"{where} 连得上", f"{where} answers"))
         yield check_release(found, wanted_release(), fit=fit)
         yield check_durability(durability)
-        line = check_line(durability)
-        if line is not None:
-            yield line
+        silent = check_keepalive(durability)
+        if silent is not None:
+            yield silent
         if is_file:
             yield check_modes(read_modes(Path(str(address.database))))
         if fit:

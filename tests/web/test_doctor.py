@@ -21,7 +21,7 @@ from audit.encoding import timestamp
 from engine import notice_queue
 from engine.checkup import FAILS, HOLDS, LOOK, Finding, worst
 from engine.database import open_database
-from engine.database_checks import Durability, check_durability, check_line, read_durability
+from engine.database_checks import Durability, check_durability, check_keepalive, read_durability
 from engine.delivery import deliver
 from engine.field_key import kept_field_key
 from engine.keys import make_keys
@@ -335,16 +335,16 @@ def test_a_postgresql_older_than_we_are_written_for_fails() -> None:
     assert check_durability(Durability("postgresql", 140_011, safe)).outcome == FAILS
 
 
-def test_a_database_that_notices_a_cut_line_after_hours_is_to_be_looked_at() -> None:
-    def line(idle: str) -> Finding | None:
-        return check_line(Durability("postgresql", 180_000, {"tcp_keepalives_idle": idle}))
+def test_a_database_that_notices_a_cut_network_after_hours_is_to_be_looked_at() -> None:
+    def asked(idle: str) -> Finding | None:
+        return check_keepalive(Durability("postgresql", 180_000, {"tcp_keepalives_idle": idle}))
 
     for idle, outcome in (("10", HOLDS), ("60", HOLDS), ("7200", LOOK)):
-        found = line(idle)
+        found = asked(idle)
         assert found
         assert found.outcome == outcome
-    assert line("0") is None  # by a socket
-    assert check_line(Durability("sqlite", 0, {})) is None
+    assert asked("0") is None  # by a socket
+    assert check_keepalive(Durability("sqlite", 0, {})) is None
 
 
 # --- clocks ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Two network namespaces with one line between them, which can be cut without a word.
+"""Two network namespaces with one cable between them, which can be cut without a word.
 
 Their addresses are in 198.18.0.0/15, which RFC 2544 keeps for tests, and exist inside only.
 """
@@ -15,7 +15,7 @@ DATABASE, NODE = "198.18.0.1", "198.18.0.2"
 
 
 @dataclass(frozen=True)
-class Line:
+class Cable:
     """There stands the database in one namespace and a node in the other."""
 
     database: str
@@ -33,25 +33,25 @@ class Line:
         self._set("up")
 
     def _set(self, state: str) -> None:
-        _ip("-n", self.database, "link", "set", "line", state)
+        _ip("-n", self.database, "link", "set", "cable", state)
 
 
 @contextmanager
-def line() -> Iterator[Line]:
-    """A line that stands; skips where no namespaces can be made."""
+def cable() -> Iterator[Cable]:
+    """A cable that stands; skips where no namespaces can be made."""
     if os.geteuid():
         pytest.skip("network namespaces are made by root")
-    made = Line(f"shaoji-db-{os.getpid()}", f"shaoji-node-{os.getpid()}")
+    made = Cable(f"shaoji-db-{os.getpid()}", f"shaoji-node-{os.getpid()}")
     try:
         for namespace in (made.database, made.node):
             told = _ip("netns", "add", namespace, check=False)
             if told.returncode:
                 pytest.skip(f"no network namespaces here: {told.stderr.strip()}")
-        _ip("-n", made.database, "link", "add", "line", "type", "veth",
-            "peer", "name", "line", "netns", made.node)  # fmt: skip
+        _ip("-n", made.database, "link", "add", "cable", "type", "veth",
+            "peer", "name", "cable", "netns", made.node)  # fmt: skip
         for namespace, address in ((made.database, DATABASE), (made.node, NODE)):
-            _ip("-n", namespace, "address", "add", f"{address}/30", "dev", "line")
-            _ip("-n", namespace, "link", "set", "line", "up")
+            _ip("-n", namespace, "address", "add", f"{address}/30", "dev", "cable")
+            _ip("-n", namespace, "link", "set", "cable", "up")
         yield made
     finally:
         for namespace in (made.database, made.node):
