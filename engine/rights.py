@@ -190,6 +190,13 @@ def places_measured(people: Directory, by: By, at: datetime) -> list[str]:
     return sorted(unit for unit in over if not over & set(people.ancestors(unit)))
 
 
+def measures_everything(people: Directory, by: By, at: datetime) -> bool:
+    """Whether this person may see the metrics of every street there is."""
+    over = set(places_measured(people, by, at))
+    streets = [unit.id for unit in people.units.values() if unit.kind == "street"]
+    return bool(over) and all(over & {one, *people.ancestors(one)} for one in streets)
+
+
 def may_answer_for(people: Directory, by: By, unit: str, at: datetime) -> Authority | None:
     """A supervising or disciplining post of this person that looks over a unit; None if none does.
 

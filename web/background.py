@@ -24,6 +24,7 @@ from engine.delivery import deliver
 from engine.drafts import sweep_drafts
 from engine.early_warning import raise_warnings
 from engine.errors import Refusal
+from engine.flow_months import keep_flows
 from engine.keys import Places
 from engine.metric_months import basis, keep_figures
 from engine.retention import destroy_due
@@ -172,6 +173,18 @@ def run_signals(
     )
 
 
+def run_flows(
+    engine: Engine, stop: Event, *, clock: Callable[[], datetime], turns: Turns | None = None
+) -> None:
+    """Keep how the cases of each month went, once an hour, until `stop` is set."""
+    _hourly(
+        stop,
+        lambda: keep_flows(engine, zone=ZONE, at=clock(), stopped=stop.is_set),
+        "how cases went cannot be worked out now; trying again in an hour",
+        lambda: _ours(turns, "flows"),
+    )
+
+
 def run_publication(engine: Engine, stop: Event, *, clock: Callable[[], datetime]) -> None:
     """Work out what is published of the last months, until `stop` is set.
 
@@ -294,6 +307,7 @@ def start_worker(
     start_signals(engine, stop, chores.photos, chores.turns)
     start_publication(engine, stop, clock)
     start_figures(engine, stop, clock, chores.channels, chores.turns)
+    start_flows(engine, stop, clock, chores.turns)
 
 
 def start_notices(
@@ -312,6 +326,13 @@ def start_signals(
 ) -> None:
     """Look for signals in a thread of its own, until `stop` is set."""
     _start(run_signals, (engine, stop, photos, turns), {}, "shaoji-signals")
+
+
+def start_flows(
+    engine: Engine, stop: Event, clock: Callable[[], datetime], turns: Turns | None = None
+) -> None:
+    """Keep how cases went in a thread of its own, until `stop` is set."""
+    _start(run_flows, (engine, stop), {"clock": clock, "turns": turns}, "shaoji-flows")
 
 
 def start_publication(engine: Engine, stop: Event, clock: Callable[[], datetime]) -> None:

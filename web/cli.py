@@ -168,6 +168,7 @@ def _work(shell: Shell) -> None:
         run_worker,
         start_anchors,
         start_figures,
+        start_flows,
         start_notices,
         start_signals,
     )
@@ -185,6 +186,7 @@ def _work(shell: Shell) -> None:
     start_notices(shell.engine, stop, shell.now, chores.channels)
     start_signals(shell.engine, stop, chores.photos, turns)
     start_figures(shell.engine, stop, shell.now, chores.channels, turns)
+    start_flows(shell.engine, stop, shell.now, turns)
     reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
     try:
         run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
@@ -198,6 +200,7 @@ def _work_once(shell: Shell) -> None:
     """Do what is due now, and say how much it was."""
     from engine.delivery import deliver
     from engine.early_warning import raise_warnings
+    from engine.flow_months import keep_flows
     from engine.metric_months import keep_figures
     from engine.retention import destroy_due
     from engine.signals import look_at_photos, refresh
@@ -218,6 +221,7 @@ def _work_once(shell: Shell) -> None:
     looked = refresh(shell.engine, signal_rules(), lambda _: None)
     look_at_photos(shell.engine, shell.settings.evidence_dir, signal_rules())
     months = keep_figures(shell.engine, formulas(), zone=ZONE)
+    flows = keep_flows(shell.engine, zone=ZONE, at=shell.now())
     outlets = channels(shell.settings).outlets
     raised = raise_warnings(shell.engine, thresholds(), formulas(), outlets, at=shell.now())
     told, sent, untold = cli_notices.tell_and_send(shell)
@@ -229,6 +233,7 @@ def _work_once(shell: Shell) -> None:
     click.echo(f"{made} 份报告 / {made} reports")
     click.echo(f"{looked} 件案子重新找过线索 / {looked} cases looked at for signals")
     click.echo(f"{months} 个月的指标重新算过 / {months} months of metrics counted")
+    click.echo(f"{flows} 个月的流程走向重新算过 / {flows} months of how cases went")
     click.echo(f"{raised} 条预警 / {raised} early warnings")
     click.echo(f"{told} 条通知，发出 {sent} 条 / {told} notices, {sent} messages sent")
     click.echo(f"{signed['integrated']} 条记录编入树 / {signed['integrated']} taken into the tree")

@@ -7,7 +7,7 @@ from flask import url_for
 from engine.early_warning import unanswered
 from engine.index_objections import HEADING
 from engine.people import directory
-from engine.rights import places_reported
+from engine.rights import measures_everything, places_reported
 from engine.signal_queue import waiting_signals
 from web import informants
 from web.custody import waiting_for
@@ -59,6 +59,8 @@ def errands() -> list[Errand]:
         found.append(Errand(url_for("risk_index.page"), say("管控指数"), urgent=False))
     if reports:
         found.append(Errand(url_for("month.page"), say("月报"), urgent=False))
+        if measures_everything(people, by(), at()):
+            found.append(Errand(url_for("flow.page"), say("流程走向"), urgent=False))
         found.append(Errand(url_for("publication_sheet.page"), say("公示表"), urgent=False))
         found.append(Errand(url_for("conduct.form"), say("履责报告"), urgent=False))
         found.append(Errand(url_for("batches.choose"), say("批量导出责任报告"), urgent=False))

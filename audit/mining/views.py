@@ -5,7 +5,7 @@ Nobody is ranked: hand-overs are counted between units, and within a unit betwee
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -131,13 +131,24 @@ def _pairs(one: Trace) -> Iterator[tuple[MiningEvent, MiningEvent]]:
             last = event
 
 
+def step_times(traces: Iterable[Trace]) -> list[Bottleneck]:
+    """Times per process and step, whichever unit did it (unit None); by process and step."""
+    return _bottlenecks(traces, lambda done: None)
+
+
 def bottlenecks(traces: Iterable[Trace]) -> list[Bottleneck]:
     """Times per process, step and the unit that did it; by process, step, unit."""
+    return _bottlenecks(traces, lambda done: done.unit)
+
+
+def _bottlenecks(
+    traces: Iterable[Trace], whose: Callable[[MiningEvent], str | None]
+) -> list[Bottleneck]:
     found: dict[tuple[str, str, str | None], _Times] = defaultdict(_new_times)
     names: dict[tuple[str, str], str] = {}
     for one in traces:
         for start, taken, done in _steps(one):
-            times = found[one.process, done.element, done.unit]
+            times = found[one.process, done.element, whose(done)]
             _note(times, start, taken, done)
             names[one.process, done.element] = done.name
     return [

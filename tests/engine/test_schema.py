@@ -230,6 +230,7 @@ SIGNALS = ("signal_brief", "signal", "photo_print", "photo_without_print", "phot
 METRICS = ("metric_case", "metric_basis", "metric_month", "metric_list", "metric_figures")
 INDEX = ("index_weights", "index_edition")
 CLUSTER = ("lease", "node", "table_floor")
+FLOWS = ("flow_month",)
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -239,7 +240,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
         later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS, *METRICS, *INDEX)
-        later = (*later, *CLUSTER)
+        later = (*later, *CLUSTER, *FLOWS)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         conn.execute(text("DROP INDEX case_register_ordered"))

@@ -62,7 +62,7 @@ PLAIN = {
     **dict.fromkeys(("sign_ins.everybody", "notices.sending"), "admin"),
     **dict.fromkeys(
         ("board.page", "signals.page", "metrics.page", "month.page", "early_warning.page",
-         "risk_index.page", "act_search.page", "people.who_held"),
+         "risk_index.page", "flow.page", "act_search.page", "people.who_held"),
         "supervise",
     ),
     **dict.fromkeys(
