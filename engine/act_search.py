@@ -6,9 +6,9 @@ A search that names a person is an event of its own: engine.inquiries records it
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_, union
 
 from audit.encoding import timestamp
 from engine.acts import act_table
@@ -71,17 +71,28 @@ def search_acts(
     after: `ActsPage.after` of the page before; an unreadable one begins anew.
     """
     condition = and_(within_sight(people, by, at), *_asked(query), *_beyond(after))
-    asked = (
-        select(_ACT.case, _ACT.seq, _ACT.at)
-        .where(condition)
-        .order_by(_ACT.at.desc(), _ACT.case.desc(), _ACT.seq.desc())
-        .limit(limit + 1)
-    )
-    rows = conn.execute(asked).all()
+    rows = conn.execute(_newest(condition, query.person, limit + 1)).all()
     more = rows[limit - 1] if len(rows) > limit else None
     visible = set(_visible(conn, {row.case for row in rows[:limit]}, people, by, at))
     found = tuple((row.case, row.seq) for row in rows[:limit] if row.case in visible)
     return ActsPage(found, f"{more.at}~{more.case}~{more.seq}" if more else None)
+
+
+def _newest(condition: ColumnElement[bool], person: str, limit: int) -> Select[tuple[Any, ...]]:
+    """The newest acts; of a person, those they did and those done for them, each by its index."""
+    if not person:
+        return _last(select(_ACT.case, _ACT.seq, _ACT.at).where(condition), _ACT, limit)
+    halves = [
+        select(_last(select(_ACT.case, _ACT.seq, _ACT.at).where(whose == person, condition),
+                     _ACT, limit).subquery())
+        for whose in (_ACT.person, _ACT.on_behalf_of)
+    ]  # fmt: skip
+    both = union(*halves).subquery()
+    return _last(select(both.c.case, both.c.seq, both.c.at), both.c, limit)
+
+
+def _last(query: Select[Any], of: Any, limit: int) -> Select[Any]:
+    return query.order_by(of.at.desc(), of.case.desc(), of.seq.desc()).limit(limit)
 
 
 def within_sight(people: Directory, by: By, at: datetime) -> ColumnElement[bool]:
@@ -99,8 +110,6 @@ def _visible(
 
 
 def _asked(query: ActQuery) -> Iterator[ColumnElement[bool]]:
-    if query.person:
-        yield or_(_ACT.person == query.person, _ACT.on_behalf_of == query.person)
     within = (
         (_ACT.post, query.posts),
         (_ACT.unit, query.units),

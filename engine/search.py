@@ -97,7 +97,8 @@ def search(
     """
     over = and_(_CASE.unit.in_(places), _CASE.confidential == 0)
     seen = or_(over, takes_part(person))
-    return _page(conn, and_(seen, _asked(query, below, at)), after, limit)
+    asked = [_texts(conn, query.text.strip(), seen), _asked(query, below, at)]
+    return _page(conn, and_(seen, *asked), after, limit)
 
 
 def reported_by(
@@ -166,16 +167,22 @@ def cases_with(person: str) -> Select[tuple[str]]:
     return select(_PART.case).where(_PART.person == person)
 
 
+def _texts(conn: Connection, text: str, seen: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A whole number or receipt means that case, found by its index; else every text is read.
+
+    seen: a case that is hidden from somebody has no number either.
+    """
+    if not text:
+        return true()
+    for column, whole in ((_CASE.number, text), (_CASE.receipt, text.upper())):
+        if conn.execute(select(_CASE.case).where(column == whole, seen)).first():
+            return column == whole
+    parts = (_CASE.number, _CASE.title, _CASE.address)
+    return or_(*(part.contains(text, autoescape=True) for part in parts))
+
+
 def _asked(query: Query, below: Collection[str], at: datetime) -> ColumnElement[bool]:
     asked: list[ColumnElement[bool]] = [true()]
-    if text := query.text.strip():
-        parts = (_CASE.number, _CASE.title, _CASE.address)
-        asked.append(
-            or_(
-                *(part.contains(text, autoescape=True) for part in parts),
-                _CASE.receipt == text.upper(),
-            )
-        )
     exact = (("process", query.process), ("category", query.category), ("level", query.level))
     asked += [_CASE[name] == value for name, value in exact if value]
     if query.unit:

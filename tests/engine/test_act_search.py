@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from engine import holding, oversight
 from engine.act_search import ActQuery, ActsPage, search_acts
-from engine.acts import kept, rows_of
+from engine.acts import act_table, kept, rows_of
 from engine.cases import Place
 from engine.casework import read_case
 from engine.inquiries import (
@@ -122,6 +123,38 @@ def test_what_was_done_for_somebody_absent_is_found_under_both(street: Street) -
     for name in ("head", "other"):
         assert "1 task.claimed" in told(street, found(street, ActQuery(street.person[name])))
     street.check()
+
+
+def test_acts_of_a_person_are_found_by_indexes_and_not_by_reading_all(
+    sqlite_street: Street,
+) -> None:
+    street = sqlite_street
+    case = street.report()
+    street.complete(case, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+    with street.database.begin() as conn:
+        row = conn.execute(act_table.select()).mappings().first()
+        assert row
+        others = [dict(row) | {"seq": n, "person": f"p-x{n}"} for n in range(1000, 1400)]
+        conn.execute(act_table.insert(), others)
+    asked: list[tuple[str, Any]] = []
+
+    def hear(_conn: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+        if "on_behalf_of" in sql:
+            asked.append((sql, parameters))
+
+    with street.database.begin() as conn:
+        conn.exec_driver_sql("ANALYZE")
+    event.listen(street.database, "before_cursor_execute", hear)
+    found(street, ActQuery(person=street.person["head"]))
+    event.remove(street.database, "before_cursor_execute", hear)
+    ((sql, parameters),) = asked
+    with street.database.begin() as conn:
+        plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).all()
+    read = [row.detail for row in plan if " act " in row.detail]
+    assert read == [
+        "SEARCH act USING INDEX act_by_person (person=?)",
+        "SEARCH act USING INDEX act_by_absent (on_behalf_of=?)",
+    ]
 
 
 def test_nobody_finds_acts_of_cases_they_may_not_see(street: Street, acts: list[str]) -> None:

@@ -4,9 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from engine.cases import Place
 from engine.people import directory
+from engine.register import register_table
 from engine.rights import places_seen
 from engine.search import (
     Page,
@@ -80,6 +82,22 @@ def test_a_receipt_finds_its_case(street: Street, cases: list[str]) -> None:
     with street.database.begin() as conn:
         assert case_of_receipt(conn, receipt) == cases[0]
         assert case_of_receipt(conn, "R-0000-0000") is None
+
+
+def test_a_whole_number_means_its_case_alone_and_a_hidden_case_has_none(
+    street: Street, cases: list[str]
+) -> None:
+    with street.database.begin() as conn:
+        number = conn.execute(
+            select(register_table.c.number).where(register_table.c.case == cases[0])
+        ).scalar_one()
+    naming = street.report(title=f"与 {number} 一起看", by="grid")
+    assert numbers(found(street, Query(text=number))) == ["1"]
+    with street.database.begin() as conn:
+        mine = register_table.c.case == cases[0]
+        conn.execute(update(register_table).where(mine).values(confidential=1))
+    # Whether a hidden case bears that number is not told by what else is found.
+    assert [one.case for one in found(street, Query(text=number)).cases] == [naming]
 
 
 def test_the_interval_of_reporting_is_half_open(street: Street, cases: list[str]) -> None:

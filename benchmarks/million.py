@@ -1,0 +1,256 @@
+"""What a step and a look cost in a log of a million cases, beside one of ten thousand.
+
+A street lives some cases by its commands (SQLite, `synchronous=FULL`). Then they are written again
+and again by SQL, under further numbers, for a hundred communities and for ten thousand holders of
+steps: entries, heads, register, acts, parts, open steps. Their hashes are drawn, no tree is grown:
+it is a log to read and to act in, none to verify. Measured in it at both sizes: human steps of new
+cases, and what inbox, case page and searches ask of the database, each for people and words drawn
+from a seed; milliseconds of the whole call.
+
+    python benchmarks/million.py [--folder DIR] [--small 10000] [--cases 1000000] [--json]
+"""
+
+import argparse
+import json
+import platform
+import random
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from sqlalchemy import Connection, func, select
+
+from audit import log
+from audit.reports.case import case_record
+from benchmarks import steps
+from engine.act_search import ActQuery, search_acts
+from engine.casework import read_case
+from engine.database import reading
+from engine.inbox import claimable_by, held_by
+from engine.people import By, create_unit, directory
+from engine.register import register_table
+from engine.search import Query, search
+
+COMMUNITIES = 100
+HOLDERS = 10_000
+LIVED = 190
+# Of so many cases one waits for somebody: lived up to the step that is to be done next.
+OPEN_STEPS = (0, 3, 3, 3, 3, 4, 4, 4, 5, 5)
+TIMES = 200
+PLACES = [f"u-c{n:03d}" for n in range(COMMUNITIES)]
+
+Ask = Callable[[Connection, random.Random], object]
+
+
+def main() -> None:
+    """Live, write again, measure at both sizes, print."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--folder", type=Path, help="where to keep it; else nothing is kept")
+    asked.add_argument("--small", type=int, default=10_000)
+    asked.add_argument("--cases", type=int, default=1_000_000)
+    asked.add_argument("--json", action="store_true")
+    told = asked.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = told.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = _measure(folder, (told.small, told.cases))
+    rows |= {"machine": f"{platform.machine()}, Python {platform.python_version()}"}
+    if told.json:
+        print(json.dumps(rows, indent=1))
+        return
+    for name, value in rows.items():
+        print(f"{name:<34}{value}")
+
+
+def _measure(folder: Path, sizes: Sequence[int]) -> dict[str, Any]:
+    bench = steps.found(folder)
+    with bench.engine.begin() as conn:
+        for unit in PLACES:
+            create_unit(conn, unit, kind="community", name=f"社区 {unit[-3:]}", parent="u-street",
+                        by=None, at=bench.at)  # fmt: skip
+    _live(bench)
+    rows: dict[str, Any] = {}
+    for size in sizes:
+        began = time.perf_counter()
+        _write_again(folder / "ours.db", size)
+        rows[f"{size} loaded_s"] = round(time.perf_counter() - began)
+        rows |= {f"{size} {name}": value for name, value in _costs(bench).items()}
+    return rows
+
+
+def _live(bench: steps.Bench) -> None:
+    """Cases of seven steps each, and one of twenty left open at some step."""
+    whole = steps.steps_of_a_case(bench)
+    accepted = ("accept#1", *whole[-2][1:])
+    seven = [*whole[:4], accepted, whole[-1]]
+    for number in range(LIVED + len(OPEN_STEPS)):
+        case = bench.open()
+        upto = OPEN_STEPS[number // 20] if number % 20 == 0 else len(seven)
+        for task, who, form, purposes in seven[:upto]:
+            bench.step(case, task, who, form, *purposes)
+
+
+# --- written again --------------------------------------------------------------------------------
+
+_EARLIER = "'-' || (c.serial % 365) || ' days'"
+_PLACE = "printf('u-c%03d', c.serial % 100)"
+_HOLDER = "printf('p-x%05d', c.serial % 10000)"
+
+
+def _renamed(column: str) -> str:
+    return f"cast(replace(cast(t.{column} AS TEXT), c.old, c.new) AS BLOB)"
+
+
+def _dated(column: str) -> str:
+    return f"strftime('%Y-%m-%dT%H:%M:%S.000Z', t.{column}, {_EARLIER})"
+
+
+# The tables of a case, and how its columns are told again; what is not named is as it was. c.old,
+# c.new: its names; c.serial: how many cases there were before it.
+TOLD: dict[str, dict[str, str]] = {
+    "event": {
+        "stream": "c.new", "body": _renamed("body"),
+        "hash": "cast(printf('%s#%08d', c.new, t.seq) AS BLOB)",
+    },
+    "stream_head": {"stream": "c.new"},
+    "case_register": {
+        "case": "c.new", "number": "c.new", "receipt": "c.new", "state": _renamed("state"),
+        "title": "t.title || ' ' || (c.serial % 5000) || ' 号'",
+        "unit": _PLACE, "community": _PLACE, "opened_at": _dated("opened_at"),
+    },
+    "act": {"case": "c.new", "person": _HOLDER, "at": _dated("at"), "place": _PLACE},
+    "part": {"case": "c.new", "person": "t.person || '-' || (c.serial % 10000)"},
+    "open_task": {
+        "case": "c.new", "unit": _PLACE, "units": f"'|' || {_PLACE} || '|'",
+        "holder": f"CASE WHEN t.holder IS NULL THEN NULL ELSE {_HOLDER} END",
+    },
+}  # fmt: skip
+NAMED = {"event": "stream", "stream_head": "stream"}
+
+
+def _write_again(path: Path, size: int) -> None:
+    """All lived cases again until there are so many."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        for pragma in ("synchronous=OFF", "cache_size=-2000000", "temp_store=MEMORY"):
+            raw.execute(f"PRAGMA {pragma}")
+        (there,) = raw.execute("SELECT count(*) FROM case_register").fetchone()
+        lived = LIVED + len(OPEN_STEPS)
+        raw.execute("CREATE TEMP TABLE c (old TEXT PRIMARY KEY, new TEXT, serial INTEGER)")
+        # The guards of the log stand aside meanwhile: of what is only added they ask twice as much.
+        guards = raw.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall()
+        for name, _ in guards:
+            raw.execute(f"DROP TRIGGER {name}")
+        raw.execute("BEGIN")
+        for serial in range(there, size, lived):
+            raw.execute("DELETE FROM c")
+            raw.execute(
+                "INSERT INTO c SELECT old, printf('hazard-2026-%08d', serial), serial FROM (SELECT "
+                '"case" AS old, ? + row_number() OVER (ORDER BY "case") - 1 AS serial FROM '
+                'case_register ORDER BY "case" LIMIT ?)',
+                (serial, min(lived, size - serial)),
+            )  # fmt: skip
+            for table, told in TOLD.items():
+                raw.execute(_again(raw, table, told))
+        raw.execute("COMMIT")
+        for _, guard in guards:
+            raw.execute(guard)
+        raw.execute("ANALYZE")
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _again(raw: sqlite3.Connection, table: str, told: dict[str, str]) -> str:
+    columns = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
+    values = ", ".join(told.get(one, f't."{one}"') for one in columns)
+    name = NAMED.get(table, "case")
+    # Names and expressions stand above, in this file.
+    return f'INSERT INTO {table} SELECT {values} FROM c JOIN {table} t ON t."{name}" = c.old'  # noqa: S608
+
+
+# --- measured -------------------------------------------------------------------------------------
+
+
+def _costs(bench: steps.Bench) -> dict[str, Any]:
+    spent, _ = steps.measure_steps(bench, 30)
+    told: dict[str, Any] = {"step_ms": _median(spent)}
+    with reading(bench.engine).begin() as conn:
+        told["cases"] = conn.execute(select(func.count()).select_from(register_table)).scalar_one()
+        told["events"] = conn.execute(
+            select(func.count()).select_from(log.event_table)
+        ).scalar_one()
+        for name, ask in _asked(conn, bench).items():
+            times = _times(conn, ask)
+            told[f"{name} p50_ms"], told[f"{name} p95_ms"] = _median(times), _p95(times)
+    return told
+
+
+def _asked(conn: Connection, bench: steps.Bench) -> dict[str, Ask]:
+    people, at = directory(conn), bench.at
+    names = sorted(conn.execute(select(register_table.c.case)).scalars())
+    watch = {"person": "p-0001", "at": at}
+
+    def page(conn: Connection, chance: random.Random) -> object:
+        case = chance.choice(names)
+        return read_case(conn, case), case_record(log.read(conn, case), {})
+
+    def looked_for(**told: Any) -> Ask:
+        return lambda conn, chance: search(conn, Query(**told), places=PLACES, **watch)
+
+    return {
+        "inbox": lambda conn, chance: held_by(conn, f"p-x{chance.randrange(HOLDERS):05d}"),
+        "free to take": lambda conn, chance: claimable_by(
+            conn, people, bench.person["confirm"], at
+        ),
+        "case page": page,
+        "newest cases": looked_for(),
+        "a number": lambda conn, chance: search(
+            conn, Query(text=chance.choice(names)), places=PLACES, **watch
+        ),
+        "a word of a title": lambda conn, chance: search(
+            conn, Query(text=f" {chance.randrange(5000)} 号"), places=PLACES, **watch
+        ),
+        "a word nowhere": looked_for(text="没有这样的地方"),
+        "overdue cases": looked_for(status="overdue"),
+        "closed of one community": lambda conn, chance: search(
+            conn, Query(status="closed", unit="x"), below=[chance.choice(PLACES)], places=PLACES,
+            **watch,
+        ),
+        "newest acts": lambda conn, chance: search_acts(
+            conn, ActQuery(), people, by=By(bench.person["dispatch"]), at=at
+        ),
+        "acts of one person": lambda conn, chance: search_acts(
+            conn, ActQuery(person=f"p-x{chance.randrange(HOLDERS):05d}"), people,
+            by=By(bench.person["dispatch"]), at=at,
+        ),
+    }  # fmt: skip
+
+
+def _times(conn: Connection, ask: Ask) -> list[float]:
+    chance = random.Random(7)
+    times = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        ask(conn, chance)
+        times.append((time.perf_counter() - began) * 1000)
+    return times
+
+
+def _median(times: Sequence[float]) -> float:
+    return round(statistics.median(times), 3)
+
+
+def _p95(times: Sequence[float]) -> float:
+    return round(sorted(times)[int(len(times) * 0.95)], 3)
+
+
+if __name__ == "__main__":
+    main()
