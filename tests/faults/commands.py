@@ -1,7 +1,7 @@
 """Which functions are commands: found in the source, so that a new one cannot be forgotten.
 
 A command is a public function of `engine` that takes a connection and an instant and reaches, by
-whatever calls, the one function that writes to the log. What takes the end of a stream that its
+whatever calls, the one statement that writes to the log. What takes the end of a stream that its
 caller holds is a piece of one.
 
     python -m tests.faults.commands        lists them
@@ -14,9 +14,11 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from audit.log import Head
 from tests.conftest import ROOT
 
-WRITER = "audit.log.write"
+# The statement by which events enter the log: whatever function sends it, by whatever name.
+WRITER = "audit.log._INSERT_EVENT"
 # What every command is made of is not a command of its own.
 MACHINERY = {"engine.casework.change", "engine.casework.begin"}
 
@@ -33,8 +35,9 @@ def commands() -> dict[str, Callable[..., Any]]:
         made = getattr(import_module(module), function, None)
         if not inspect.isfunction(made) or function.startswith("_"):
             continue
-        asked = inspect.signature(made).parameters.keys()
-        if {"conn", "at"} <= asked and "head" not in asked:
+        asked = inspect.signature(made).parameters
+        held = any(one.annotation is Head for one in asked.values())
+        if {"conn", "at"} <= asked.keys() and not held:
             found[name.removeprefix("engine.")] = made
     return found
 
@@ -91,6 +94,8 @@ def _known(module: str, tree: ast.Module) -> dict[str, str]:
     for top in tree.body:
         if isinstance(top, ast.FunctionDef | ast.ClassDef):
             known[top.name] = f"{module}.{top.name}"
+        elif isinstance(top, ast.Assign) and isinstance(top.targets[0], ast.Name):
+            known[top.targets[0].id] = f"{module}.{top.targets[0].id}"
     return known
 
 

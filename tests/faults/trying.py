@@ -42,7 +42,9 @@ class Trying(Street):
 
     def do(self, command: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         name = NAMES.get(command)
-        if name is None or self.tried.get(name, 0) >= self.times:
+        if name is None:
+            return self.no_command(command, args, kwargs)
+        if self.tried.get(name, 0) >= self.times:
             return super().do(command, *args, **kwargs)
         kwargs.setdefault("at", self.at)
         if keyed(command) and kwargs.get("key") is None:
@@ -51,6 +53,17 @@ class Trying(Street):
         # What is refused was no trial of the command.
         self.tried[name] = self.tried.get(name, 0) + 1
         return told
+
+    def no_command(self, command: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run what was not found to be a command; if it writes to the log, it should have been."""
+        before = self.events()
+        told = super().do(command, *args, **kwargs)
+        assert self.events() == before, f"{command} writes to the log and is not in commands()"
+        return told
+
+    def events(self) -> int:
+        with self.database.begin() as conn:
+            return int(conn.execute(text("SELECT count(*) FROM event")).scalar_one())
 
     def deliver(self, vault: Vault | None = None) -> int:
         """Deliver what is on its way, each message by a command of its own."""
