@@ -1,10 +1,11 @@
 """How much of what was planted in a lived year the rules find, how much else, and the cost.
 
 Lives a year drawn from a seed in a folder of its own, unless it is there, finds, and prints recall
-and precision per rule, with the seconds that folding and finding took on one core. By
-the entries alone: what is to be found only by how photos look is not.
+and precision per rule, with the seconds that folding and finding took on one core. Without --photos
+by the entries alone: what is to be found only by how photos look is not.
 
-    python benchmarks/signals.py --folder var/scenario --seed TEXT [--scale N | --small] [--json]
+    python benchmarks/signals.py --folder var/scenario --seed TEXT [--scale N | --small]
+        [--photos] [--json]
 """
 
 import argparse
@@ -19,14 +20,18 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from sqlalchemy import func, select
+
 from audit import log
 from audit.signals.among_cases import signals
 from audit.signals.brief import brief
 from audit.signals.facts import Signal
 from benchmarks.year import settings_of
 from engine.database import open_database
-from engine.signals import offices_of
+from engine.photo_prints import pairs, print_table
+from engine.signals import look_at_photos, offices_of, refresh
 from web import demonstration
+from web.config import Settings
 from web.demo.scenario import size_of, truth_of
 from web.signal_rules import signal_rules
 
@@ -57,6 +62,7 @@ def main() -> None:
     asked.add_argument("--seed", required=True)
     asked.add_argument("--scale", type=int, default=1)
     asked.add_argument("--small", action="store_true")
+    asked.add_argument("--photos", action="store_true", help="look at all photos: B5 by looks too")
     asked.add_argument("--json", action="store_true")
     told = asked.parse_args()
     size = size_of(told.scale, small=told.small)
@@ -69,7 +75,7 @@ def main() -> None:
         truth.write_text(json.dumps(truth_of(engine, told.seed, size)), encoding="utf-8")
         engine.dispose()
     lived = time.perf_counter() - began
-    found, costs = _find(settings.database_url)
+    found, costs = _find(settings, photos=told.photos)
     scores = score(found, json.loads(truth.read_bytes()))
     if told.json:
         rows = [asdict(one) | {"recall": one.recall, "precision": one.precision} for one in scores]
@@ -83,20 +89,27 @@ def main() -> None:
         )
 
 
-def _find(url: str) -> tuple[list[Signal], dict[str, float]]:
-    engine, rules = open_database(url), signal_rules()
+def _find(settings: Settings, *, photos: bool) -> tuple[list[Signal], dict[str, float]]:
+    engine, rules = open_database(settings.database_url), signal_rules()
+    looked = time.perf_counter()
+    if photos:
+        refresh(engine, rules, seen=lambda _: None)
+        look_at_photos(engine, settings.evidence_dir, rules)
     with engine.connect() as conn:
+        alike = pairs(conn)
         names = [name for name in log.streams(conn) if not name.startswith("@")]
+        files = conn.execute(select(func.count()).select_from(print_table)).scalar_one()
         began, events, briefs = time.perf_counter(), 0, []
         for name in names:
             entries = log.read(conn, name)
             events += len(entries)
             briefs.append(brief(entries, rules))
         folded = time.perf_counter()
-        found = signals(briefs, rules, (), offices_of(conn))
+        found = signals(briefs, rules, alike, offices_of(conn))
         ended = time.perf_counter()
     costs = {
-        "cases": len(names), "events": events, "fold_s": round(folded - began, 1),
+        "cases": len(names), "events": events, "photos": files, "alike": len(alike),
+        "look_s": round(began - looked, 1), "fold_s": round(folded - began, 1),
         "find_s": round(ended - folded, 2),
     }  # fmt: skip
     return found, costs
