@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Final
 
 from engine import cases, outbox, site_codes, turns
-from engine.people import By
 from web.demo.chance import Chance
 from web.demo.life import World
 from web.demo.pictures import Photo
@@ -31,6 +30,7 @@ class Tale:
     world: World
     key: str
     case: str = ""
+    begun_by: str = ""
     codes: int = 0
 
     def at(self, when: datetime, act: Callable[..., None], *args: Any, **form: Any) -> "Tale":
@@ -50,7 +50,7 @@ class Tale:
             place=cases.Place(unit, form.get("address", "")),
             form=form,
         )
-        world = self.world
+        world, self.begun_by = self.world, role
         self.case = cases.open_case(world.conn, report, by=world.by(role), at=world.now).case
         world.deliver()
 
@@ -89,11 +89,11 @@ class Tale:
 
     def _code(self) -> str:
         """The code held up by whoever blew; drawn like everything else here, not at random."""
-        chance = Chance("site code", self.key, self.codes)
+        chance, world = Chance("site code", self.key, self.codes), self.world
         self.codes += 1
-        opener = self.world.case(self.case).doers["report"][0].person
+        # By whoever has the post by now: the one who blew may have left it since.
         shown = site_codes.show(
-            self.world.conn, self.case, by=By(opener), at=self.world.now,
+            world.conn, self.case, by=world.by(self.begun_by), at=world.now,
             randomness=lambda count: chance.token()[:count],
         )  # fmt: skip
         return shown.code
