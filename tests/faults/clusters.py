@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+# Shared memory lies among the data: what a killed server leaves goes with its folder.
 SETTINGS = """
 listen_addresses = '{address}'
 unix_socket_directories = '{folder}'
@@ -21,6 +22,7 @@ max_wal_senders = 4
 wal_keep_size = 64MB
 restart_after_crash = off
 recovery_init_sync_method = syncfs
+dynamic_shared_memory_type = mmap
 log_min_messages = fatal
 """
 # With an address: a client that is gone is noticed soon, and what it had locked is let go.
