@@ -29,6 +29,7 @@ from audit import log, sequence
 from benchmarks import year
 from engine.accounts import ACCESS, account_table, find_account, open_session
 from engine.acts import act_table
+from engine.flow_months import keep_flows
 from engine.inbox import open_task_table
 from engine.metric_months import keep_figures, months
 from engine.people import directory
@@ -74,6 +75,9 @@ PAGES = (
     *(("supervise", f"/metrics?month={{month}}{one}") for one in ("", "&by=community", "&by=unit")),
     ("supervise", "/metrics?month={month}&by=grid"),
     ("supervise", "/metrics/rectified_of_due?month={month}"),
+    *(("supervise", one) for one in ("/month", "/index", "/flow", "/warnings")),
+    ("supervise", "/publication-sheet"),
+    ("supervise", "/cases/{closed}/risk"),
     ("discipline", "/cases/{closed}/access"),
     ("discipline", "/conduct"),
     *(("admin", f"/admin/{one}") for one in ADMIN),
@@ -123,12 +127,13 @@ def main() -> None:
 
 
 def _count_metrics(database: Engine) -> None:
-    """The figures as of a checkpoint, signed by a key of the tests where there is none yet."""
+    """What the worker keeps, as of a checkpoint, signed by a key of the tests if there is none."""
     with database.begin() as conn:
         origin, last = log.origin(conn), sequence.latest(conn)
     if last is None:
         run_sequencer(database, [signer(origin)], at=END)
     keep_figures(database, formulas(), zone=ZONE)
+    keep_flows(database, zone=ZONE, at=END)
 
 
 def _measured(app: Flask, database: Engine, told: Any) -> Iterator[Cost]:
