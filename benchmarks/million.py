@@ -80,7 +80,7 @@ def _measure(folder: Path, sizes: Sequence[int]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for size in sizes:
         began = time.perf_counter()
-        _write_again(folder / "ours.db", size)
+        write_again(folder / "ours.db", size)
         rows[f"{size} loaded_s"] = round(time.perf_counter() - began)
         rows |= {f"{size} {name}": value for name, value in _costs(bench).items()}
     return rows
@@ -136,7 +136,7 @@ TOLD: dict[str, dict[str, str]] = {
 NAMED = {"event": "stream", "stream_head": "stream"}
 
 
-def _write_again(path: Path, size: int) -> None:
+def write_again(path: Path, size: int) -> None:
     """All lived cases again until there are so many."""
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         for pragma in ("synchronous=OFF", "cache_size=-2000000", "temp_store=MEMORY"):
