@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,12 +110,14 @@ def serve(house: House, profile: Path | None) -> "subprocess.Popen[bytes]":
         command, cwd=ROOT, env=os.environ | house.env, stdout=subprocess.DEVNULL
     )
     for _ in range(300):
-        try:
-            Client(house.port).get("/healthz")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return server
+        with closing(Client(house.port).wire) as wire:
+            try:
+                wire.request("GET", "/healthz")
+                wire.getresponse().read()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return server
     raise RuntimeError("the server does not answer")
 
 

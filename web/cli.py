@@ -60,6 +60,7 @@ from web.shell import (
 
 # Longer than HAProxy takes to notice (deploy/haproxy.cfg): two questions, a second apart.
 DRAIN_SECONDS = 4.0
+CONNECTIONS = 800
 
 
 class Lines(click.Group):
@@ -485,7 +486,12 @@ def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> No
     gc.freeze()  # the program itself is never garbage: searching it stops every request for 50 ms
     click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
     try:
-        waitress.serve(app, host=host, port=port, threads=8, ident=None)
+        # A browser keeps several connections, most of them idle: a hundred, as waitress has it, are
+        # a dozen people. By poll, since select() takes no descriptor from 1024 on.
+        waitress.serve(
+            app, host=host, port=port, threads=8, ident=None,
+            connection_limit=CONNECTIONS, asyncore_use_poll=True,
+        )  # fmt: skip
     finally:
         stop.set()
         if reports:

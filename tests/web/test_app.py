@@ -141,8 +141,8 @@ def test_a_database_that_cannot_be_reached_is_told_in_the_same_look(
 
     monkeypatch.setattr("web.frame.reads", gone)
     answer = app.test_client().get("/checking")
-    assert answer.status_code == 500
-    assert "出了差错" in answer.text
+    assert answer.status_code == 503
+    assert "数据库" in answer.text
     assert "unable to open" not in answer.text
 
 

@@ -23,7 +23,9 @@ from web.config import Settings
 def port(app: Flask) -> Iterator[int]:
     """The application at a port of this machine, served as `shaoji serve` does."""
     app.testing = False  # what goes wrong is answered, not raised
-    server = create_server(app, host="127.0.0.1", port=0, threads=4, ident=None)
+    server = create_server(
+        app, host="127.0.0.1", port=0, threads=4, ident=None, asyncore_use_poll=True
+    )
     thread = Thread(target=server.run)
     thread.start()
     yield int(server.effective_port)
