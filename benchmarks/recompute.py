@@ -108,10 +108,15 @@ def _months_pool(
 
 
 def _shares(cases: list[CaseFacts], workers: int) -> list[list[Period]]:
-    """The months in so many parts, each with the one before its first."""
+    """The months in so many parts of about equal work, each with the one before its first.
+
+    The later a month, the more cases there are to be looked at: the n-th takes n times the first.
+    """
     months = _months(max(step.opened for case in cases for step in case.steps))
-    size = -(-MONTHS // workers)
-    return [months[start : start + size + 1] for start in range(0, MONTHS, size)]
+    whole = MONTHS * (MONTHS + 1)
+    cuts = [next(n for n in range(MONTHS + 1) if n * (n + 1) * workers >= part * whole)
+            for part in range(workers + 1)]  # fmt: skip
+    return [months[start : end + 1] for start, end in pairwise(cuts) if start < end]
 
 
 def _count(months: list[Period]) -> int:

@@ -51,6 +51,8 @@ def set_up(form: str, out: IO[str] | None = None) -> logging.Handler:
     handler.setFormatter(JSONLines() if form == JSON else Lines())
     logging.getLogger().addHandler(handler)
     logging.getLogger(OURS).setLevel(logging.INFO if form == JSON else logging.WARNING)
+    # A line for each request that waits for a thread; how long they take, /internal/metrics tells.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     return handler
 
 

@@ -7,7 +7,8 @@ month's figures are does not change because somebody acted later.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from operator import is_
+from typing import Any, Final, TypeVar
 
 from audit.publication import Change
 
@@ -177,15 +178,26 @@ def as_of(case: CaseFacts, until: datetime) -> CaseFacts | None:
     """The case as its entries before an instant tell it; None if it was opened later."""
     if case.opened >= until:
         return None
+    steps = [_step(one, until) for one in case.steps if one.opened < until]
+    acts, passed = _before(case.acts, until), _before(case.passed, until)
+    categories, levels = _before(case.categories, until), _before(case.levels, until)
+    counted = _before(case.counted, until)
+    before = (*case.steps, case.acts, case.passed, case.categories, case.levels, case.counted)
+    now = (*steps, acts, passed, categories, levels, counted)
+    if len(now) == len(before) and all(map(is_, now, before)):
+        return case  # as most are, of a month long past
     return replace(
-        case,
-        categories=tuple(one for one in case.categories if one.at < until),
-        levels=tuple(one for one in case.levels if one.at < until),
-        steps=tuple(_step(one, until) for one in case.steps if one.opened < until),
-        acts=tuple(one for one in case.acts if one.at < until),
-        passed=tuple(one for one in case.passed if one.at < until),
-        counted=tuple(one for one in case.counted if one.at < until),
-    )
+        case, categories=categories, levels=levels, steps=tuple(steps), acts=acts, passed=passed,
+        counted=counted,
+    )  # fmt: skip
+
+
+Dated = TypeVar("Dated", Since, Act, Passed, Change)
+
+
+def _before(told: tuple[Dated, ...], until: datetime) -> tuple[Dated, ...]:
+    kept = [one for one in told if one.at < until]
+    return told if len(kept) == len(told) else tuple(kept)
 
 
 def _step(step: Step, until: datetime) -> Step:

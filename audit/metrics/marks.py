@@ -106,8 +106,12 @@ def excluded(case: CaseFacts, at: datetime, unit: str, reason: str, entry: int =
     return Mark(case, at, unit, reason=reason, entry=entry)
 
 
-def ended_otherwise(seen: Seen, process: str) -> Iterator[Mark]:
+def ended_otherwise(seen: Seen, process: str) -> Sequence[Mark]:
     """The cases that ended in the period without anything having to be done, or were merged."""
+    return seen.once(f"ended otherwise {process}", lambda: list(_ended_otherwise(seen, process)))
+
+
+def _ended_otherwise(seen: Seen, process: str) -> Iterator[Mark]:
     roles = seen.roles(process)
     for case in seen.of(process):
         for reason in ("void", "merged"):

@@ -210,6 +210,12 @@ def test_what_other_programs_fill_in_is_left_out(house: House) -> None:
     assert two["error"] == "ValueError"
 
 
+def test_requests_that_wait_for_a_thread_do_not_flood_the_log(house: House) -> None:
+    house.written()
+    logging.getLogger("waitress.queue").warning("Task queue depth is %d", 3)
+    assert house.lines() == []
+
+
 # --- canaries -------------------------------------------------------------------------------------
 
 
