@@ -47,6 +47,7 @@ def draw_photo(photo: Photo) -> bytes:
     image = Image.new("RGB", (WIDTH, HEIGHT), chance.pick(WALLS))
     draw = ImageDraw.Draw(image)
     _room(draw, chance)
+    _wear(draw, Chance("wear", photo.scene))
     _SUBJECTS[photo.category](draw, chance, photo.cured)
     if photo.turned:
         image = ImageOps.mirror(image)
@@ -101,6 +102,34 @@ def _room(draw: Draw, chance: Chance) -> None:
     for _ in range(6):
         x, y = chance.below(WIDTH), chance.between(GROUND, HEIGHT - 32)
         draw.line((x, y, x + chance.between(20, 60), y), fill="#6f7273")
+
+
+def _wear(draw: Draw, chance: Chance) -> None:
+    """What tells one wall from the next, as on any real one: stains, cracks, notices and remains."""
+    for _ in range(chance.between(9, 15)):
+        x, y = chance.below(WIDTH), chance.between(0, GROUND - 20)
+        width, height = chance.between(8, 46), chance.between(6, 30)
+        grey = chance.pick(("#aaa496", "#b9b2a4", "#e4dfd3", "#9c9a92", "#a9b0b2"))
+        draw.ellipse((x, y, x + width, y + height), fill=grey)
+    for _ in range(chance.between(3, 6)):
+        line = [(chance.below(WIDTH), chance.between(0, GROUND))]
+        for _ in range(chance.between(3, 6)):
+            x, y = line[-1]
+            line.append((x + chance.between(-26, 26), y + chance.between(-22, 30)))
+        draw.line(line, fill="#5f5a52", width=chance.between(1, 3))
+    for _ in range(chance.between(2, 4)):
+        _notice(draw, chance)
+
+
+def _notice(draw: Draw, chance: Chance) -> None:
+    left, top = chance.between(0, WIDTH - 60), chance.between(10, GROUND - 70)
+    paper = chance.pick(("#f4efe2", "#e9d9a8", "#d7e3ea", "#efd3cd"))
+    draw.rectangle((left, top, left + 46, top + 58), fill=paper, outline="#77705f")
+    for row in range(6):
+        for column in range(5):
+            if chance.happens(500):
+                x, y = left + 5 + column * 8, top + 6 + row * 8
+                draw.rectangle((x, y, x + 6, y + 5), fill="#4b463d")
 
 
 def _charging(draw: Draw, chance: Chance, cured: bool) -> None:
