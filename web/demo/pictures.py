@@ -105,7 +105,7 @@ def _room(draw: Draw, chance: Chance) -> None:
 
 
 def _wear(draw: Draw, chance: Chance) -> None:
-    """What tells one wall from the next, as on any real one: stains, cracks, notices and remains."""
+    """What tells one wall from the next, as on any real one: stains, cracks, notices."""
     for _ in range(chance.between(9, 15)):
         x, y = chance.below(WIDTH), chance.between(0, GROUND - 20)
         width, height = chance.between(8, 46), chance.between(6, 30)
