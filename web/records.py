@@ -110,13 +110,23 @@ def _still_waiting(record: CaseRecord, state: CaseState) -> CaseRecord:
     return replace(record, waiting=tuple(rest for rest in record.waiting if rest.timer in live))
 
 
+# The register stays one object until it changes (engine.people.directory), and with it its names:
+# of a city's people they would take longer to gather for each page than all else.
+_named: list[tuple[Directory, Names]] = []
+
+
 def names(people: Directory) -> Names:
     """The names of everybody and everything, for sentences."""
-    return Names(
+    for register, known in _named:
+        if register is people:
+            return known
+    told = Names(
         people.names,
         {unit.id: unit.name for unit in people.units.values()},
         {post.id: post.title for post in people.posts.values()},
     )
+    _named[:] = [(people, told)]
+    return told
 
 
 def five_cells(record: CaseRecord, tone: str = "") -> tuple[Cell, ...]:
