@@ -87,14 +87,14 @@ def _measure(folder: Path, sizes: Sequence[int]) -> dict[str, Any]:
 
 
 def _live(bench: steps.Bench) -> None:
-    """Cases of seven steps each, and one of twenty left open at some step."""
+    """Cases of six steps each, and one of twenty left open at some step."""
     whole = steps.steps_of_a_case(bench)
     accepted = ("accept#1", *whole[-2][1:])
-    seven = [*whole[:4], accepted, whole[-1]]
+    six = [*whole[:4], accepted, whole[-1]]
     for number in range(LIVED + len(OPEN_STEPS)):
         case = bench.open()
-        upto = OPEN_STEPS[number // 20] if number % 20 == 0 else len(seven)
-        for task, who, form, purposes in seven[:upto]:
+        upto = OPEN_STEPS[number // 20] if number % 20 == 0 else len(six)
+        for task, who, form, purposes in six[:upto]:
             bench.step(case, task, who, form, *purposes)
 
 

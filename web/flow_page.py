@@ -2,19 +2,21 @@
 
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from flask import Blueprint, render_template, request, url_for
 from flask_login import login_required
+from sqlalchemy import Connection
 
 from audit.mining.views import ENOUGH, Bottleneck, Handover, Spread, Variant
+from engine.casework import read_cases
 from engine.directory import Directory
 from engine.errors import NotAllowed
 from engine.flow_months import Basis, Flow, bases, flow_of
 from engine.people import directory
-from engine.rights import measures_everything
+from engine.rights import may_see, measures_everything
 from web.act_kinds import processes
 from web.desk import unit_name
 from web.metrics_page import month_words
@@ -94,6 +96,7 @@ def page() -> str:
         flow = flow_of(conn, asked.process, asked.month) if asked else None
         if flow is None:
             return render_template("flow.html", flow=None)
+        shown = _visible(conn, people, flow)
     return render_template(
         "flow.html",
         flow=flow,
@@ -104,7 +107,8 @@ def page() -> str:
         months=[(month_words(one.month), url_for("flow.page", process=one.process, month=one.month),
                  one.month == flow.basis.month)
                 for one in reversed(known) if one.process == flow.basis.process],
-        ways=[_way(one, flow) for one in flow.variants],
+        differing=[one for one in flow.conformance.differing if one[0] in shown],
+        ways=[_way(one, flow, shown) for one in flow.variants],
         shown=SHOWN,
         matrix=_matrix(people, flow.handovers),
         posts=_posts(people, flow),
@@ -134,8 +138,16 @@ def _address(known: Sequence[Basis], process: str) -> str:
     return url_for("flow.page", process=process)
 
 
-def _way(one: Variant, flow: Flow) -> Way:
-    examples = flow.examples.get(one.steps, ())
+def _visible(conn: Connection, people: Directory, flow: Flow) -> set[str]:
+    """Of the cases that are named those this person may see now: what is kept is an hour old."""
+    named = {case for cases in flow.examples.values() for case in cases}
+    named |= {case for case, _, _ in flow.conformance.differing}
+    states = read_cases(conn, named)
+    return {case for case, state in states.items() if may_see(state, people, by(), at())}
+
+
+def _way(one: Variant, flow: Flow, shown: Collection[str]) -> Way:
+    examples = [case for case in flow.examples.get(one.steps, ()) if case in shown]
     return Way(
         [_step_name(flow, step) for step in one.steps], one.cases, one.share,
         _spread_words(one.minutes),
@@ -148,10 +160,8 @@ def _step_name(flow: Flow, element: str) -> str:
 
 
 def _spread_words(told: Spread) -> str:
-    if told.median is None or told.p90 is None:
-        return say("样本不足")
-    middle, most = (bare_duration(one, None, language()) for one in (told.median, told.p90))
-    return say("一半在 {middle} 内，九成在 {most} 内", middle=middle, most=most)
+    middle, most = _pair(told)
+    return say("一半在 {middle} 内，九成在 {most} 内", middle=middle, most=most) if most else middle
 
 
 def _matrix(people: Directory, told: Sequence[Handover]) -> Matrix:

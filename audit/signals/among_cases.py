@@ -99,12 +99,8 @@ def _alike(
                     yield from ((one, deed, later, again) for deed, again in soon)
 
 
-def likeness(one: str, other: str) -> int:
-    """How alike two titles are, in per cent: Dice's coefficient of their pairs of signs."""
-    return _likeness(_pairs(one), _pairs(other))
-
-
 def _likeness(pairs: Counter[str], others: Counter[str]) -> int:
+    """How alike two titles are, in per cent: Dice's coefficient of their pairs of signs."""
     both = (pairs & others).total()
     return 200 * both // max(1, pairs.total() + others.total())
 

@@ -8,19 +8,7 @@ from threading import Event
 from typing import Any
 from urllib.parse import quote
 
-WORDS = {
-    "title": "车棚飞线充电",
-    "category": "charging",
-    "address": "听涛苑 3 幢",
-    "description": "有人从楼上拉线充电",
-}
-CONFIRMED = {
-    "verdict": "hazard",
-    "level": "general",
-    "danger_now": False,
-    "object": "3 幢北侧车棚",
-    "reason": "现场看到 6 处飞线",
-}
+from tests.web.paths import CONFIRMED, REPORT
 
 
 @dataclass
@@ -52,7 +40,7 @@ class Client:
         number = 0
         while not stop.is_set():
             number += 1
-            told = {"process": "hazard", "place": "u-micro-1", "form": WORDS}
+            told = {"process": "hazard", "place": "u-micro-1", "form": REPORT}
             done = self.act("grid", "/cases", told, f"{self.name}-{number}-report")
             if done is None:
                 return

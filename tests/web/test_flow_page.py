@@ -2,8 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
+from sqlalchemy import update
+
+from engine.casework import read_case
 from engine.flow_months import flow_of, keep_flows
+from engine.register import register_table
+from engine.state import to_json
 from engine.worker import ring_due
 from tests.conftest import Street
 from tests.engine.tampering import forge
@@ -62,6 +68,22 @@ def test_a_record_that_leaves_its_diagram_is_named(signed_in: Enter, web_street:
     told = section(signed_in("watch").text("/flow"), "与流程图是否一致")
     assert "1 件的记录与立案时的流程图不符，共 1 件" in told
     assert case in told
+
+
+def test_a_case_somebody_is_kept_out_of_since_is_not_named(
+    signed_in: Enter, web_street: Street
+) -> None:
+    case = closed(web_street)
+    web_street.check()
+    forge(web_street, case, other_path)
+    kept(web_street)
+    with web_street.database.begin() as conn:
+        state = replace(read_case(conn, case), kept_out=(web_street.person["watch"],))
+        row = {"kept_out": 1, "state": to_json(state)}
+        conn.execute(update(register_table).where(register_table.c.case == case).values(row))
+    told = section(signed_in("watch").text("/flow"), "与流程图是否一致")
+    assert "1 件的记录与立案时的流程图不符" in told
+    assert case not in told
 
 
 def test_nothing_is_told_before_it_was_worked_out(signed_in: Enter, web_street: Street) -> None:
