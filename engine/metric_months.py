@@ -30,7 +30,7 @@ from audit.log import metadata
 from audit.metrics.catalogue import METRICS
 from audit.metrics.contributions import Contribution, contributions, within
 from audit.metrics.formulas import Formulas
-from audit.metrics.kept import KEPT, rows_from_json, rows_to_json
+from audit.metrics.kept import KEPT, cases_from_json, rows_from_json, rows_to_json
 from audit.metrics.marks import Period, seen
 from audit.metrics.places import UNITS, Places, places
 from audit.metrics.plain import figures_json
@@ -304,6 +304,12 @@ def at_one_position(conn: Connection, read: Callable[[], Read]) -> Read:
             return told
 
 
+def month_begin(month: str, zone: tzinfo) -> datetime:
+    """When a month (`2026-03`) begins."""
+    year, number = map(int, month.split("-"))
+    return datetime(year, number, 1, tzinfo=zone)
+
+
 def months(conn: Connection) -> list[Month]:
     """The months that have figures, the first one first."""
     query = select(month_table).order_by(month_table.c.month)
@@ -347,6 +353,16 @@ def kept_lists(
     found = {row.metric: rows_from_json(zlib.decompress(bytes(row.rows)))
              for row in conn.execute(query)}  # fmt: skip
     return {metric: found.get(metric, []) for metric in metrics}
+
+
+def cases_behind(
+    conn: Connection, month: str, metrics: Sequence[str], place: str
+) -> frozenset[str]:
+    """Whose cases contributed to any of these metrics in a month, in a unit or below it."""
+    table = list_table.c
+    query = select(table.rows).where(table.month == month, table.metric.in_(metrics))
+    kept = (zlib.decompress(bytes(one)) for one in conn.execute(query).scalars())
+    return frozenset(case for one in kept for case in cases_from_json(one, place))
 
 
 def kept_list(conn: Connection, month: str, metric: str) -> list[Contribution]:

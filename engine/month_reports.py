@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from audit import log, sequence
-from audit.encoding import instant
+from audit import sequence
 from audit.metrics.catalogue import METRICS
 from audit.metrics.contributions import Contribution, within
 from audit.metrics.formulas import Formulas
-from audit.reports.month import Behind, Month, Position, SignalCount
+from audit.reports.month import Behind, Month, Position, SignalCount, WholeMonth
 from audit.signals.rules import Rules
 from engine.casework import read_cases
 from engine.conduct import reporting_post
@@ -22,20 +21,22 @@ from engine.metric_months import (
     Basis,
     at_one_position,
     basis,
+    cases_behind,
     kept_figures,
     kept_list,
+    month_begin,
     months,
 )
 from engine.metric_months import Month as Counted
 from engine.people import By, directory
 from engine.register import GUARDED, register_table
 from engine.rights import NotYoursToReport, may_see, places_reported
-from engine.signal_queue import signals_for
-from engine.signals import OPEN, Found
+from engine.signal_queue import signal_counts
+from engine.signals import OPEN
 
 GROUPED: Final = ("community", "unit")
+OVERDUE: Final = "overdue"
 _FILE: Final = register_table.c
-_AT_ONCE: Final = 500
 
 
 class NoSuchMonth(BadInput):
@@ -83,6 +84,24 @@ def read_month(conn: Connection, wanted: Wanted, files: Files, *, by: By, at: da
     return at_one_position(conn, lambda: _read(conn, people, wanted, files, by, at))
 
 
+def read_whole_month(
+    conn: Connection, wanted: Wanted, files: Files, *, by: By, at: datetime
+) -> WholeMonth:
+    """The content with all that stands behind it, some thousand lines in a street's month.
+
+    Raises NoSuchMonth, NotYoursToReport.
+    """
+    people = directory(conn)
+    may_report_month(people, wanted, by, at)
+
+    def read() -> WholeMonth:
+        month = _read(conn, people, wanted, files, by, at)
+        listed = _listed(files.formulas)
+        return WholeMonth(month, _behind(conn, people, wanted, listed, by, at))
+
+    return at_one_position(conn, read)
+
+
 def _read(
     conn: Connection, people: Directory, wanted: Wanted, files: Files, by: By, at: datetime
 ) -> Month:
@@ -93,7 +112,8 @@ def _read(
     index = named.index(wanted.month)
     month = counted[index]
     before = _figures(conn, wanted, named[index - 1], "", files) if index else None
-    behind, left_out = _behind(conn, people, wanted, files.formulas, by, at)
+    cases = cases_behind(conn, wanted.month, _listed(files.formulas), wanted.unit)
+    closed = _closed(conn, people, cases, by, at)
     return Month(
         log=rests.log,
         unit=wanted.unit,
@@ -106,13 +126,13 @@ def _read(
         formulas_version=rests.version,
         rules=files.rules.sha256,
         rules_version=files.rules.version,
-        cases=len({one.case for one in behind}),
-        left_out=left_out,
+        cases=len(cases) - len(closed),
+        left_out=len(closed),
         figures=_figures(conn, wanted, wanted.month, "", files),
         before=before,
         groups={name: _figures(conn, wanted, wanted.month, name, files) for name in GROUPED},
         signals=_signals(conn, people, wanted, month, files, by, at),
-        behind=behind,
+        overdue=tuple(one for one in _behind(conn, people, wanted, (OVERDUE,), by, at) if one.hits),
     )
 
 
@@ -135,26 +155,29 @@ def _end(conn: Connection, rests: Basis, until: datetime) -> Position | None:
 # --- what stands behind the figures ---------------------------------------------------------------
 
 
+def _listed(formulas: Formulas) -> list[str]:
+    """The metrics of which cases are told: of processes that are not confidential."""
+    return [one.id for one in METRICS.values() if not formulas.of(one.process).confidential]
+
+
 def _behind(
-    conn: Connection, people: Directory, wanted: Wanted, formulas: Formulas, by: By, at: datetime
-) -> tuple[tuple[Behind, ...], int]:
-    """What cases contributed, of those that may be told; and how many may not."""
-    rows = {
-        metric.id: kept_list(conn, wanted.month, metric.id)
-        for metric in METRICS.values()
-        if not formulas.of(metric.process).confidential
-    }
-    here = within(rows, wanted.unit)
+    conn: Connection,
+    people: Directory,
+    wanted: Wanted,
+    metrics: Iterable[str],
+    by: By,
+    at: datetime,
+) -> tuple[Behind, ...]:
+    """What cases contributed to these metrics, of those that may be told."""
+    here = within({one: kept_list(conn, wanted.month, one) for one in metrics}, wanted.unit)
     cases = {one.case for told in here.values() for one in told}
-    closed = _closed(conn, people, cases, by, at)
-    called = _called(conn, cases - closed)
-    told = tuple(
+    called = _called(conn, cases - _closed(conn, people, cases, by, at))
+    return tuple(
         _told(metric, one, called[one.case])
         for metric, contributed in here.items()
         for one in sorted(contributed, key=lambda one: (one.at, one.case, one.entry))
         if one.case in called
     )
-    return told, len(cases - called.keys())
 
 
 def _told(metric: str, one: Contribution, called: tuple[str, str]) -> Behind:
@@ -192,46 +215,12 @@ def _signals(
 ) -> tuple[SignalCount, ...]:
     """By rule, of the cases of the unit this person may see; of the month by their first entry."""
     units = people.subtree(wanted.unit)
-    found = signals_for(conn, people, by, at)
-    here = _in_units(conn, units, {one.signal.case for one in found})
-    found = [one for one in found if one.signal.case in here]
-    recorded = _recorded(conn, {(one.signal.case, one.signal.events[0]) for one in found})
-
-    def is_of_month(one: Found) -> bool:
-        first = recorded[one.signal.case, one.signal.events[0]]
-        return _month(first, files.zone) == wanted.month and first < month.until
-
-    return tuple(_counts((one.signal.rule, one.state) for one in found if is_of_month(one)))
-
-
-def _recorded(
-    conn: Connection, wanted: Collection[tuple[str, int]]
-) -> dict[tuple[str, int], datetime]:
-    """When these entries (case and number) were recorded; their cases' bodies need not be read."""
-    row, cases = log.event_table.c, sorted({case for case, _ in wanted})
-    told = {}
-    for start in range(0, len(cases), _AT_ONCE):
-        part = row.stream.in_(cases[start : start + _AT_ONCE])
-        for case, seq, at in conn.execute(select(row.stream, row.seq, row.at).where(part)):
-            if (case, seq) in wanted:
-                told[case, seq] = instant(at)
-    return told
-
-
-def _in_units(conn: Connection, units: Collection[str], cases: Collection[str]) -> set[str]:
-    query = select(_FILE.case).where(_FILE.case.in_(cases), _FILE.unit.in_(units))
-    return set(conn.execute(query).scalars())
-
-
-def _month(at: datetime, zone: tzinfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m}"
-
-
-def _counts(told: Iterable[tuple[str, str]]) -> Iterable[SignalCount]:
-    counts: dict[str, dict[str, int]] = {}
-    for rule, state in told:
-        of = counts.setdefault(rule, {})
-        of[state] = of.get(state, 0) + 1
-    for rule in sorted(counts, key=lambda name: int(name[1:])):
-        of = counts[rule]
-        yield SignalCount(rule, of.get(OPEN, 0), of.get("confirmed", 0), of.get("dismissed", 0))
+    since = month_begin(wanted.month, files.zone)
+    counts = signal_counts(conn, people, by, at, units=units, since=since, until=month.until)
+    rules = sorted({rule for rule, _ in counts}, key=lambda name: int(name[1:]))
+    return tuple(
+        SignalCount(
+            rule, *(counts.get((rule, state), 0) for state in (OPEN, "confirmed", "dismissed"))
+        )
+        for rule in rules
+    )

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
 
+from audit import log
+from audit.encoding import timestamp
 from engine.casework import read_cases
 from engine.directory import Directory
 from engine.people import By
@@ -40,17 +42,19 @@ def signals_for(
     """
     if not places_judged(people, by, at):
         return []
+    narrower: list[ColumnElement[bool]] = [
+        column == asked
+        for column, asked in ((_SIGNAL.rule, rule), (_SIGNAL.state, state), (_SIGNAL.case, case))
+        if asked
+    ]
+    if after is not None:
+        narrower.append(_behind(*after))
     query = (
-        _within(conn, select(signal_table), people, by, at)
+        _within(conn, select(signal_table), narrower, people, by, at)
         .order_by(_SIGNAL.case.desc(), _SIGNAL.entry, _SIGNAL.rule)
         .offset(first)
         .limit(limit)
     )
-    for column, asked in ((_SIGNAL.rule, rule), (_SIGNAL.state, state), (_SIGNAL.case, case)):
-        if asked:
-            query = query.where(column == asked)
-    if after is not None:
-        query = query.where(_behind(*after))
     return [read_signal(row) for row in conn.execute(query)]
 
 
@@ -60,12 +64,31 @@ def _behind(case: str, entry: int, rule: str) -> ColumnElement[bool]:
 
 
 def signal_counts(
-    conn: Connection, people: Directory, by: By, at: datetime
-) -> Mapping[tuple[str, str], int]:
-    """How many there are, by rule and state."""
-    query = _within(conn, select(_SIGNAL.rule, _SIGNAL.state, func.count()), people, by, at)
+    conn: Connection, people: Directory, by: By, at: datetime, *,
+    units: Collection[str] | None = None,
+    since: datetime | None = None, until: datetime | None = None,
+) -> Mapping[tuple[str, str], int]:  # fmt: skip
+    """How many there are, by rule and state.
+
+    units: only of their cases. since, until: only whose first entry was recorded from then on,
+    before then.
+    """
+    narrower: list[ColumnElement[bool]] = [] if units is None else [_FILE.unit.in_(units)]
+    if since is not None or until is not None:
+        narrower.append(_first_recorded(since, until))
+    counted = select(_SIGNAL.rule, _SIGNAL.state, func.count())
+    query = _within(conn, counted, narrower, people, by, at)
     rows = conn.execute(query.group_by(_SIGNAL.rule, _SIGNAL.state))
     return {(rule, state): count for rule, state, count in rows}
+
+
+def _first_recorded(since: datetime | None, until: datetime | None) -> ColumnElement[bool]:
+    entry = log.event_table.c
+    told = select(entry.seq).where(entry.stream == _SIGNAL.case, entry.seq == _SIGNAL.entry)
+    # As they are written, instants sort as text.
+    told = told if since is None else told.where(entry.at >= timestamp(since))
+    told = told if until is None else told.where(entry.at < timestamp(until))
+    return told.exists()
 
 
 def waiting_signals(conn: Connection, people: Directory, by: By, at: datetime) -> int | None:
@@ -77,23 +100,32 @@ def waiting_signals(conn: Connection, people: Directory, by: By, at: datetime) -
 
 
 def _within(
-    conn: Connection, query: Select[Any], people: Directory, by: By, at: datetime
+    conn: Connection,
+    query: Select[Any],
+    narrower: Collection[ColumnElement[bool]],
+    people: Directory,
+    by: By,
+    at: datetime,
 ) -> Select[Any]:
-    """The signals of cases this person may see in the places they judge in."""
-    places = places_judged(people, by, at)
-    joined = query.join(register_table, _FILE.case == _SIGNAL.case).where(_FILE.unit.in_(places))
-    return joined.where(~GUARDED | _FILE.case.in_(_in_sight(conn, places, people, by, at)))
+    """Of the signals asked for those of cases this person may see in the places they judge in."""
+    here = (_FILE.unit.in_(places_judged(people, by, at)), *narrower)
+    seen = ~GUARDED | _FILE.case.in_(_in_sight(conn, here, people, by, at))
+    return query.join(register_table, _FILE.case == _SIGNAL.case).where(*here, seen)
 
 
 def _in_sight(
-    conn: Connection, places: Collection[str], people: Directory, by: By, at: datetime
+    conn: Connection,
+    here: Collection[ColumnElement[bool]],
+    people: Directory,
+    by: By,
+    at: datetime,
 ) -> Sequence[str]:
-    """The guarded cases with signals there that this person may know of: asked one by one."""
+    """The guarded cases with such signals that this person may know of: asked one by one."""
     query = (
         select(_SIGNAL.case)
         .distinct()
         .join(register_table, _FILE.case == _SIGNAL.case)
-        .where(_FILE.unit.in_(places), GUARDED)
+        .where(GUARDED, *here)
     )
     states = read_cases(conn, set(conn.execute(query).scalars()))
     return [case for case, state in states.items() if may_see(state, people, by, at)]

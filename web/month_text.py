@@ -1,11 +1,18 @@
 """What the report on a month says: metrics beside the month before, by unit, signals, positions."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from audit.metrics.catalogue import METRICS
-from audit.reports.month import ATTACHMENT, MONTH_VERSION, Month, month_data
+from audit.reports.month import (
+    ATTACHMENT,
+    MONTH_VERSION,
+    Behind,
+    Month,
+    WholeMonth,
+    month_data,
+)
 from engine.month_reports import Files
 from web.formulas import formulas
 from web.metric_rows import FigureRow, MetricRow, Telling, sections
@@ -31,12 +38,6 @@ def month_files() -> Files:
     return Files(formulas(), signal_rules(), ZONE)
 
 
-def begin_of(content: Month) -> datetime:
-    """When a month begins."""
-    year, number = map(int, content.month.split("-"))
-    return datetime(year, number, 1, tzinfo=ZONE)
-
-
 class MonthText:
     """The words of one report; to be made where its language is spoken (web.texts.spoken).
 
@@ -53,8 +54,13 @@ class MonthText:
         """The Chinese or the English."""
         return pick((chinese, english), self.locale)
 
+    def whole(self, behind: Sequence[Behind]) -> ToldReport:
+        """The report for a file, with all that stands behind its figures."""
+        data = month_data(WholeMonth(self.content, tuple(behind)))
+        return replace(self.told(), appendix=(self._behind(behind),), data=data)
+
     def told(self) -> ToldReport:
-        """The whole report."""
+        """The report as its page tells it."""
         content, tell = self.content, self.say
         position = f"{content.now.size}　{when(content.now.at, self.locale, year=True)}"
         end = content.end
@@ -90,7 +96,6 @@ class MonthText:
             ),
             summary=tuple(self._summary()),
             sections=tuple(self._sections()),
-            appendix=(self._behind(),),
             cases=(),
             steps=(
                 tell(
@@ -115,7 +120,6 @@ class MonthText:
                      "Who is better: nothing is ranked, and a signal is no verdict."),
             ),
             attachment=ATTACHMENT,
-            data=month_data(content),
         )  # fmt: skip
 
     # --- the cover --------------------------------------------------------------------------
@@ -258,19 +262,18 @@ class MonthText:
 
     def _overdue(self) -> Section:
         tell = self.say
-        rows = [one for one in self.content.behind if one.metric == "overdue" and one.hits]
         return Section(
             tell("期末逾期未验收的", "Overdue at the end"),
             (tell("事由", "Title"), tell("记录", "Entry"), tell("超期天数乘权重", "Days × weight")),
             tuple(
                 cells(one.title, entry(one.case, one.number, one.entry), one.of)
-                for one in sorted(rows, key=lambda one: one.number)
+                for one in sorted(self.content.overdue, key=lambda one: one.number)
             ),
             none=tell("没有。", "None."),
             widths=(0, 44, 34),
         )  # fmt: skip
 
-    def _behind(self) -> Section:
+    def _behind(self, behind: Sequence[Behind]) -> Section:
         tell = self.say
         return Section(
             tell("计入的记录", "Entries behind the figures"),
@@ -285,7 +288,7 @@ class MonthText:
                     _note(one.reason or one.apart),
                     "" if one.minutes is None else bare_duration(one.minutes, None, self.locale),
                 )
-                for one in self.content.behind
+                for one in behind
             ),
         )  # fmt: skip
 

@@ -17,8 +17,9 @@ from engine.conduct import reporting_post
 from engine.database import reading
 from engine.directory import Authority, Directory
 from engine.exports import XLSX, Content
+from engine.metric_months import month_begin
 from engine.month_reports import Wanted as MonthWanted
-from engine.month_reports import may_report_month, read_month
+from engine.month_reports import may_report_month, read_whole_month
 from engine.people import By, directory
 from engine.report_files import keep_report
 from engine.report_jobs import Job
@@ -28,9 +29,10 @@ from engine.special_reports import MONTH, PUBLICATION, RISK, Left, record_specia
 from web.conducting import office
 from web.exporting import Means, anchored_over, made_by, sealed, sequenced
 from web.metrics_page import group_names
-from web.month_text import MonthText, begin_of, month_files
+from web.month_text import MonthText, month_files
 from web.pdf import Anchored, Issue
 from web.publication_text import PUBLICATION_VERSION, SheetText, read_sheet
+from web.quantities import ZONE
 from web.records import names
 from web.risk_text import RiskText
 from web.texts import spoken
@@ -135,10 +137,12 @@ def _may_trace(conn: Connection, told: Mapping[str, Any], by: By, at: datetime) 
 
 def _read_month(conn: Connection, job: Job, at: datetime) -> Ready:
     wanted = MonthWanted(job.told["month"], job.told["unit"])
-    content = read_month(conn, wanted, month_files(), by=job.by, at=at)
+    whole = read_whole_month(conn, wanted, month_files(), by=job.by, at=at)
+    content = whole.month
     with spoken("en" if job.locale == "en" else "zh"):
-        told = MonthText(content, group_names(conn, directory(conn)), job.locale).told()
-    about = {"unit": wanted.unit, "since": timestamp(begin_of(content)),
+        text = MonthText(content, group_names(conn, directory(conn)), job.locale)
+        told = text.whole(whole.behind)
+    about = {"unit": wanted.unit, "since": timestamp(month_begin(content.month, ZONE)),
              "until": timestamp(content.until)}  # fmt: skip
     return Ready(told, (), content.cases, about, content.left_out, MONTH_VERSION, content.formulas)
 

@@ -53,8 +53,8 @@ class ToldReport:
 
     appendix: sections of the workbook alone, for which paper has no room. cases: a line each, of
     what it rests on. formulas: versions and digests of what computed it.
-    steps: what to do to check it. data: everything in it as JSON, whose SHA-256 is the content
-    digest; attachment: how that file is called.
+    steps: what to do to check it. attachment: how the file of its data is called; data: everything
+    in it as JSON, whose SHA-256 is the content digest. A page may leave appendix and data to files.
     """
 
     locale: str
@@ -71,7 +71,7 @@ class ToldReport:
     proves: tuple[str, ...]
     proves_not: tuple[str, ...]
     attachment: str
-    data: bytes
+    data: bytes = b""
     appendix: tuple[Section, ...] = ()
 
     @property

@@ -77,5 +77,10 @@ def rows_from_json(data: bytes) -> list[Contribution]:
     ]
 
 
+def cases_from_json(data: bytes, place: str) -> set[str]:
+    """Whose cases stand in what `rows_to_json` wrote, in a unit or below it; the rest unread."""
+    return {case for case, path, *_ in orjson.loads(data) if place in path}
+
+
 def _at(text: str) -> datetime:
     return datetime.fromisoformat(text)

@@ -63,8 +63,9 @@ class Month:
     rest on; end: the last one signed by the end of the month, if any. formulas: SHA-256 (hex) of
     their file, of this version; rules: likewise of the signals. figures, before: as in
     audit.metrics.plain, of this month and the one before (None: there is none); groups: by
-    community, by unit. behind: of the figures of cases that are not confidential and that whoever
-    asked may see; left_out: so many cases that they may not.
+    community, by unit. cases: how many stand behind the figures that are not confidential and that
+    whoever asked may see; left_out: how many they may not. overdue: which of those they may see
+    are overdue at the end.
     """
 
     log: str
@@ -84,9 +85,19 @@ class Month:
     before: tuple[Mapping[str, Any], ...] | None
     groups: Mapping[str, tuple[Mapping[str, Any], ...]]
     signals: tuple[SignalCount, ...]
+    overdue: tuple[Behind, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeMonth:
+    """A month with all that its cases contributed to its figures, for a file."""
+
+    month: Month
     behind: tuple[Behind, ...]
 
 
-def month_data(told: Month) -> bytes:
+def month_data(told: WholeMonth) -> bytes:
     """The whole content as canonical JSON: what is attached to a report, and hashed."""
-    return canonical({"format": FORMAT, **plain(told)})
+    # What is overdue stands among all the rest.
+    month = {name: one for name, one in plain(told.month).items() if name != "overdue"}
+    return canonical({"format": FORMAT, **month, "behind": plain(told.behind)})

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,14 +14,18 @@ from audit import log
 from audit.sealed_pdf import open_pdf
 from engine.database import reading
 from engine.keys import make_keys
-from engine.metric_months import kept_figures
+from engine.metric_months import kept_figures, month_begin
+from engine.month_reports import Wanted, read_month, read_whole_month
+from engine.people import By, directory
+from engine.signal_queue import signal_counts, signals_for
 from tests.conftest import ORIGIN, Street
 from tests.web.conftest import Visitor
-from tests.web.paths import assigned, closed
+from tests.web.paths import assigned, closed, signed_for
 from tests.web.test_metric_pages import counted
 from tests.web.test_signal_queue import judging, late, look
 from web.config import Settings
 from web.formulas import formulas
+from web.month_text import month_files
 from web.press import make_waiting
 from web.quantities import ZONE
 from web.signal_rules import signal_rules
@@ -125,6 +130,59 @@ def test_signals_are_counted_by_how_they_stand_and_are_no_verdicts(
     # Those of another unit are counted there.
     assert "B1 逾期" not in plain(watch.text(f"/month?month={MONTH}&unit=u-other"))
     web_street.check()
+
+
+def test_signals_are_of_the_month_in_which_their_first_entry_was_recorded(
+    signed_in: Enter, web_street: Street
+) -> None:
+    early = late(web_street)
+    web_street.later(days=31)
+    look(web_street, early, late(web_street))
+    counted(web_street)
+    watch = signed_in("watch")
+    with reading(web_street.database).begin() as conn:
+        people, by, at = directory(conn), By(web_street.person["watch"]), web_street.at
+        all_ = signals_for(conn, people, by, at)
+        begin, end = (month_begin(one, ZONE) for one in ("2026-04", "2026-05"))
+        first = {
+            (one.stream, one.seq): one.at
+            for found in all_
+            for one in log.read(conn, found.signal.case)
+        }
+        expected = Counter(
+            (one.signal.rule, one.state)
+            for one in all_
+            if begin <= first[one.signal.case, one.signal.events[0]] < end
+        )
+        counts = signal_counts(conn, people, by, at, since=begin, until=end)
+    assert 0 < expected.total() < len(all_)
+    assert counts == expected
+    assert "B1 逾期 1 0 0" in plain(watch.text("/month?month=2026-04"))
+    web_street.check()
+
+
+def test_the_page_leaves_the_entries_behind_its_figures_and_their_digest_to_files(
+    signed_in: Enter, web_street: Street
+) -> None:
+    closed(web_street, title="井盖松动")
+    signed_for(web_street, title="消防通道堵塞")
+    web_street.later(days=25)
+    counted(web_street)
+    wanted = Wanted(MONTH, "u-street")
+    with reading(web_street.database).begin() as conn:
+        told = {"by": By(web_street.person["watch"]), "at": web_street.at}
+        month = read_month(conn, wanted, month_files(), **told)
+        whole = read_whole_month(conn, wanted, month_files(), **told)
+    assert whole.month == month
+    assert month.cases == len({one.case for one in whole.behind}) == 2
+    assert month.overdue == tuple(
+        one for one in whole.behind if one.metric == "overdue" and one.hits
+    )
+    assert [one.title for one in month.overdue] == ["消防通道堵塞"]
+    page = signed_in("watch").text("/month")
+    assert "消防通道堵塞" in page
+    assert "井盖松动" not in page
+    assert "写在导出的文件里" in page
 
 
 def test_it_is_for_supervision_and_discipline_of_their_own_units_and_of_months_that_are_counted(
