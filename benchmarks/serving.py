@@ -1,14 +1,18 @@
 """A step done through the real server: what a browser sends, and how long until it is answered.
 
-`shaoji serve` as it is started for a street (one process, eight threads, its worker beside it) on a
-fresh SQLite file, `synchronous=FULL`. Eight clients, signed in by password, each with its session
-cookie and CSRF token on a connection that is kept alive, complete a different open step with every
-request: POST, the answer is 303, durable. In turn with it the same eight ask the same server for
-`/healthz`, which does next to nothing: what server, threads and clients cost by themselves.
+`shaoji serve` as it is started for a street (as many processes as there are cores, eight threads
+each, its worker beside them) on a fresh SQLite file, `synchronous=FULL`. Eight clients, signed in
+by password, each with its session cookie and CSRF token on a connection that is kept alive, complete
+a different open step with every request: POST, the answer is 303, durable. In turn with it the same
+eight ask the same server for `/healthz`, which does next to nothing: what server, threads and
+clients cost by themselves.
 
-    python benchmarks/serving.py [--steps 100] [--rounds 3] [--profile] [--json]
+    python benchmarks/serving.py [--steps 100] [--rounds 3] [--processes N] [--json]
+    python benchmarks/serving.py --profile FILE
 
---steps: of each client in a round. Afterwards the log is verified and every step looked for.
+--steps: of each client in a round. What the processor worked is told apart for the server, with
+all its processes, and for the clients. Afterwards the log is verified and every step looked for.
+--profile: of one process, every function of it, all threads together.
 """
 
 import argparse
@@ -43,6 +47,7 @@ from web.founding import STREET, found
 
 ROOT = Path(__file__).parents[1]
 CLIENTS = 8
+WARM = 3
 PASSWORD = "benchmark-only-password"  # noqa: S105 - of accounts that live for a minute
 ANSWERS = {
     "verdict": "hazard", "level": "general", "category": "charging", "danger_now": "false",
@@ -100,12 +105,16 @@ def settle(folder: Path, cases: int) -> House:
         return House(env, free.getsockname()[1], opened)
 
 
-def serve(house: House, profile: Path | None) -> "subprocess.Popen[bytes]":
-    """Start the server and wait until it answers."""
+def serve(
+    house: House, profile: Path | None = None, processes: int | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start the server and wait until it answers; by as many processes as usual, or so many."""
     program = "from web.cli import main; main()"
     if profile:
         program = _profiled(program, profile)
     command = [sys.executable, "-c", program, "serve", "--port", str(house.port)]
+    if profile or processes:
+        command += ["--processes", str(1 if profile else processes)]
     server = subprocess.Popen(
         command, cwd=ROOT, env=os.environ | house.env, stdout=subprocess.DEVNULL
     )
@@ -216,19 +225,36 @@ def at_once(clients: list[Client], act: str, todo: list[list[str]]) -> tuple[flo
     return len(spent) / (time.perf_counter() - begun), sorted(spent)
 
 
-def measure(house: House, steps: int, rounds: int) -> dict[str, Any]:
-    """All rounds, in turn; the first of one step each warms the server up."""
+def worked(first: int) -> float:
+    """Seconds the processor worked for a process and those it has begun, dead ones too."""
+    ticks, family = 0, {first}
+    told = [path.read_text().rpartition(")") for path in Path("/proc").glob("[0-9]*/stat")]
+    stats = {int(name.partition(" ")[0]): rest.split() for name, _, rest in told}
+    for pid in sorted(stats):
+        if pid in family or int(stats[pid][1]) in family:
+            family.add(pid)
+            ticks += sum(int(n) for n in stats[pid][11:13])
+    ticks += sum(int(n) for n in stats[first][13:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure(house: House, server: int, steps: int, rounds: int) -> dict[str, Any]:
+    """All rounds, in turn; the first of some steps each warms the server up."""
     clients = [Client(house.port, f"head{n}") for n in range(CLIENTS)]
     cases = iter(house.cases)
 
     def some(count: int) -> list[list[str]]:
         return [[next(cases) for _ in range(count)] for _ in clients]
 
-    at_once(clients, "complete", some(3))
+    at_once(clients, "complete", some(WARM))
     ours, bare, spent = [], [], list[float]()
+    of_server = of_clients = 0.0
     for _ in range(rounds):
         bare.append(at_once(clients, "healthz", [[""] * steps] * CLIENTS)[0])
+        before = worked(server), time.process_time()
         per_second, each = at_once(clients, "complete", some(steps))
+        of_server += worked(server) - before[0]
+        of_clients += time.process_time() - before[1]
         ours.append(per_second)
         spent += each
     spent.sort()
@@ -240,6 +266,8 @@ def measure(house: House, steps: int, rounds: int) -> dict[str, Any]:
         "median_ms": round(statistics.median(spent), 1),
         "p95_ms": round(spent[int(len(spent) * 0.95)], 1),
         "longest_ms": round(spent[-1], 1),
+        "server_processor_ms": round(1000 * of_server / len(spent), 2),
+        "clients_processor_ms": round(1000 * of_clients / len(spent), 2),
     }
 
 
@@ -259,18 +287,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--processes", type=int)
     parser.add_argument("--profile", type=Path, help="write cProfile statistics of the server here")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        house = settle(Path(folder), CLIENTS * (3 + chosen.steps * chosen.rounds))
-        server = serve(house, chosen.profile)
+        house = settle(Path(folder), CLIENTS * (WARM + chosen.steps * chosen.rounds))
+        server = serve(house, chosen.profile, chosen.processes)
         try:
-            told = measure(house, chosen.steps, chosen.rounds)
+            told = measure(house, server.pid, chosen.steps, chosen.rounds)
         finally:
             server.terminate()
             server.wait()
-        check(house, told["completed"] + CLIENTS * 3)
+        check(house, told["completed"] + CLIENTS * WARM)
     if chosen.json:
         print(json.dumps(told, indent=1))
         return

@@ -9,17 +9,15 @@ import hmac
 import re
 import secrets
 import unicodedata
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from threading import Lock
+from datetime import datetime
 from typing import Final
 
 from argon2.low_level import Type, hash_secret_raw
 from sqlalchemy import insert, select
 
 from engine import vault as store
-from engine.errors import BadInput, NotAllowed, NotFound
+from engine.errors import BadInput, NotFound
 from engine.sealed_answers import subject_of
 from engine.vault import KEY_BYTES, Vault, code_table
 
@@ -43,10 +41,6 @@ class UnknownCode(NotFound):
             "没有找到这个回执码，请核对 16 位数字。回执码只在提交时给出一次，别处没有留存。",
             "There is no such code; check the 16 digits. It was given once and is kept nowhere.",
         )
-
-
-class TooManyAttempts(NotAllowed):
-    """Somebody is trying codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,49 +153,3 @@ def _argon2id(digits: str, salt: bytes) -> bytes:
         digits.encode(), salt, time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES,
         hash_len=KEY_BYTES, type=Type.ID,
     )  # fmt: skip
-
-
-class Attempts:
-    """Limits guessing at codes without keeping who guessed: all of it is gone when the process is.
-
-    A source (an address, say) is known by an HMAC under a key drawn at start, for one hour.
-    """
-
-    def __init__(
-        self, *, most: int = 10, within: timedelta = timedelta(hours=1), remember: int = 10_000
-    ) -> None:
-        self._key = secrets.token_bytes(KEY_BYTES)
-        self._most, self._within, self._remember = most, within, remember
-        self._failed: OrderedDict[bytes, tuple[datetime, int]] = OrderedDict()
-        self._lock = Lock()  # a server asks from several threads
-
-    def check(self, source: bytes, at: datetime) -> None:
-        """Raise TooManyAttempts if this source has failed too often of late."""
-        with self._lock:
-            self._drop_old(at)
-            _, count = self._failed.get(self._known(source), (at, 0))
-        if count >= self._most:
-            raise TooManyAttempts(
-                "输错的次数太多，请过一小时再试。", "Too many wrong codes; try again in an hour."
-            )
-
-    def failed(self, source: bytes, at: datetime) -> None:
-        """Count a wrong code of this source."""
-        known = self._known(source)
-        with self._lock:
-            self._drop_old(at)
-            since, count = self._failed.get(known, (at, 0))
-            self._failed[known] = (since, count + 1)
-            if len(self._failed) > self._remember:
-                self._failed.popitem(last=False)
-
-    def _known(self, source: bytes) -> bytes:
-        return hmac.digest(self._key, source, "sha256")
-
-    def _drop_old(self, at: datetime) -> None:
-        """The oldest come first: a source keeps the place and the time of its first failure."""
-        while self._failed:
-            known, (since, _) = next(iter(self._failed.items()))
-            if since + self._within > at:
-                return
-            del self._failed[known]

@@ -18,7 +18,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 from engine.errors import NotAllowed, Refusal
-from engine.receipt_codes import Attempts
+from engine.guessing import Attempts
 from web.visit import at
 
 EXTENSION: Final = "shaoji.anonymous"
@@ -64,7 +64,10 @@ class Crowded(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What keeps floods and guessing out. In memory only, and gone with the process."""
+    """What keeps floods and guessing out. In memory only, and gone with the server.
+
+    Its processes count together; derivations are those of one of them.
+    """
 
     codes: Attempts = field(default_factory=lambda: Attempts(most=10))
     numbers: Attempts = field(default_factory=lambda: Attempts(most=30))
@@ -73,6 +76,11 @@ class Doors:
         default_factory=lambda: Attempts(most=20, within=timedelta(hours=1))
     )
     derivations: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(DERIVATIONS))
+
+    @classmethod
+    def of(cls, processes: int) -> "Doors":
+        """Those of a server of so many processes, which share its derivations among them."""
+        return cls(derivations=BoundedSemaphore(max(1, DERIVATIONS // processes)))
 
 
 class QuietSessions(SecureCookieSessionInterface):
@@ -83,9 +91,9 @@ class QuietSessions(SecureCookieSessionInterface):
         return not is_quiet() and super().should_set_cookie(app, session)
 
 
-def init_app(app: Flask) -> None:
-    """Set up what these pages share."""
-    app.extensions[EXTENSION] = Doors()
+def init_app(app: Flask, kept: Doors) -> None:
+    """Set up what these pages share, with other processes too if it was made before them."""
+    app.extensions[EXTENSION] = kept
     app.session_interface = QuietSessions()
 
 

@@ -72,6 +72,7 @@ from web import (
     whistles,
 )
 from web.api import document
+from web.common import Common
 from web.config import Settings
 from web.replica import open_replica
 from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
@@ -96,30 +97,33 @@ def create_app(
     *,
     clock: Callable[[], datetime] = utc_now,
     device_clock: Callable[[], datetime] | None = None,
+    common: Common | None = None,
 ) -> Flask:
     """The application for these settings; `clock` gives an aware UTC instant, once per request.
 
     device_clock: the clock telephones go by, where that is another one: in the demonstration.
+    common: what it counts together with other processes.
     """
+    common = common or Common.of(1)
     app = document.application("web")
     _configure(app, settings)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     database = open_database(settings.database_url)
     app.extensions[EXTENSION] = House(
         settings, database, clock, open_kept(*settings.vault), device_clock or clock,
-        kept_field_key(settings.field), open_replica(settings, database),
+        kept_field_key(settings.field), open_replica(settings, database, common.replica_reads),
     )  # fmt: skip
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
-    request_log.init_app(app)
+    request_log.init_app(app, common.tally)
     texts.init_app(app)
     forgery = CSRFProtect(app)
     for subject in (complaints, mailboxes, residents, followed):
         forgery.exempt(subject.pages)  # nobody is recognised there: see web.anonymous
     for operations in document.SUBJECTS:
         forgery.exempt(operations)  # no cookie counts there: see web.api.bearer
-    anonymous.init_app(app)
+    anonymous.init_app(app, common.doors)
     signin.init_app(app)
     document.init_app(app)
     seeing.init_app(app)

@@ -4,14 +4,11 @@ Whoever may run it may read and write the database file itself; what it does in 
 therefore recorded with channel "cli" and that account, and asks no password.
 """
 
-import gc
 import os
-import signal
 import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import click
@@ -20,10 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from engine.damage import damage
 from engine.database import open_database
 from engine.errors import Refusal
-from engine.keys import policy_of
 from engine.schema import check_schema
-from engine.vault import Vault
-from engine.vault_key import open_kept
 from web import (
     cli_backup,
     cli_doctor,
@@ -42,13 +36,9 @@ from web import (
     cli_witness,
     founding,
     listing,
-    logs,
 )
-from web.anchors import anchors
-from web.background import Chores
 from web.channels import channels
-from web.config import BadSettings, Settings, read_settings
-from web.demonstration import clock_of
+from web.config import MOST_PROCESSES, BadSettings, Settings, read_settings
 from web.shell import (
     Shell,
     json_option,
@@ -57,10 +47,6 @@ from web.shell import (
     print_json,
     progress_bar,
 )
-
-# Longer than HAProxy takes to notice (deploy/haproxy.cfg): two questions, a second apart.
-DRAIN_SECONDS = 4.0
-CONNECTIONS = 800
 
 
 class Lines(click.Group):
@@ -132,11 +118,13 @@ def demo(shell: Shell, port: int, no_serve: bool, small: bool) -> None:
     settings, built = demonstration.prepare(
         shell.settings, size=size, progress=progress_bar("演示街道 / street")
     )
-    cli_evidence.sign_and_anchor(Shell(settings))
+    prepared = Shell(settings)
+    cli_evidence.sign_and_anchor(prepared)
+    prepared.close()
     for sentence in demonstration.sentences(settings, built, port):
         click.echo(sentence)
     if not no_serve:
-        _serve(settings, "127.0.0.1", port, with_worker=True)
+        _serve(shell, settings, "127.0.0.1", port, with_worker=True)
 
 
 @main.command()
@@ -145,11 +133,26 @@ def demo(shell: Shell, port: int, no_serve: bool, small: bool) -> None:
 @click.option(
     "--no-worker", is_flag=True, help="时钟由另外的 shaoji worker 记录 / clocks elsewhere"
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MOST_PROCESSES),
+    help="用几个进程，默认按处理器核数，至多 4 / by default the cores, at most 4",
+)
 @click.pass_obj
-def serve(shell: Shell, host: str, port: int, no_worker: bool) -> None:
+def serve(shell: Shell, host: str, port: int, no_worker: bool, processes: int | None) -> None:
     """打开网页服务 / serve the pages."""
     check_schema(shell.engine)
-    _serve(shell.settings, host, port, with_worker=not no_worker)
+    settings = replace(shell.settings, processes=processes) if processes else shell.settings
+    _serve(shell, settings, host, port, with_worker=not no_worker)
+
+
+def _serve(shell: Shell, settings: Settings, host: str, port: int, *, with_worker: bool) -> None:
+    from web.serving import serve as serve_pages
+
+    shell.close()  # the processes of the server open connections of their own
+    status = serve_pages(settings, host, port, with_worker=with_worker)
+    if status:
+        sys.exit(status)
 
 
 @main.command()
@@ -160,41 +163,9 @@ def worker(shell: Shell, once: bool) -> None:
     if once:
         _work_once(shell)
     else:
-        _work(shell)
+        from web.working import work
 
-
-def _work(shell: Shell) -> None:
-    """Do what is due until it is stopped."""
-    from web.background import (
-        run_worker,
-        start_anchors,
-        start_figures,
-        start_flows,
-        start_notices,
-        start_signals,
-    )
-    from web.heartbeat import start_heartbeat
-    from web.press import start_reports
-
-    logs.set_up(shell.settings.log)
-    stop = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    turns, heart = start_heartbeat(
-        shell.engine, stop, shell.settings, kind="worker", clock=shell.now
-    )
-    chores = replace(_chores(shell.settings, shell.vault), turns=turns)
-    start_anchors(shell.engine, stop, chores)
-    start_notices(shell.engine, stop, shell.now, chores.channels)
-    start_signals(shell.engine, stop, chores.photos, turns)
-    start_figures(shell.engine, stop, shell.now, chores.channels, turns)
-    start_flows(shell.engine, stop, shell.now, turns)
-    reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
-    try:
-        run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
-    finally:
-        stop.set()
-        reports.join()
-        heart.join()
+        work(shell)
 
 
 def _work_once(shell: Shell) -> None:
@@ -206,7 +177,6 @@ def _work_once(shell: Shell) -> None:
     from engine.retention import destroy_due
     from engine.signals import look_at_photos, refresh
     from engine.worker import ring_due
-    from web.channels import channels
     from web.formulas import formulas
     from web.press import make_waiting
     from web.quantities import ZONE
@@ -449,75 +419,6 @@ def user_add(
         print_json(told)
     else:
         click.echo(f"账号 {account}，初始密码 {told['password']}，请本人登录后修改。")
-
-
-def _chores(settings: Settings, held: Vault) -> Chores:
-    """What a worker of this installation does: anchors are asked anew, the policy may grow."""
-    return Chores(
-        held,
-        timedelta(days=settings.retention_days),
-        settings.keys,
-        lambda: anchors(settings, policy_of(settings.keys)),
-        channels(settings),
-        settings.evidence_dir,
-    )
-
-
-def _serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> None:
-    import waitress
-
-    logs.set_up(settings.log)
-    from web.app import create_app
-    from web.background import start_worker
-    from web.health import EXTENSION
-    from web.heartbeat import start_heartbeat
-    from web.press import start_reports
-
-    database = open_database(settings.database_url)
-    clock = clock_of(database, now_utc)
-    app = create_app(settings, clock=clock, device_clock=now_utc)
-    stop = Event()
-    turns, heart = start_heartbeat(database, stop, settings, kind="serve", clock=clock)
-    if with_worker:
-        chores = replace(_chores(settings, open_kept(*settings.vault)), turns=turns)
-        start_worker(database, stop, clock, chores)
-    reports = with_worker and start_reports(database, stop, settings=settings, clock=clock)
-    _stop_gently(app.extensions[EXTENSION], DRAIN_SECONDS if settings.proxies else 0.0)
-    gc.freeze()  # the program itself is never garbage: searching it stops every request for 50 ms
-    click.echo(f"http://{host}:{port}  (Ctrl+C 结束 / to stop)")
-    try:
-        # A browser keeps several connections, most of them idle: a hundred, as waitress has it, are
-        # a dozen people. By poll, since select() takes no descriptor from 1024 on.
-        waitress.serve(
-            app, host=host, port=port, threads=8, ident=None,
-            connection_limit=CONNECTIONS, asyncore_use_poll=True,
-        )  # fmt: skip
-    finally:
-        stop.set()
-        if reports:
-            reports.join()
-        heart.join()
-
-
-def _stop_gently(ready: Any, seconds: float) -> None:
-    """On SIGTERM say at /readyz that no more may be sent here, and stop a little later.
-
-    So whoever hands out requests notices before one is cut off; what is begun is finished.
-    """
-
-    def stop(*_: object) -> None:
-        raise SystemExit(0)  # waitress finishes what its threads have in hand
-
-    def begin(*_: object) -> None:
-        ready.ends = True
-        if seconds and hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-        else:
-            stop()
-
-    if hasattr(signal, "SIGALRM"):
-        signal.signal(signal.SIGALRM, stop)
-    signal.signal(signal.SIGTERM, begin)
 
 
 user.add_command(cli_sign_ins.reset_second_factor)

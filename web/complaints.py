@@ -25,8 +25,9 @@ from engine.directory import Authority, Directory, valid
 from engine.errors import NotAllowed
 from engine.expressions import Expression
 from engine.forms import Field, FieldError, Form, FormRefused
+from engine.guessing import TooManyAttempts
 from engine.people import directory
-from engine.receipt_codes import TooManyAttempts, code_of, new_complainant, prepare, register
+from engine.receipt_codes import code_of, new_complainant, prepare, register
 from engine.sealed_answers import subject_of
 from web.anonymous import check, count, deriving, doors, guard
 from web.desk import choosing_first, unit_groups

@@ -16,6 +16,10 @@ PREFIX: Final = "SHAOJI_"
 SHORTEST_KEY: Final = 32
 LONGEST_RETENTION: Final = 36_500
 LONGEST_TIMEOUT: Final = 60
+MOST_PROCESSES: Final = 64
+# One SQLite file has one writer, who works a third of a step's time: a fourth process is the last
+# that has anything to do. On PostgreSQL more may pay, where its machine has the cores.
+USUAL_PROCESSES: Final = 4
 
 
 class BadSettings(ValueError):
@@ -32,7 +36,9 @@ class Settings:
     anew (and see docs/operating.md on phones). origin: the name of the log, in every event and on
     its key for ever: no white space, no plus sign. cookie_secure:
     cookies travel by HTTPS only; "no" only for a server that is reached by plain HTTP. proxies: how
-    many reverse proxies stand before it, whose X-Forwarded headers are then believed. replica_url:
+    many reverse proxies stand before it, whose X-Forwarded headers are then believed. processes: by
+    how many `shaoji serve` answers; left out, one for each core it may use, four at most, and one
+    where the system cannot fork (Windows). replica_url:
     a streaming replica of the database, from which pages that read much are read while it has all
     that the database has; left out, there is none. vault_url, vault_key: the store of what is
     sealed, and the file with its key; left out, both lie beside the database. The key belongs into
@@ -115,6 +121,7 @@ class Settings:
     origin: str = "shaoji.example/street"
     cookie_secure: bool = True
     proxies: int = 0
+    processes: int = 1
     demo: bool = False
     replica_url: str = ""
     vault_url: str = ""
@@ -214,6 +221,7 @@ def read_settings(environ: Mapping[str, str] = os.environ, *, var: Path = Path("
         for name in _READERS
         if PREFIX + name.upper() in told
     }
+    read.setdefault("processes", usual_processes())
     if "secret_key" not in read:
         read["secret_key"] = kept_secret(var / "secret")
     return Settings(**read)
@@ -292,6 +300,20 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("应为 0 或正整数 / 0 or more")
     return int(text)
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= MOST_PROCESSES:
+        raise ValueError(f"应为 1 到 {MOST_PROCESSES} / 1 to {MOST_PROCESSES}")
+    return int(text)
+
+
+def usual_processes() -> int:
+    """By how many processes pages are served on this machine where nobody says otherwise."""
+    if not hasattr(os, "fork"):
+        return 1
+    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    return min(USUAL_PROCESSES, len(mine) if mine else os.cpu_count() or 1)
 
 
 def _address(text: str) -> str:
@@ -382,6 +404,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "origin": _origin,
     "cookie_secure": _yes,
     "proxies": _count,
+    "processes": _processes,
     "demo": _yes,
     "replica_url": _words,
     "vault_url": _words,

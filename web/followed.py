@@ -17,7 +17,8 @@ from audit.encoding import instant
 from engine.casework import Desk, look
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound
 from engine.forms import FieldError, FormRefused
-from engine.receipt_codes import BadCode, Found, TooManyAttempts, UnknownCode
+from engine.guessing import TooManyAttempts
+from engine.receipt_codes import BadCode, Found, UnknownCode
 from engine.resident_acts import RATINGS, dispute_by_code, may_rate, rate, ratings
 from engine.resident_reports import PROCESS
 from engine.turns import disputable

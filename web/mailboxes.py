@@ -19,11 +19,11 @@ from engine import outbox
 from engine.casework import Desk, look
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
 from engine.forms import FieldError, Form, FormRefused
+from engine.guessing import TooManyAttempts
 from engine.mailbox import COMPLAINANT, read_own_mailbox, write_as_complainant
 from engine.receipt_codes import (
     BadCode,
     Found,
-    TooManyAttempts,
     UnknownCode,
     find,
     following,

@@ -14,9 +14,10 @@ from audit.tlog_proof import SUFFIX
 from engine.calendar_versions import calendar
 from engine.casework import read_case
 from engine.errors import NotFound
+from engine.guessing import TooManyAttempts
 from engine.inbox import open_steps
 from engine.people import directory
-from engine.receipt_codes import DIGITS, TooManyAttempts
+from engine.receipt_codes import DIGITS
 from engine.search import case_of_receipt
 from web.anonymous import check, count, doors
 from web.case_rows import texts_of

@@ -9,7 +9,6 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Final
 
 from flask import Flask, Response, g
@@ -21,6 +20,7 @@ from engine.database import open_postgresql, reading
 from engine.replica import PATIENCE, NotAReplica, has_all, written
 from web.config import BadSettings, Settings
 from web.exposition import Family, Sample
+from web.shared_counts import Counts
 from web.tallies import OF_PROCESS
 
 HEADER: Final = "Shaoji-Read-From"
@@ -34,13 +34,20 @@ logger = logging.getLogger("shaoji.replica")
 
 @dataclass(slots=True)
 class Replica:
-    """The replica of a process, and how often it or the primary was read instead, and why."""
+    """The replica of a process, and how often it or the primary was read instead, and why.
+
+    kept: those counts, of all processes of a server if it was made before them.
+    """
 
     primary: Engine
     engine: Engine
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    kept: Counts = field(default_factory=Counts)
     rests_until: float = 0.0
-    lock: Lock = field(default_factory=Lock)
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How often, by what was read and why it was not the replica."""
+        return {(source, why): int(n) for (source, why), (n,) in self.kept.all().items()}
 
     def caught_up(self) -> Connection | None:
         """A connection to the replica with all that was committed before; None: read the primary.
@@ -74,10 +81,9 @@ class Replica:
 
     def families(self) -> list[Family]:
         """What was counted so far."""
-        with self.lock:
-            counts = sorted(self.counts.items())
         samples = tuple(
-            Sample(n, {"source": source, "why": why} | OF_PROCESS) for (source, why), n in counts
+            Sample(n, {"source": source, "why": why} | OF_PROCESS)
+            for (source, why), n in sorted(self.counts.items())
         )
         name, told = "shaoji_replica_reads_total", "Where much was read, and why not the replica."
         return [Family(name, "counter", told, samples)]
@@ -105,11 +111,10 @@ class Replica:
         self._count("primary", why)
 
     def _count(self, source: str, why: str) -> None:
-        with self.lock:
-            self.counts[source, why] = self.counts.get((source, why), 0) + 1
+        self.kept.add(((source, why), 1, {0: 1.0}))
 
 
-def open_replica(settings: Settings, primary: Engine) -> Replica | None:
+def open_replica(settings: Settings, primary: Engine, kept: Counts) -> Replica | None:
     """The replica of these settings, if there is one. Raises BadSettings."""
     if not settings.replica_url:
         return None
@@ -121,7 +126,7 @@ def open_replica(settings: Settings, primary: Engine) -> Replica | None:
         )
     told = {"connect_timeout": CONNECT_SECONDS}
     engine = open_postgresql(address, pool_size=10, max_overflow=20, connect_args=told)
-    return Replica(primary, reading(engine))
+    return Replica(primary, reading(engine), kept)
 
 
 def init_app(app: Flask) -> None:

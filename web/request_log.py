@@ -35,9 +35,9 @@ logger = logging.getLogger(REQUESTS)
 errors = logging.getLogger("shaoji.errors")
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, tally: Tally) -> None:
     """Give this application's requests their ids; call it before anything else looks at them."""
-    app.extensions[TALLY] = Tally(time.time())
+    app.extensions[TALLY] = tally
     app.before_request(begin)
     app.after_request(end)
     app.jinja_env.globals["request_id"] = request_id

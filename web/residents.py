@@ -22,6 +22,7 @@ from engine.definitions import OPENING_FORM, Definition
 from engine.errors import Refusal
 from engine.evidence import Evidence
 from engine.forms import FieldError, FormRefused
+from engine.guessing import TooManyAttempts
 from engine.people import directory
 from engine.place_codes import (
     BadPlaceCode,
@@ -31,7 +32,7 @@ from engine.place_codes import (
     UnknownPlaceCode,
     look_up,
 )
-from engine.receipt_codes import TooManyAttempts, code_of, prepare
+from engine.receipt_codes import code_of, prepare
 from engine.resident_reports import (
     MOST_PHOTOS,
     PROCESS,

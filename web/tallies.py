@@ -1,69 +1,66 @@
-"""Counts of this process: requests by address, method and status, and how long they took.
+"""Counts of this server: requests by address, method and status, and how long they took.
 
-In memory only, from its start; every process counts its own. The address is the rule
-(`/cases/<case_id>`), never what somebody asked for.
+In memory only, from its start; where it is several processes all add to the same sums. The address
+is the rule (`/cases/<case_id>`), never what somebody asked for.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
-from threading import Lock
 from typing import Final
 
 from web.exposition import Family, Sample
+from web.shared_counts import Counts
 
 # Upper bounds in seconds: the measure of a page is 0.05; beyond 10 somebody has gone away.
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 OF_PROCESS: Final = {"scope": "process"}
 
 
-@dataclass(slots=True)
-class Times:
-    """How many requests to one rule fell under each bound (the last: over all), and their sum."""
-
-    under: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
-    seconds: float = 0.0
+_COUNT: Final = "count"
+_TIMES: Final = "times"
+# Of the times of a rule: how many fell under each bound, the last over all; and their sum.
+_WIDTH: Final = len(BOUNDS) + 2
 
 
-@dataclass(slots=True)
 class Tally:
-    """What one process has served since it started."""
+    """What one server has served since it started, in all its processes."""
 
-    started: float
-    counts: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    times: dict[str, Times] = field(default_factory=dict)
-    lock: Lock = field(default_factory=Lock)
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self._counts = Counts()
 
     def count(self, rule: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""
-        with self.lock:
-            key = (rule, method, status)
-            self.counts[key] = self.counts.get(key, 0) + 1
-            times = self.times.setdefault(rule, Times())
-            times.under[bisect_left(BOUNDS, seconds)] += 1
-            times.seconds += seconds
+        times = {bisect_left(BOUNDS, seconds): 1.0, _WIDTH - 1: seconds}
+        self._counts.add(
+            ((_COUNT, rule, method, str(status)), 1, {0: 1.0}), ((_TIMES, rule), _WIDTH, times)
+        )
 
     def families(self) -> list[Family]:
         """What was counted so far."""
-        with self.lock:
-            counts = sorted(self.counts.items())
-            times = sorted((rule, list(one.under), one.seconds) for rule, one in self.times.items())
+        told = self._counts.all()
+        counts = sorted((name[1:], int(n)) for name, (n, *_) in told.items() if name[0] == _COUNT)
+        times = sorted(
+            (name[1], list(map(int, sums[:-1])), sums[-1])
+            for name, sums in told.items()
+            if name[0] == _TIMES
+        )
         return [
             Family(
                 "shaoji_process_start_time_seconds", "gauge",
-                "When this process started, seconds since 1970; its counts begin there.",
+                "When this server started, seconds since 1970; its counts begin there.",
                 (Sample(self.started, OF_PROCESS),),
             ),
             Family(
                 "shaoji_requests_total", "counter",
-                "Requests this process has answered since it started, probes left out.",
+                "Requests this server has answered since it started, probes left out.",
                 tuple(
-                    Sample(n, {"rule": rule, "method": method, "status": str(status)} | OF_PROCESS)
+                    Sample(n, {"rule": rule, "method": method, "status": status} | OF_PROCESS)
                     for (rule, method, status), n in counts
                 ),
             ),
             Family(
                 "shaoji_request_seconds", "histogram",
-                "How long this process took to answer, by rule.",
+                "How long this server took to answer, by rule.",
                 tuple(sample for row in times for sample in _histogram(*row)),
             ),
         ]  # fmt: skip

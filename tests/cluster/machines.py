@@ -66,6 +66,7 @@ class Machine:
         done = subprocess.Popen(
             [sys.executable, "-c", program, *arguments],
             cwd=self.folder, env=self.environment, stdout=out, stderr=out,
+            start_new_session=True,
         )  # fmt: skip
         self.stack.callback(end, done)
         self.started[name] = done
@@ -84,8 +85,10 @@ class Machine:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill all of a program at once, as a machine that dies does."""
     if process.poll() is None:
-        process.send_signal(signal.SIGKILL)
+        own = os.getpgid(process.pid) == process.pid
+        (os.killpg if own else os.kill)(process.pid, signal.SIGKILL)
     process.wait()
 
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from engine.definitions import read_folder
 from engine.people import By, grant_post, register_person
 from engine.schema import create_schema
 from tests.cluster.load import Client
-from tests.cluster.machines import balancer, free_port, machine, pooler, wait_for
+from tests.cluster.machines import balancer, end, free_port, machine, pooler, wait_for
 from tests.conftest import NOON, ORIGIN, ROOT, Street, found_street, known_people
 
 pytestmark = pytest.mark.postgres
@@ -119,7 +118,7 @@ def test_a_node_and_a_worker_are_killed_under_load_and_nothing_acknowledged_is_l
         assert made.returncode == 0, made.stderr
         nodes.start("worker1", "worker")
         for n, one in enumerate(ports, 1):
-            nodes.start(f"web{n}", "serve", "--no-worker", "--port", str(one))
+            nodes.start(f"web{n}", "serve", "--no-worker", "--processes", "2", "--port", str(one))
         front, states = stack.enter_context(balancer(ports))
         wait_for(lambda: ask(database, SEQUENCER), "a worker to have the tree")
         ((holder,),) = ask(database, SEQUENCER)
@@ -130,7 +129,8 @@ def test_a_node_and_a_worker_are_killed_under_load_and_nothing_acknowledged_is_l
         with working(clients):
             open_late(street)
             acknowledged_beyond(clients, 0)
-            kill(nodes.started["web1"], nodes.started["worker1"])
+            end(nodes.started["web1"])
+            end(nodes.started["worker1"])
             wait_for(lambda: states()["web1"] == "DOWN", "the balancer to take web1 out")
             # Meanwhile somebody upgrades the tables: the older program goes on.
             expand(database)
@@ -150,7 +150,7 @@ def test_a_node_and_a_worker_are_killed_under_load_and_nothing_acknowledged_is_l
         nodes.started["web2"].send_signal(signal.SIGTERM)
         wait_for(lambda: states()["web2"] == "DOWN", "the balancer to see that web2 ends")
         assert nodes.started["web2"].wait(20) == 0
-        assert ask(database, "SELECT count(*) FROM node WHERE kind = 'serve'") == [(1,)]  # web1's
+        assert ask(database, "SELECT count(*) FROM node WHERE kind = 'serve'") == [(2,)]  # web1's
 
 
 @contextmanager
@@ -173,11 +173,6 @@ def expand(database: Engine) -> None:
         conn.execute(text("CREATE TABLE of_a_later_release (id INTEGER PRIMARY KEY)"))
         conn.execute(text("ALTER TABLE case_register ADD COLUMN of_a_later_release TEXT"))
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-
-
-def kill(*processes: subprocess.Popen[bytes]) -> None:
-    for one in processes:
-        one.send_signal(signal.SIGKILL)
 
 
 def acknowledged(clients: list[Client]) -> int:

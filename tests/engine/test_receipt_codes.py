@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,7 @@ from sqlalchemy import Engine, select, update
 
 from engine import receipt_codes
 from engine.receipt_codes import (
-    Attempts,
     BadCode,
-    TooManyAttempts,
     UnknownCode,
     digits_of,
     find,
@@ -170,34 +168,3 @@ def test_keys_of_two_codes_cannot_change_places(vault: Vault) -> None:
 def test_a_guess_costs_what_rfc_9106_recommends_where_memory_is_scarce() -> None:
     assert (receipt_codes.PASSES, receipt_codes.LANES) == (3, 4)
     assert receipt_codes.MEMORY_KIB == 65536
-
-
-# --- guessing -------------------------------------------------------------------------------------
-
-
-def test_ten_wrong_codes_stop_a_source_for_an_hour_and_no_other() -> None:
-    attempts = Attempts()
-    for n in range(10):
-        attempts.check(b"198.51.100.7", AT + timedelta(minutes=n))
-        attempts.failed(b"198.51.100.7", AT + timedelta(minutes=n))
-    with pytest.raises(TooManyAttempts):
-        attempts.check(b"198.51.100.7", AT + timedelta(minutes=59))
-    attempts.check(b"198.51.100.8", AT + timedelta(minutes=59))
-    attempts.check(b"198.51.100.7", AT + timedelta(minutes=60))
-
-
-def test_nothing_that_is_kept_tells_who_guessed() -> None:
-    attempts, others = Attempts(), Attempts()
-    for kept in (attempts, others):
-        kept.failed(b"198.51.100.7", AT)
-    assert b"198.51.100.7" not in repr(vars(attempts)).encode()
-    assert attempts._failed.keys() != others._failed.keys(), "each process has a key of its own"
-    attempts.check(b"x", AT + timedelta(hours=2))
-    assert not attempts._failed, "and forgets"
-
-
-def test_many_sources_do_not_fill_the_memory() -> None:
-    attempts = Attempts(remember=100)
-    for n in range(1000):
-        attempts.failed(str(n).encode(), AT)
-    assert len(attempts._failed) == 100

@@ -11,8 +11,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from engine import receipt_codes
+from engine.guessing import Attempts
 from engine.place_codes import issue
-from engine.receipt_codes import Attempts
 from tests.conftest import Street
 from tests.web.conftest import Visitor, photo
 

@@ -1,0 +1,22 @@
+"""What the processes of one server count together, made before they are forked; in memory only."""
+
+import time
+from dataclasses import dataclass, field
+
+from web.anonymous import Doors
+from web.shared_counts import Counts
+from web.tallies import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Who guesses and floods, what was asked and how long it took, where much was read."""
+
+    doors: Doors
+    tally: Tally
+    replica_reads: Counts = field(default_factory=Counts)
+
+    @classmethod
+    def of(cls, processes: int) -> "Common":
+        """That of a server of so many processes, which starts now."""
+        return cls(Doors.of(processes), Tally(time.time()))

@@ -1,0 +1,62 @@
+"""The worker of an installation: what it does, and doing it until it is told to stop."""
+
+import signal
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event
+
+import click
+
+from engine.keys import policy_of
+from engine.vault import Vault
+from web import logs
+from web.anchors import anchors
+from web.background import (
+    Chores,
+    run_worker,
+    start_anchors,
+    start_figures,
+    start_flows,
+    start_notices,
+    start_signals,
+)
+from web.channels import channels
+from web.config import Settings
+from web.heartbeat import start_heartbeat
+from web.press import start_reports
+from web.shell import Shell
+
+
+def chores_of(settings: Settings, held: Vault) -> Chores:
+    """What a worker of this installation does: anchors are asked anew, the policy may grow."""
+    return Chores(
+        held,
+        timedelta(days=settings.retention_days),
+        settings.keys,
+        lambda: anchors(settings, policy_of(settings.keys)),
+        channels(settings),
+        settings.evidence_dir,
+    )
+
+
+def work(shell: Shell) -> None:
+    """Do what is due until SIGTERM."""
+    logs.set_up(shell.settings.log)
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    turns, heart = start_heartbeat(
+        shell.engine, stop, shell.settings, kind="worker", clock=shell.now
+    )
+    chores = replace(chores_of(shell.settings, shell.vault), turns=turns)
+    start_anchors(shell.engine, stop, chores)
+    start_notices(shell.engine, stop, shell.now, chores.channels)
+    start_signals(shell.engine, stop, chores.photos, turns)
+    start_figures(shell.engine, stop, shell.now, chores.channels, turns)
+    start_flows(shell.engine, stop, shell.now, turns)
+    reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
+    try:
+        run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
+    finally:
+        stop.set()
+        reports.join()
+        heart.join()
