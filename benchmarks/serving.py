@@ -2,10 +2,10 @@
 
 `shaoji serve` as it is started for a street (as many processes as there are cores, eight threads
 each, its worker beside them) on a fresh SQLite file, `synchronous=FULL`. Eight clients, signed in
-by password, each with its session cookie and CSRF token on a connection that is kept alive, complete
-a different open step with every request: POST, the answer is 303, durable. In turn with it the same
-eight ask the same server for `/healthz`, which does next to nothing: what server, threads and
-clients cost by themselves.
+by password, each with its session cookie and CSRF token on a connection that is kept alive,
+complete a different open step with every request: POST, the answer is 303, durable. In turn with it
+the same eight ask the same server for `/healthz`, which does next to nothing: what server, threads
+and clients cost by themselves.
 
     python benchmarks/serving.py [--steps 100] [--rounds 3] [--processes N] [--json]
     python benchmarks/serving.py --profile FILE

@@ -37,8 +37,8 @@ class Settings:
     its key for ever: no white space, no plus sign. cookie_secure:
     cookies travel by HTTPS only; "no" only for a server that is reached by plain HTTP. proxies: how
     many reverse proxies stand before it, whose X-Forwarded headers are then believed. processes: by
-    how many `shaoji serve` answers; left out, one for each core it may use, four at most, and one
-    where the system cannot fork (Windows). replica_url:
+    how many `shaoji serve` answers; left out (0), one for each core it may use, four at most, and
+    one where the system cannot fork (Windows). replica_url:
     a streaming replica of the database, from which pages that read much are read while it has all
     that the database has; left out, there is none. vault_url, vault_key: the store of what is
     sealed, and the file with its key; left out, both lie beside the database. The key belongs into
@@ -121,7 +121,7 @@ class Settings:
     origin: str = "shaoji.example/street"
     cookie_secure: bool = True
     proxies: int = 0
-    processes: int = 1
+    processes: int = 0
     demo: bool = False
     replica_url: str = ""
     vault_url: str = ""
@@ -221,7 +221,6 @@ def read_settings(environ: Mapping[str, str] = os.environ, *, var: Path = Path("
         for name in _READERS
         if PREFIX + name.upper() in told
     }
-    read.setdefault("processes", usual_processes())
     if "secret_key" not in read:
         read["secret_key"] = kept_secret(var / "secret")
     return Settings(**read)

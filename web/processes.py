@@ -162,7 +162,7 @@ def _heard() -> Iterator[int]:
 def _live(part: Part, alive: int, parent: int) -> None:
     """Be a part, until SIGTERM or until the first process is gone."""
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _stop)  # until the part knows better
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches all: the first passes it on
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     os.close(parent)
@@ -173,6 +173,10 @@ def _live(part: Part, alive: int, parent: int) -> None:
         _refuse(f"{refusal.chinese}\n{refusal.english}")
     except BadSettings as bad:
         _refuse(str(bad))
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _end_with(alive: int) -> None:

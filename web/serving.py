@@ -23,8 +23,9 @@ from engine.vault_key import open_kept
 from web import logs, processes
 from web.app import create_app
 from web.background import start_publication, start_worker
+from web.channels import channels
 from web.common import Common
-from web.config import Settings
+from web.config import Settings, usual_processes
 from web.demonstration import clock_of
 from web.health import EXTENSION
 from web.heartbeat import start_heartbeat
@@ -51,16 +52,18 @@ class NoSeveral(Refusal):
 
 
 def serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> int:
-    """Serve until SIGTERM or Ctrl+C; the exit status. Raises CannotListen, NoSeveral.
+    """Serve until SIGTERM or Ctrl+C; the exit status. Raises BadSettings, CannotListen, NoSeveral.
 
     No connection to the database may be open in this process.
     """
-    count = settings.processes
+    count = settings.processes or usual_processes()
     if count > 1 and not processes.can_fork():
         raise NoSeveral(
             "这个系统只能用一个进程提供网页，请去掉 --processes 和 SHAOJI_PROCESSES。",
             "This system serves pages by one process; leave out --processes and SHAOJI_PROCESSES.",
         )
+    if with_worker:
+        channels(settings)  # refused before anything is begun
     logs.set_up(settings.log)
     database = open_database(settings.database_url)
     # One clock for all: in the demonstration each would go by another one of its own.

@@ -53,6 +53,9 @@ def test_an_unknown_variable_is_refused_with_its_name(tmp_path: Path) -> None:
     [
         ("COOKIE_SECURE", "maybe"),
         ("PROXIES", "-1"),
+        ("PROCESSES", "0"),
+        ("PROCESSES", "65"),
+        ("PROCESSES", "two"),
         ("SECRET_KEY", "short"),
         ("DATABASE_URL", ""),
     ],

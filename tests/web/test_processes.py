@@ -210,7 +210,9 @@ def test_by_default_there_is_a_process_for_each_core_and_four_at_most(
 ) -> None:
     for cores, wanted in ((1, 1), (2, 2), (64, 4)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, n=cores: set(range(n)))
-        assert read_settings({}, var=tmp_path).processes == wanted
+        assert usual_processes() == wanted
+    assert read_settings({}, var=tmp_path).processes == 0, "as usual"
+    assert read_settings({"SHAOJI_PROCESSES": "3"}, var=tmp_path).processes == 3
 
 
 # --- keeping them ---------------------------------------------------------------------------------
