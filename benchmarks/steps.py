@@ -23,18 +23,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, func, select
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from audit import log
+from audit.encoding import instant
 from engine.calendar_versions import publish_calendar
 from engine.cases import Place, Report, complete_task, open_case
 from engine.database import open_database, reading
 from engine.definition_sets import deploy
 from engine.definitions import read_folder
 from engine.evidence import Evidence
-from engine.people import By, create_unit, grant_post, register_person
+from engine.people import By, create_unit, directory, grant_post, register_person
 from engine.photos import Declared
 from engine.register import register_table
 from engine.schema import create_schema
@@ -171,11 +172,31 @@ def found(folder: Path) -> Bench:
     engine.dispose()
     shutil.copy(ours, folder / "heard.db")
     shutil.copy(ours, folder / "floor.db")
+    return _bench(folder, person, START)
+
+
+def found_again(folder: Path) -> Bench:
+    """The three databases as they were left, brought to the tables of this release."""
+    for name in ("ours.db", "heard.db", "floor.db"):
+        engine = open_database(f"sqlite:///{folder / name}")
+        create_schema(engine)
+        engine.dispose()
+    engine = open_database(f"sqlite:///{folder / 'heard.db'}")
+    with reading(engine).begin() as conn:
+        posts = directory(conn).posts.values()
+        last = conn.execute(select(func.max(register_table.c.last_at))).scalar_one()
+    engine.dispose()
+    person = {duty: post.person for post in posts for duty in post.duties}
+    return _bench(folder, person, instant(last))
+
+
+def _bench(folder: Path, person: dict[str, str], at: datetime) -> Bench:
+    ours = folder / "ours.db"
     floor = sqlite3.connect(folder / "floor.db", isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "recursive_triggers=ON"):
         floor.execute(f"PRAGMA {pragma}")
     heard = open_database(f"sqlite:///{folder / 'heard.db'}")
-    bench = Bench(open_database(f"sqlite:///{ours}"), heard, floor, person)
+    bench = Bench(open_database(f"sqlite:///{ours}"), heard, floor, person, at)
     event.listen(heard, "before_cursor_execute", _remember(bench))
     return bench
 

@@ -17,7 +17,7 @@ from audit.note import NotANote
 from audit.pinned import listing_digest, sha256
 from audit.risk_index.signed import Adoption, read_adoption
 from audit.statements import Statement
-from engine import acts, inbox, place_codes, provider_links, register, taking_part
+from engine import acts, case_texts, inbox, place_codes, provider_links, register, taking_part
 from engine.calendar_versions import calendar_table
 from engine.cases import number_table
 from engine.definition_sets import file_table, set_table
@@ -37,6 +37,11 @@ from engine.roster import (
 from engine.state import CaseState
 
 _REGISTER = Statement(select(register_table).where(register_table.c.case == bindparam("c")))
+_TEXTS = Statement(
+    select(*(register_table.c[name] for name in (*register.SEARCHED, "texts_listed"))).where(
+        register_table.c.case == bindparam("c")
+    )
+)
 _INBOX = Statement(select(open_task_table).where(open_task_table.c.case == bindparam("c")))
 
 
@@ -48,9 +53,10 @@ def check_register(conn: Connection, stream: str, entries: Sequence[Entry]) -> I
 
 
 def check_projection(conn: Connection, case: CaseState, entries: Sequence[Entry]) -> Problem | None:
-    """Whether stored state, register, inbox, parts and acts show a case as its log leaves it."""
+    """Whether stored state, register, inbox, parts, acts and texts are as its log leaves it."""
     what = _register_differs(conn, case) or _inbox_differs(conn, case)
     what = what or _parts_differ(conn, case, entries[0]) or _acts_differ(conn, case, entries)
+    what = what or _texts_differ(conn, case, entries[0])
     return Problem(case.case, case.seq, what) if what else None
 
 
@@ -86,6 +92,17 @@ def _parts_differ(conn: Connection, case: CaseState, opening: Entry) -> str | No
 def _acts_differ(conn: Connection, case: CaseState, entries: Sequence[Entry]) -> str | None:
     shown, wanted = acts.kept(conn, case.case), list(acts.rows_of(case, entries))
     return None if shown == wanted else "the search for acts shows others than the log"
+
+
+def _texts_differ(conn: Connection, case: CaseState, opening: Entry) -> str | None:
+    """What is there of it too much does no harm: whatever is found is compared once more."""
+    row = _TEXTS.first(conn, {"c": case.case})
+    texts = (case.number, case.title, opening.data["place"].get("address", ""))
+    if [getattr(row, name) for name in register.SEARCHED] != [*texts]:
+        return "the register tells another number, title or address than the log"
+    if not row.texts_listed or case_texts.is_kept(conn, case.case, timestamp(opening.at), texts):
+        return None
+    return "a search for a part of its number, title or address would not find it"
 
 
 def check_cases(conn: Connection, streams: Sequence[str]) -> Iterator[Problem]:

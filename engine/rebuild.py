@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert
 from audit import log
 from audit.entries import Entry
 from engine import acts, inbox, outbox, register, taking_part
+from engine.case_texts import case_text_table
 from engine.cases import number_table
 from engine.definition_sets import load
 from engine.imports import imported_table
@@ -59,7 +60,7 @@ def rebuild(conn: Connection, seen: Callable[[str], None] = lambda name: None) -
 
 
 _TABLES = (
-    open_task_table, register_table, imported_table, number_table, acts.act_table,
+    open_task_table, register_table, case_text_table, imported_table, number_table, acts.act_table,
     taking_part.part_table, outbox.message_table, outbox.link_table,
 )  # fmt: skip
 

@@ -28,12 +28,14 @@ from audit.encoding import timestamp
 from audit.entries import Entry
 from audit.log import metadata
 from audit.statements import Statement
+from engine import case_texts
 from engine.alarms import next_alarm
 from engine.process import KERNEL
 from engine.state import CaseState, to_json
 
 # As it stands in the index of them, so that the index answers.
 ORDERED: Final = text("orders IS NOT NULL")
+UNLISTED: Final = text("texts_listed = 0")
 
 register_table = Table(
     "case_register",
@@ -64,6 +66,8 @@ register_table = Table(
     Column("kept_out", Integer, nullable=False, server_default="0"),
     # Last: SQLite reads a row from its beginning, and a search asks for what stands before.
     Column("state", LargeBinary, nullable=False),
+    # 1: engine.case_texts has it. A program of before 0027 leaves it out.
+    Column("texts_listed", Integer, nullable=False, server_default="0"),
     Index("case_register_by_alarm", "alarm"),
     Index("case_register_by_time", "opened_at"),
     # A search for words that nothing has goes through all cases: through these columns alone. An
@@ -74,6 +78,14 @@ register_table = Table(
     Index("case_register_by_community", "community", "status", "opened_at"),
     Index("case_register_by_receipt", "receipt"),
     Index("case_register_alike", "category", "unit", "opened_at"),
+    # With the column itself in it, SQLite reads nothing else.
+    Index(
+        "case_register_unlisted",
+        "texts_listed",
+        "case",
+        sqlite_where=UNLISTED,
+        postgresql_where=UNLISTED,
+    ),
     Index("case_register_ordered", "case", sqlite_where=ORDERED, postgresql_where=ORDERED),
 )
 
@@ -97,6 +109,12 @@ _UPDATE = Statement(
     )
 )
 _INSERT = insert(register_table)
+_LISTED = (
+    update(register_table).where(register_table.c.case == bindparam("c")).values(texts_listed=1)
+)
+
+# What a part of may be looked for.
+SEARCHED: Final = ("number", "title", "address")
 
 
 def enter(conn: Connection, case: CaseState, entries: Iterable[Entry]) -> None:
@@ -118,8 +136,31 @@ def enter(conn: Connection, case: CaseState, entries: Iterable[Entry]) -> None:
         "address": place.get("address", ""),
         "source": opened["source"],
         "opened_at": timestamp(told[0].at),
+        "texts_listed": 1,
     }
     conn.execute(_INSERT, fixed | row_of(case))
+    case_texts.keep(conn, case.case, fixed["opened_at"], [fixed[name] for name in SEARCHED])
+
+
+def list_texts(conn: Connection, limit: int) -> int:
+    """Take cases that an older release entered into the index of texts; returns how many.
+
+    Whom another worker takes in at the moment is left to it.
+    """
+    columns = register_table.c
+    query = (
+        select(columns.case, columns.opened_at, *(columns[name] for name in SEARCHED))
+        .where(UNLISTED)
+        .order_by(columns.case)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    cases = conn.execute(query).all()
+    for case, opened_at, *texts in cases:
+        case_texts.keep(conn, case, opened_at, texts)
+    if cases:
+        conn.execute(_LISTED, [{"c": row.case} for row in cases])
+    return len(cases)
 
 
 def refresh(conn: Connection, case: CaseState) -> None:

@@ -25,13 +25,15 @@ from sqlalchemy import (
 
 from audit.encoding import instant, timestamp
 from engine.inbox import open_task_table
-from engine.register import GUARDED, ORDERED, register_table
+from engine.register import GUARDED, ORDERED, SEARCHED, register_table
 from engine.taking_part import part_table
+from engine.text_search import all_listed, cases_with_text
 
 PAGE: Final = 20
 STATUSES: Final = ("open", "overdue", "closed")
 
 _CASE = register_table.c
+_BY_TIME = (_CASE.opened_at, _CASE.case)
 _PART = part_table.c
 
 
@@ -97,8 +99,13 @@ def search(
     """
     over = and_(_CASE.unit.in_(places), _CASE.confidential == 0)
     seen = or_(over, takes_part(person))
-    asked = [_texts(conn, query.text.strip(), seen), _asked(query, below, at)]
-    return _page(conn, and_(seen, *asked), after, limit)
+    condition, text = and_(seen, _asked(query, below, at)), query.text.strip()
+    whole = _whole(conn, text, seen)
+    if whole is not None or not text:
+        return _page(conn, and_(condition, true() if whole is None else whole), after, limit)
+    if not all_listed(conn):
+        return _page(conn, and_(condition, _has(text)), after, limit)
+    return _page_with_text(conn, query, and_(condition, _has(text)), after, limit)
 
 
 def reported_by(
@@ -167,18 +174,19 @@ def cases_with(person: str) -> Select[tuple[str]]:
     return select(_PART.case).where(_PART.person == person)
 
 
-def _texts(conn: Connection, text: str, seen: ColumnElement[bool]) -> ColumnElement[bool]:
-    """A whole number or receipt means that case, found by its index; else every text is read.
+def _whole(conn: Connection, text: str, seen: ColumnElement[bool]) -> ColumnElement[bool] | None:
+    """A whole number or receipt means that case, found by its index.
 
     seen: a case that is hidden from somebody has no number either.
     """
-    if not text:
-        return true()
     for column, whole in ((_CASE.number, text), (_CASE.receipt, text.upper())):
-        if conn.execute(select(_CASE.case).where(column == whole, seen)).first():
+        if text and conn.execute(select(_CASE.case).where(column == whole, seen)).first():
             return column == whole
-    parts = (_CASE.number, _CASE.title, _CASE.address)
-    return or_(*(part.contains(text, autoescape=True) for part in parts))
+    return None
+
+
+def _has(text: str) -> ColumnElement[bool]:
+    return or_(*(_CASE[name].contains(text, autoescape=True) for name in SEARCHED))
 
 
 def _asked(query: Query, below: Collection[str], at: datetime) -> ColumnElement[bool]:
@@ -208,7 +216,21 @@ def _status(status: str, at: datetime) -> ColumnElement[bool]:
 
 def _page(conn: Connection, condition: ColumnElement[bool], after: str | None, limit: int) -> Page:
     query = select(*_COLUMNS).where(condition)
-    return _told(conn, query, (_CASE.opened_at, _CASE.case), after, limit)
+    return _of_rows(_rows(conn, query, _BY_TIME, after, limit + 1), limit)
+
+
+def _page_with_text(
+    conn: Connection, query: Query, condition: ColumnElement[bool], after: str | None, limit: int
+) -> Page:
+    """By the index of texts, day by day from the newest on, until the page is full."""
+    newest = _key(after)[0] or (timestamp(query.until) if query.until else None)
+    rows: list[FoundCase] = []
+    for cases in cases_with_text(conn, query.text.strip(), newest=newest, since=query.since):
+        asked = select(*_COLUMNS).where(condition, _CASE.case.in_(cases))
+        rows += _rows(conn, asked, _BY_TIME, after, limit + 1 - len(rows))
+        if len(rows) > limit:
+            break
+    return _of_rows(rows, limit)
 
 
 def _page_with(
@@ -220,22 +242,32 @@ def _page_with(
         .join(part_table, _PART.case == _CASE.case)
         .where(_PART.person == person, part)
     )
-    return _told(conn, query, (_PART.opened_at, _PART.case), after, limit)
+    order = (_PART.opened_at, _PART.case)
+    return _of_rows(_rows(conn, query, order, after, limit + 1), limit)
 
 
-def _told(
+def _rows(
     conn: Connection,
     query: Select[Any],
     order: tuple[Column[str], Column[str]],
     after: str | None,
     limit: int,
-) -> Page:
+) -> list[FoundCase]:
     # By key, not by offset: a case reported meanwhile shifts nothing.
-    opened_at, _, case = (after or "").partition("~")
+    opened_at, case = _key(after)
     if case:
         query = query.where(tuple_(*order) < (opened_at, case))
-    query = query.order_by(*(column.desc() for column in order)).limit(limit + 1)
-    rows = [_found(row) for row in conn.execute(query)]
+    query = query.order_by(*(column.desc() for column in order)).limit(limit)
+    return [_found(row) for row in conn.execute(query)]
+
+
+def _key(after: str | None) -> tuple[str, str]:
+    opened_at, _, case = (after or "").partition("~")
+    return (opened_at, case) if case else ("", "")
+
+
+def _of_rows(rows: list[FoundCase], limit: int) -> Page:
+    """A page of so many, told from one more."""
     more = rows[limit - 1] if len(rows) > limit else None
     return Page(tuple(rows[:limit]), f"{timestamp(more.opened_at)}~{more.case}" if more else None)
 

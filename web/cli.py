@@ -176,7 +176,9 @@ def _work_once(shell: Shell) -> None:
     from engine.metric_months import keep_figures
     from engine.retention import destroy_due
     from engine.signals import look_at_photos, refresh
+    from engine.text_search import list_some
     from engine.worker import ring_due
+    from web.background import LISTED_AT_ONCE
     from web.formulas import formulas
     from web.press import make_waiting
     from web.quantities import ZONE
@@ -189,6 +191,9 @@ def _work_once(shell: Shell) -> None:
     destroyed = destroy_due(shell.engine, shell.vault, at=shell.now(), after=after)
     signed = cli_evidence.sign_and_anchor(shell)
     made = make_waiting(shell.engine, shell.settings, clock=shell.now)
+    listed = 0
+    while more := list_some(shell.engine, LISTED_AT_ONCE):
+        listed += more
     looked = refresh(shell.engine, signal_rules(), lambda _: None)
     look_at_photos(shell.engine, shell.settings.evidence_dir, signal_rules())
     months = keep_figures(shell.engine, formulas(), zone=ZONE)
@@ -202,6 +207,7 @@ def _work_once(shell: Shell) -> None:
     click.echo(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
     click.echo(f"{destroyed} 份密封内容保存期满，已销毁 / {destroyed} sealed contents destroyed")
     click.echo(f"{made} 份报告 / {made} reports")
+    click.echo(f"{listed} 件旧案编入检索 / {listed} older cases listed for searches")
     click.echo(f"{looked} 件案子重新找过线索 / {looked} cases looked at for signals")
     click.echo(f"{months} 个月的指标重新算过 / {months} months of metrics counted")
     click.echo(f"{flows} 个月的流程走向重新算过 / {flows} months of how cases went")

@@ -5,13 +5,14 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from engine.acts import act_table
+from engine.case_texts import case_text_table
 from engine.inbox import open_task_table
 from engine.rebuild import rebuild
 from engine.register import register_table
 from engine.taking_part import part_table
 from tests.conftest import Street, photo
 
-TABLES = (open_task_table, register_table, act_table, part_table)
+TABLES = (open_task_table, register_table, act_table, part_table, case_text_table)
 
 
 def _rows(street: Street) -> list[Any]:
@@ -21,7 +22,7 @@ def _rows(street: Street) -> list[Any]:
         ]
 
 
-def test_a_rebuild_gives_back_register_inbox_acts_and_parts_exactly(street: Street) -> None:
+def test_a_rebuild_gives_back_register_inbox_acts_parts_and_texts_exactly(street: Street) -> None:
     for number in range(3):
         case = street.report()
         street.later(minutes=5)

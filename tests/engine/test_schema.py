@@ -231,6 +231,7 @@ METRICS = ("metric_case", "metric_basis", "metric_month", "metric_list", "metric
 INDEX = ("index_weights", "index_edition")
 CLUSTER = ("lease", "node", "table_floor")
 FLOWS = ("flow_month",)
+TEXTS = ("case_text",)
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
@@ -240,11 +241,12 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
         later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS, *METRICS, *INDEX)
-        later = (*later, *CLUSTER, *FLOWS)
+        later = (*later, *CLUSTER, *FLOWS, *TEXTS)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
-        conn.execute(text("DROP INDEX case_register_ordered"))
-        for column in ("confidential", "orders", "kept_out"):
+        for index in ("case_register_ordered", "case_register_unlisted"):
+            conn.execute(text(f"DROP INDEX {index}"))
+        for column in ("confidential", "orders", "kept_out", "texts_listed"):
             conn.execute(text(f"ALTER TABLE case_register DROP COLUMN {column}"))
         for column in ("confirmed_at", "link"):
             conn.execute(text(f"ALTER TABLE session DROP COLUMN {column}"))

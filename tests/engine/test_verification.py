@@ -395,6 +395,10 @@ def test_a_changed_body_with_its_hash_is_named_at_the_next_event(street: Street,
         ('DELETE FROM act WHERE "case" = :c AND seq = 1', "search for acts shows others"),
         ('DELETE FROM part WHERE "case" = :c', "others are told to have a part"),
         ('UPDATE part SET did = 0 WHERE "case" = :c', "others are told to have a part"),
+        ("UPDATE case_register SET title = 'x' WHERE \"case\" = :c", "tells another number, title"),
+        ("UPDATE case_register SET address = 'x' WHERE \"case\" = :c", "tells another number"),
+        ('DELETE FROM case_text WHERE "case" = :c', "a search for a part"),
+        ('UPDATE case_text SET day = day + 1 WHERE "case" = :c', "a search for a part"),
     ],
 )  # fmt: skip
 def test_a_changed_row_is_named(street: Street, change: str, what: str) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -154,12 +155,19 @@ def test_rebuild_gives_the_same_lists(founded: Shaoji) -> None:
 
 def test_the_worker_runs_once_on_request(founded: Shaoji) -> None:
     founded(*IMPORT)
+    with closing(sqlite3.connect("var/shaoji.db")) as file:
+        file.execute("UPDATE case_register SET texts_listed = 0")
+        file.execute("DELETE FROM case_text")
+        file.commit()
     output = founded("worker", "--once").output
     assert output.startswith("0 ")
+    assert re.search(r"^[1-9]\d* 件旧案编入检索", output, re.MULTILINE)
     assert re.search(r"^[1-9]\d* 件案子重新找过线索", output, re.MULTILINE)
     assert re.search(r"^[1-9]\d* 个月的指标重新算过", output, re.MULTILINE)
     again = founded("worker", "--once").output
     assert "0 件案子重新找过线索" in again
+    assert "\n0 件旧案编入检索" in again
+    founded("verify")
 
 
 def test_a_report_has_somewhere_to_go_or_is_not_exported(founded: Shaoji) -> None:
