@@ -27,7 +27,8 @@ from sqlalchemy import Connection, Engine, event, func, select
 
 from audit import log, sequence
 from benchmarks import year
-from engine.accounts import ACCESS, account_table, find_account, open_session
+from engine.access_log import ACCESS
+from engine.accounts import account_table, find_account, open_session
 from engine.acts import act_table
 from engine.flow_months import keep_flows
 from engine.inbox import open_task_table

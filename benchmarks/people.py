@@ -4,7 +4,8 @@ A street is founded, and people, posts and accounts are written into its registe
 each of a hundred communities; so are open cases, 500 in each, which whoever has the duty may take.
 Then: how long reading the whole register takes, as each process does once after each change of it;
 and the real server, asked for the inbox by 2,000 who are signed in, over sixteen connections that
-are kept alive. Afterwards what the server's memory came to.
+are kept alive: what it takes, what the server's processes take of the processor for each, the
+worker's share with it, and what their memory came to.
 
     python benchmarks/people.py [--people 176000] [--looking 2000] [--asks 6000] [--json]
 """
@@ -29,7 +30,9 @@ from sqlalchemy import select
 
 from audit import log
 from benchmarks import million, serving
-from engine.accounts import ACCESS, account_table, open_session
+from benchmarks.watching import look, processor_s, together
+from engine.access_log import ACCESS
+from engine.accounts import account_table, open_session
 from engine.database import open_database
 from engine.people import By, create_unit
 from engine.roster import read_directory
@@ -79,9 +82,15 @@ def _measure(folder: Path, told: Any) -> dict[str, Any]:
     engine.dispose()
     server = serving.serve(house, None)
     try:
-        serving.Client(house.port).get("/sign-in")
+        # The register is read once in each process; what follows is what inboxes cost.
+        _ask(house, cookies, CONNECTIONS * 4)
+        used = processor_s(server.pid)
         rows |= _ask(house, cookies, told.asks)
-        rows["server_mb"] = _memory(server.pid)
+        used = processor_s(server.pid) - used
+        rows["processor_ms_an_inbox"] = round(1000 * used / rows["inboxes"], 1)
+        (held,) = together(look(server.pid, 0))
+        rows |= {"server_rss_mb": round(held.rss_mb), "server_pss_mb": round(held.pss_mb)}
+        rows["server_processes"] = len(look(server.pid, 0))
     finally:
         server.terminate()
         server.wait()
@@ -163,13 +172,6 @@ def _ask(house: serving.House, cookies: list[str], asks: int) -> dict[str, Any]:
         "median_ms": round(spent[len(spent) // 2], 1),
         "p95_ms": round(spent[int(len(spent) * 0.95)], 1),
     }  # fmt: skip
-
-
-def _memory(pid: int) -> int:
-    """What the process holds in memory, in MB."""
-    told = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    kb = next(line.split()[1] for line in told.splitlines() if line.startswith("VmRSS"))
-    return int(kb) // 1024
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,6 +48,7 @@ from web.founding import STREET, found
 ROOT = Path(__file__).parents[1]
 CLIENTS = 8
 WARM = 3
+FORM = "application/x-www-form-urlencoded"
 PASSWORD = "benchmark-only-password"  # noqa: S105 - of accounts that live for a minute
 ANSWERS = {
     "verdict": "hazard", "level": "general", "category": "charging", "danger_now": "false",
@@ -100,9 +101,14 @@ def settle(folder: Path, cases: int) -> House:
         with engine.begin() as conn:
             opened.append(open_case(conn, report, by=By(person), at=at).case)
     engine.dispose()
+    return House(env, free_port(), opened)
+
+
+def free_port() -> int:
+    """A port nobody listens at now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return House(env, free.getsockname()[1], opened)
+        return int(free.getsockname()[1])
 
 
 def serve(
@@ -145,6 +151,14 @@ def _profiled(program: str, path: Path) -> str:
     )
 
 
+class Answer(NamedTuple):
+    """What the server said: status, text, and where a browser is sent next."""
+
+    status: int
+    text: str
+    location: str
+
+
 class Client:
     """One browser, on one connection that is kept alive."""
 
@@ -159,10 +173,10 @@ class Client:
             self.token = self._token("/inbox")
 
     def get(self, path: str) -> str:
-        return self._send("GET", path)[1]
+        return self.send("GET", path).text
 
     def post(self, path: str, form: dict[str, str]) -> int:
-        return self._send("POST", path, urlencode(form))[0]
+        return self.send("POST", path, urlencode(form)).status
 
     def complete(self, case: str) -> float:
         """Confirm a case; in seconds."""
@@ -188,17 +202,20 @@ class Client:
         assert told, path
         return told[1]
 
-    def _send(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
+    def send(
+        self, method: str, path: str, body: str | bytes | None = None, media: str = FORM
+    ) -> Answer:
+        """Ask as this browser; body: in the form `media` says."""
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers["Content-Type"] = media
         self.wire.request(method, path, body, headers)
         answer = self.wire.getresponse()
-        text = answer.read().decode()
+        text = answer.read().decode("utf-8", "replace")
         for told in answer.headers.get_all("Set-Cookie") or ():
             name, _, value = told.partition(";")[0].partition("=")
             self.cookies[name] = value
-        return answer.status, text
+        return Answer(answer.status, text, answer.headers.get("Location", ""))
 
 
 def at_once(clients: list[Client], act: str, todo: list[list[str]]) -> tuple[float, list[float]]:

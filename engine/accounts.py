@@ -38,6 +38,7 @@ from audit.encoding import instant, timestamp
 from audit.entries import ENGINE, Draft
 from audit.statements import Statement
 from engine import attempts, pending
+from engine.access_log import ACCESS, take_access
 from engine.database import reading
 from engine.errors import BadInput, NotAllowed, NotFound
 from engine.people import By, administrator, directory, oneself
@@ -45,7 +46,6 @@ from engine.roster import UnknownPerson, exists, person_table
 from engine.second_factor import Given, factor_table, is_enrolled, obliged
 
 ACCOUNTS: Final = "@accounts"
-ACCESS: Final = "@access"
 
 FAILURES_ALLOWED: Final = 5
 LOCK_OUT: Final = timedelta(minutes=15)
@@ -340,7 +340,7 @@ def admit(
     Whether it is locked is decided here, behind the lock on `@access`: a hundred guesses sent at
     once get five answers, like a hundred sent one after the other.
     """
-    head = log.take(conn, ACCESS)
+    head, at = take_access(conn, at)
     # The account's row as well: the very first events of a stream have no head to lock.
     row = conn.execute(_named(name).with_for_update()).first()
     if row is None:
@@ -410,7 +410,7 @@ def touch_session(conn: Connection, token: str, *, at: datetime) -> None:
 
 def sign_out(conn: Connection, token: str, *, at: datetime) -> None:
     """Close a session; one that is closed or unknown stays so, silently."""
-    head = log.take(conn, ACCESS)
+    head, at = take_access(conn, at)
     id_ = session_id(token)
     row = _SESSION.first(conn, {"session": id_})
     if row is not None and row.revoked_at is None:
@@ -587,7 +587,7 @@ def end_sessions(
 
     but: the session (as the database calls it) that stays.
     """
-    head = log.take(conn, ACCESS)
+    head, at = take_access(conn, at)
     pending.end_all(conn, account)
     open_ = select(session_table.c.id).where(
         session_table.c.account == account,

@@ -4,6 +4,7 @@ One record covers one look at one person, however it is narrowed or paged: who r
 later makes another.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,12 +12,12 @@ from sqlalchemy import Connection
 
 from audit import log
 from audit.entries import Draft, Entry
+from engine.access_log import ACCESS, take_access
 from engine.errors import NotFound
 from engine.people import By, oneself
 from engine.reasons import reasoned
 from engine.roster import UnknownPerson, exists, person_table
 
-ACCESS: Final = "@access"
 SEARCHED: Final = "person.searched"
 # So long a search may be narrowed, paged and exported under its record.
 LASTS: Final = timedelta(hours=12)
@@ -76,5 +77,6 @@ def record_acts_export(
 
 
 def _record(conn: Connection, draft: Draft) -> Entry:
-    (entry,), _ = log.append(conn, log.take(conn, ACCESS), [draft])
+    head, at = take_access(conn, draft.at)
+    (entry,), _ = log.append(conn, head, [replace(draft, at=at)])
     return entry

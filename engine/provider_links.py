@@ -30,7 +30,8 @@ from audit.commitments import commit, new_salt, opens
 from audit.encoding import instant, timestamp
 from audit.entries import Draft, Entry
 from engine import accounts, attempts
-from engine.accounts import ACCESS, Account, Pending, Session, account_table, find_account
+from engine.access_log import take_access
+from engine.accounts import Account, Pending, Session, account_table, find_account
 from engine.database import reading
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound
 from engine.people import By, administrator, oneself
@@ -267,7 +268,7 @@ def refuse_word(database: Engine, *, at: datetime, place: str) -> None:
     Raises TooManyFailures once that came too often from there.
     """
     with database.begin() as conn:
-        head = log.take(conn, ACCESS)
+        head, at = take_access(conn, at)
         accounts.record_refusal(conn, head, None, "provider", at)
         attempts.count(conn, place, at=at)
 
@@ -283,7 +284,7 @@ def _admit(
     conn: Connection, identity: Identity, at: datetime, channel: str
 ) -> Session | Pending | str:
     """Let in, or say why not; decided behind the lock on `@access`, like a password."""
-    head = log.take(conn, ACCESS)
+    head, at = take_access(conn, at)
     row = conn.execute(_of(identity)).first()
     if row is None:
         accounts.record_refusal(conn, head, None, "unlinked", at)

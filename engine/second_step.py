@@ -14,7 +14,8 @@ from audit import log
 from audit.encoding import timestamp
 from audit.entries import Draft
 from engine import accounts, attempts, pending, second_factor
-from engine.accounts import ACCESS, Session, account_table, session_table
+from engine.access_log import take_access
+from engine.accounts import Session, account_table, session_table
 from engine.database import reading
 from engine.errors import Conflict, NotAllowed
 from engine.people import By, oneself
@@ -153,7 +154,7 @@ def enrol_and_enter(
             raise CodeRefused
         by = By(row.person, found.channel)
         codes = _enrolled(conn, key, row.id, token, typed, by, at, device_at)
-        head = log.take(conn, ACCESS)
+        head, at = take_access(conn, at)
         given = Given("code", len(codes))
         link = found.link or ""
         return accounts.open_session(conn, head, row, at, found.channel, given, link), codes
@@ -202,7 +203,7 @@ def confirm_by_provider(database: Engine, token: str, identity: Identity, *, at:
     CodeWanted, SomebodyElse, AccountLocked, SignInOver.
     """
     with database.begin() as conn:
-        head = log.take(conn, ACCESS)
+        head, at = take_access(conn, at)
         row = _signed_in(conn, token)
         if second_factor.is_enrolled(conn, row.id):
             raise CodeWanted
@@ -221,7 +222,7 @@ def confirm_by_provider(database: Engine, token: str, identity: Identity, *, at:
 def _complete(
     conn: Connection, key: bytes, token: str, typed: str, at: datetime, device_at: datetime
 ) -> Session | None:
-    head = log.take(conn, ACCESS)
+    head, at = take_access(conn, at)
     found, row = _waiting(conn, token, at)
     reason, given = accounts.barred(row, at), None
     if not reason:
@@ -244,7 +245,7 @@ def _confirm(
     device_at: datetime,
 ) -> bool:
     """Decide and record a confirmation; factor: "password" if that was right."""
-    head = log.take(conn, ACCESS)
+    head, at = take_access(conn, at)
     row = _signed_in(conn, token)
     reason, wrong, given = accounts.barred(row, at), "password", None
     if not reason and second_factor.is_enrolled(conn, row.id):

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from audit import log
 from audit.encoding import instant, timestamp
 from engine import accounts
-from engine.accounts import ACCESS, IDLE, find_account, session_table
+from engine.access_log import take_access
+from engine.accounts import IDLE, find_account, session_table
 from engine.errors import NotFound
 from engine.people import By, administrator, oneself
 from engine.reasons import reasoned
@@ -65,7 +65,7 @@ def open_sessions(
 
 def end_session(conn: Connection, name: str, session: str, *, by: By, at: datetime) -> None:
     """End one of one's own sessions; session: what the log calls it. Raises NoSuchSession."""
-    head = log.take(conn, ACCESS)
+    head, at = take_access(conn, at)
     account = find_account(conn, name)
     ids = _ids(conn, account.id, session, at) if account.person == by.person else []
     if not ids:

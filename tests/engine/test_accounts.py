@@ -11,6 +11,8 @@ from sqlalchemy import Engine, select
 
 from audit import log
 from audit.chain import Problem
+from audit.encoding import instant
+from engine.access_log import ACCESS, OVERTAKEN
 from engine.accounts import (
     IDLE,
     LIFETIME,
@@ -28,6 +30,7 @@ from engine.accounts import (
     find_session,
     hash_password,
     password_matches,
+    session_id,
     session_person,
     session_table,
     sign_in,
@@ -62,6 +65,32 @@ def street(bare: Engine) -> Iterator[Engine]:
         streams = log.streams(conn)
         checked = [found for s in streams for found in log.check(conn, s, log=log.origin(conn))]
         assert [found for found in checked if isinstance(found, Problem)] == []
+
+
+def test_whoever_is_overtaken_while_their_password_is_compared_is_let_in(street: Engine) -> None:
+    """Two sign in: the second is recorded first. The first is recorded as of then, not refused."""
+    first, second = MONDAY + MINUTE, MONDAY + MINUTE + timedelta(milliseconds=300)
+    _enter(street, at=second)
+    late = _enter(street, at=first)
+    with street.begin() as conn:
+        told = [entry.at for entry in log.read(conn, ACCESS)]
+        opened = conn.execute(
+            select(session_table.c.created_at).where(session_table.c.id == session_id(late.token))
+        ).scalar_one()
+    assert told == [second, second]
+    assert instant(opened) == second
+
+
+def test_a_clock_that_stands_further_back_than_anybody_waits_lets_nobody_in(
+    street: Engine,
+) -> None:
+    _enter(street, at=MONDAY + MINUTE)
+    before = MONDAY + MINUTE - OVERTAKEN
+    with pytest.raises(log.ClockBehind):
+        _enter(street, at=before - timedelta(milliseconds=1))
+    with street.begin() as conn:
+        assert len(log.read(conn, ACCESS)) == 1
+    _enter(street, at=before)
 
 
 def _enter(street: Engine, name: str = "li.wang", **more: Any) -> Session:
