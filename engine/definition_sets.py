@@ -169,6 +169,29 @@ def sets_in_force(conn: Connection) -> list[InForce]:
     return list(newest.values())
 
 
+def guarding_duties(conn: Connection) -> frozenset[str]:
+    """The duties a step may ask for in a case that is confidential or that keeps somebody out.
+
+    Of every definition ever deployed: open cases stay on theirs.
+    """
+    digests = conn.execute(select(set_table.c.digest)).scalars().all()
+    for digest in digests:
+        if digest not in _guarding:
+            _guarding[digest] = _guarded(load(conn, digest))
+    return frozenset().union(*(_guarding[digest] for digest in digests))
+
+
+# As few as there are definitions; a digest names one content for ever.
+_guarding: dict[str, frozenset[str]] = {}
+
+
+def _guarded(definition: Definition) -> frozenset[str]:
+    if not definition.confidential and not definition.excluded:
+        return frozenset()
+    lanes = {task.lane for task in definition.tasks.values()}
+    return frozenset(definition.lanes[lane].duty for lane in lanes)
+
+
 def files_of(conn: Connection, digest: str) -> dict[str, bytes]:
     """The files of the set with this digest; raises UnknownDefinition, DefinitionDamaged."""
     listed = conn.execute(select(set_table.c.files).where(set_table.c.digest == digest)).scalar()

@@ -153,6 +153,7 @@ class Directory:
     names: Mapping[str, str]
     _by_person: Mapping[str, tuple[Post, ...]] = field(repr=False)
     _by_duty: Mapping[str, tuple[Post, ...]] = field(repr=False)
+    _by_unit: Mapping[str, tuple[Post, ...]] = field(repr=False)
     _by_substitute: Mapping[str, tuple[Substitution, ...]] = field(repr=False)
     _by_absent: Mapping[str, tuple[Substitution, ...]] = field(repr=False)
     _children: Mapping[str, tuple[str, ...]] = field(repr=False)
@@ -229,6 +230,27 @@ class Directory:
         """The posts a person holds at this instant."""
         return tuple(post for post in self._by_person.get(person, ()) if valid(post, at))
 
+    def posts_ever(self, person: str) -> tuple[Post, ...]:
+        """The posts a person holds, held or will hold."""
+        return self._by_person.get(person, ())
+
+    def posts_in(self, units: Collection[str], duty: str | None = None) -> list[Post]:
+        """The posts of these units (of one duty, if one is named) at any time, as registered.
+
+        Walks through the posts of the units, or of the duty where they are fewer, never all.
+        """
+        groups = [self._by_unit[unit] for unit in units if unit in self._by_unit]
+        of_duty = () if duty is None else self._by_duty.get(duty, ())
+        if duty is not None and len(of_duty) < sum(map(len, groups)):
+            return [post for post in of_duty if post.unit in units]
+        near = (p for group in groups for p in group if duty is None or duty in p.duties)
+        return list(near) if len(groups) == 1 else _in_order(near)
+
+    def posts_with(self, duties: Iterable[str]) -> list[Post]:
+        """The posts with any of these duties at any time, in the order they were registered."""
+        found = {post.id: post for duty in duties for post in self._by_duty.get(duty, ())}
+        return _in_order(found.values())
+
     def capacities(self, person: str, at: datetime) -> tuple[Authority, ...]:
         """All a person may do at this instant: own posts first, then those of absent people."""
         own = ((post, None) for post in self.posts_of(person, at))
@@ -270,7 +292,7 @@ class Directory:
 
     def holders(self, duty: str, units: Collection[str], at: datetime) -> tuple[Authority, ...]:
         """Everybody who may exercise a duty in these units: holders first, then substitutes."""
-        posts = [p for p in self._by_duty.get(duty, ()) if p.unit in units and valid(p, at)]
+        posts = [p for p in self.posts_in(units, duty) if valid(p, at)]
         own = [Authority(p.person, p.id, p.unit, p.title, duty) for p in posts]
         lent = [
             Authority(sub.substitute, post.id, post.unit, post.title, duty, post.person)
@@ -299,8 +321,8 @@ class Directory:
         last = datetime.combine(day + timedelta(1), time(), ZoneInfo(zone)).astimezone(UTC)
         tenures = (
             tenure
-            for post in self.posts.values()
-            if post.unit == unit and duty in (None, *post.duties) and title in (None, post.title)
+            for post in self._by_unit.get(unit, ())
+            if duty in (None, *post.duties) and title in (None, post.title)
             for tenure in self._tenures(post)
         )
         held = (t for t in tenures if t.since < last and (t.until is None or t.until > first))
@@ -329,7 +351,10 @@ def assemble(
     substitutions: Iterable[Substitution],
     names: Mapping[str, str],
 ) -> Directory:
-    """A directory over these facts; order of posts and substitutions decides who comes first."""
+    """A directory over these facts; posts by when they begin and id: who comes first comes first.
+
+    The order of substitutions decides likewise.
+    """
     units, posts, substitutions = tuple(units), tuple(posts), tuple(substitutions)
     duties = ((duty, post) for post in posts for duty in post.duties)
     return Directory(
@@ -339,6 +364,7 @@ def assemble(
         names,
         _grouped((post.person, post) for post in posts),
         _grouped(duties),
+        _grouped((post.unit, post) for post in posts),
         _grouped((sub.substitute, sub) for sub in substitutions),
         _grouped((sub.absent, sub) for sub in substitutions),
         _grouped((unit.parent, unit.id) for unit in units if unit.parent),
@@ -354,6 +380,11 @@ def each_once(held: Iterable[Authority]) -> list[Authority]:
     for one in held:
         found.setdefault(one.person, one)
     return list(found.values())
+
+
+def _in_order(posts: Iterable[Post]) -> list[Post]:
+    """As they stand in the register: by when they begin (engine.roster)."""
+    return sorted(posts, key=lambda post: (post.since, post.id))
 
 
 def _grouped(pairs: Iterable[tuple[str, Any]]) -> dict[str, tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """Who has what to do now. A projection: it can be thrown away and rebuilt (engine.rebuild)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -25,11 +25,12 @@ from sqlalchemy import (
 from audit.encoding import instant
 from audit.log import metadata
 from audit.statements import Statement
+from engine.definition_sets import guarding_duties
 from engine.definitions import Definition
-from engine.directory import Directory
+from engine.directory import ABOVE_COMMUNITIES, Directory
 from engine.exclusion import answering_units, is_excluded
 from engine.register import GUARDED, register_table
-from engine.rights import deciding_duty
+from engine.rights import ALL_DECIDING, deciding_duty
 from engine.state import CaseState, OpenTask, from_json
 
 open_task_table = Table(
@@ -160,20 +161,44 @@ def claimable_by(
     """
     task = open_task_table.c
     duties = duties_of(directory, person, at)
-    choices = []
-    for duty, units in duties.items():
-        within = [task.units.contains(f"|{unit}|", autoescape=True) for unit in units]
-        # Of a guarded case others may answer than its step names: asked of each below.
-        choices.append((task.duty == duty) & or_(*within, GUARDED))
+    choices = [_answered(directory, duty, units) for duty, units in duties.items()]
     if not choices:
         return []
     free = _rows(conn, task.holder.is_(None) & or_(*choices), limit)
+    # Of a guarded case others may answer than its step names: asked of each below.
+    if asked := sorted(duties.keys() & guarding_duties(conn)):
+        guarded = task.holder.is_(None) & task.duty.in_(asked) & GUARDED
+        free = _pressing([*free, *_rows(conn, guarded, limit)], limit)
     states = _states(conn, {row.case for row in free if row.guarded})
     return [
         row
         for row in free
         if not row.guarded or _may_answer(states[row.case], row, directory, person, at)
     ]
+
+
+def _answered(directory: Directory, duty: str, units: Collection[str]) -> Any:
+    """The steps of a duty that one of these units answers for.
+
+    Which of a step's units come first is the narrowest: one of these, or below it up to its street.
+    That is said as well, since there is an index by it.
+    """
+    task = open_task_table.c
+    first = {near for unit in units for near in _near(directory, unit)}
+    within = (task.units.contains(f"|{unit}|", autoescape=True) for unit in units)
+    return (task.duty == duty) & task.unit.in_(sorted(first)) & or_(*within)
+
+
+def _near(directory: Directory, unit: str) -> Collection[str]:
+    above = directory.unit(unit).kind in ABOVE_COMMUNITIES
+    return {unit} if above else directory.subtree(unit)
+
+
+def _pressing(rows: Iterable[InboxRow], limit: int) -> list[InboxRow]:
+    """Each step once, in the order of `_rows`."""
+    found = {(row.case, row.task): row for row in rows}.values()
+    return sorted(found, key=lambda row: (row.due is None, row.due or row.opened_at,
+                                          row.case, row.task))[:limit]  # fmt: skip
 
 
 def requests_for(
@@ -183,6 +208,8 @@ def requests_for(
 
     Whoever acts for the asker does not decide either: the command says so.
     """
+    if not any(held.duty in ALL_DECIDING for held in directory.capacities(person, at)):
+        return []
     asked = _rows(conn, open_task_table.c.request.is_not(None), limit)
     return [row for row in asked if row.holder != person and _decides(directory, row, person, at)]
 
@@ -204,6 +231,29 @@ def steps_in(
     """The open steps of cases of these processes that are in one of these units."""
     file = register_table.c
     return _rows(conn, file.process.in_(processes) & file.unit.in_(units), limit)
+
+
+# A condition by so many holders at most; of more all are read and looked through.
+MOST_HOLDERS: Final = 500
+
+
+def steps_of_duties(
+    conn: Connection,
+    duties: Collection[str],
+    holders: Collection[str],
+    units: Collection[str],
+    *,
+    limit: int = 2000,
+) -> list[InboxRow]:
+    """The open steps for these duties that one of these persons holds, most pressing first.
+
+    units: where their cases are, by which they are found where the persons are many.
+    """
+    task = open_task_table.c
+    few = len(holders) <= MOST_HOLDERS
+    whose = task.holder.in_(sorted(holders)) if few else register_table.c.unit.in_(sorted(units))
+    rows = _rows(conn, task.duty.in_(sorted(duties)) & whose, limit) if holders else []
+    return [row for row in rows if row.holder in holders]
 
 
 def steps_within(conn: Connection, units: Collection[str], *, limit: int = 2000) -> list[InboxRow]:

@@ -110,12 +110,16 @@ def check_in_office(people: Directory, person: str, at: datetime) -> None:
 
 def colleagues(people: Directory, by: By, at: datetime) -> Iterator[Authority]:
     """Everybody one may type for, by a post of theirs: of one's own units and of those below."""
-    own = {one.unit for one in _own(people, by.person, at)}
-    below = {unit for mine in own for unit in people.subtree(mine) if mine in people.path(unit)}
-    for post in people.posts.values():
-        for held in _own(people, post.person, at) if post.unit in below else ():
+    for post in people.posts_in(units_below(people, by, at)):
+        for held in _own(people, post.person, at):
             if held.post == post.id and post.person != by.person:
                 yield held
+
+
+def units_below(people: Directory, by: By, at: datetime) -> set[str]:
+    """One's own units and those below them: whoever has a post there is a colleague."""
+    own = {one.unit for one in _own(people, by.person, at)}
+    return {unit for mine in own for unit in people.subtree(mine) if mine in people.path(unit)}
 
 
 def _own(people: Directory, person: str, at: datetime) -> Iterator[Authority]:

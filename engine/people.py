@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
@@ -379,6 +380,9 @@ def _administered(conn: Connection) -> bool:
 # One directory per database. The key is what the two streams hash to, so that a directory read
 # inside a transaction that was rolled back is never taken for another one with the same numbers.
 _directories: dict[Any, tuple[tuple[bytes, ...], Directory]] = {}
+# A city's register takes seconds and a hundred megabytes to read: one thread does it, the others
+# wait for it. Whoever reads waits for no lock of the database, so nobody waits in a circle.
+_reading = Lock()
 
 
 def directory(conn: Connection, heads: Mapping[str, bytes] | None = None) -> Directory:
@@ -387,6 +391,14 @@ def directory(conn: Connection, heads: Mapping[str, bytes] | None = None) -> Dir
     heads: what log.register_heads told, where the caller has just asked.
     """
     key = _heads(log.register_heads(conn) if heads is None else heads)
+    known = _directories.get(conn.engine.url)
+    if known is not None and known[0] == key:
+        return known[1]
+    with _reading:
+        return _read(conn, key)
+
+
+def _read(conn: Connection, key: tuple[bytes, ...]) -> Directory:
     known = _directories.get(conn.engine.url)
     if known is not None and known[0] == key:
         return known[1]

@@ -106,6 +106,7 @@ def may_see_looks(case: CaseState, people: Directory, by: By, at: datetime) -> b
 DECIDING: Final = {"extension": "approve", "pause": "dispatch"}
 DISCIPLINE: Final = "discipline"
 SUPERVISION: Final = "supervise"
+ALL_DECIDING: Final = frozenset({*DECIDING.values(), DISCIPLINE})
 
 
 def deciding_duty(kind: str, *, confidential: bool) -> str:
@@ -217,10 +218,9 @@ def may_report_on(
     if person == by.person:
         return True
     places = places_reported(people, by, at)
-    posts = (post for post in people.posts.values() if post.person == person)
     return any(
         post.unit in places and post.since < until and (post.until is None or post.until > since)
-        for post in posts
+        for post in people.posts_ever(person)
     )
 
 

@@ -6,7 +6,7 @@ It can be thrown away and rebuilt, all but the names: those are nowhere else.
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -89,6 +89,9 @@ class UnknownPost(NotFound):
     """No post, or no substitution, has this id."""
 
 
+_OF_POST: Final = tuple(one.name for one in fields(Post))
+
+
 def find_unit(conn: Connection, unit: str) -> Unit:
     """One unit as it stands now; raises UnknownUnit."""
     row = _row(conn, unit_table, unit)
@@ -127,13 +130,21 @@ def read_directory(conn: Connection) -> Directory:
     def rows(table: Table) -> Any:
         return conn.execute(select(table).order_by(table.c.since, table.c.id))
 
+    # Of a city's posts thousands say the same of unit, title, duties and days: kept once.
+    once: dict[Any, Any] = {}
+    posts = [_shared(_post(row), once) for row in rows(post_table)]
     names = select(person_name_table.c.person, person_name_table.c.name)
     return assemble(
         map(_unit, rows(unit_table)),
-        map(_post, rows(post_table)),
+        posts,
         map(_substitution, rows(substitution_table)),
-        {row.person: row.name for row in conn.execute(names)},
+        {once.setdefault(row.person, row.person): row.name for row in conn.execute(names)},
     )
+
+
+def _shared(post: Post, once: dict[Any, Any]) -> Post:
+    """The same post, made of values that equal ones of other posts are made of."""
+    return Post(*(once.setdefault(getattr(post, name), getattr(post, name)) for name in _OF_POST))
 
 
 def read_around(conn: Connection, person: str) -> Directory:

@@ -163,7 +163,7 @@ def _units(people: Directory, kind: str) -> list[str]:
 def _usual(people: Directory, kind: str) -> list[str]:
     """The duties that some unit of this kind has or had: where another lacks one, it is vacant."""
     units = frozenset(_units(people, kind))
-    held = {duty for post in people.posts.values() if post.unit in units for duty in post.duties}
+    held = {duty for post in people.posts_in(units) for duty in post.duties}
     return [duty for duty in DUTIES if duty in held]
 
 

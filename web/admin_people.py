@@ -93,7 +93,7 @@ def person(person: str) -> str:
         accounts = list_accounts(conn, at=at(), person=person)
         ids = (person, *(one.id for one in accounts))
         told = history_of(conn, ("people", "accounts"), ids)
-    posts = [post for post in register.posts.values() if post.person == person]
+    posts = register.posts_ever(person)
     return render_template(
         "admin_person.html",
         people=register,
@@ -125,7 +125,7 @@ def appoint(person: str) -> Response:
     """任命."""
     asked = frozenset(request.form.getlist("duties"))
     with writes() as conn:
-        held = (post for post in directory(conn).posts.values() if _lasts(post))
+        held = (post for post in directory(conn).posts_ever(person) if _lasts(post))
         same = (person, typed("unit"), typed("title"), asked)
         if any((p.person, p.unit, p.title, p.duties) == same for p in held):
             raise KnownAlready(

@@ -100,7 +100,7 @@ def _valid(people: Directory) -> list[str]:
 
 
 def _posts(people: Directory, unit_id: str) -> list[Post]:
-    held = [p for p in people.posts.values() if p.unit == unit_id]
+    held = people.posts_in({unit_id})
     now = [p for p in held if p.until is None or p.until > at()]
     return sorted(now, key=lambda post: (post.title, post.since))
 
@@ -109,7 +109,7 @@ def _tree(people: Directory, parent: str | None, depth: int) -> Iterator[Branch]
     kinds = list(KINDS)
     here = [unit for unit in people.units.values() if unit.parent == parent]
     for one in sorted(here, key=lambda u: (kinds.index(u.kind), u.since, u.id)):
-        held = sum(p.unit == one.id and valid(p, at()) for p in people.posts.values())
+        held = sum(valid(post, at()) for post in people.posts_in({one.id}))
         ended = one.until is not None and one.until <= at()
         yield Branch(one, min(depth, 5), either(*KINDS[one.kind][:2]), held, ended)
         yield from _tree(people, one.id, depth + 1)

@@ -187,9 +187,6 @@ def _words(on: datetime) -> str:
 def _persons(people: Directory, places: frozenset[str]) -> Groups:
     """Everybody who holds or held a post in these units, once, by unit."""
     found: dict[str, Authority] = {}
-    for post in people.posts.values():
-        if post.unit in places:
-            found.setdefault(
-                post.person, Authority(post.person, post.id, post.unit, post.title, "")
-            )
+    for post in people.posts_in(places):
+        found.setdefault(post.person, Authority(post.person, post.id, post.unit, post.title, ""))
     return person_groups(people, found.values())

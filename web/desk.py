@@ -209,8 +209,8 @@ def _is_out(desk: Desk, held: Authority) -> bool:
 
 def _holding(people: Directory, duties: frozenset[str], now: datetime) -> list[Authority]:
     """Who holds a post with one of these duties; with any, if none is asked."""
-    posts = (post for post in people.posts.values() if valid(post, now))
-    fitting = (post for post in posts if not duties or post.duties & duties)
+    known = people.posts_with(duties) if duties else people.posts.values()
+    fitting = (post for post in known if valid(post, now))
     told = (Authority(post.person, post.id, post.unit, post.title, "") for post in fitting)
     return each_once(told)
 
@@ -228,8 +228,7 @@ def units_with(people: Directory, duties: frozenset[str], now: datetime) -> list
     if not duties:
         kinds = ("community", "department", "company")
         return [u.id for u in people.units.values() if u.kind in kinds and valid(u, now)]
-    held = (post for post in people.posts.values() if valid(post, now))
-    return sorted({post.unit for post in held if post.duties & duties})
+    return sorted({post.unit for post in people.posts_with(duties) if valid(post, now)})
 
 
 def lane_duties(definition: Definition, element: str, field: str) -> frozenset[str]:

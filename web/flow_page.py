@@ -187,10 +187,11 @@ def _matrix(people: Directory, told: Sequence[Handover]) -> Matrix:
 
 def _posts(people: Directory, flow: Flow) -> list[tuple[str, str, str, int]]:
     """Within units: unit, the post that handed on, the one that took over, how often."""
-    names = {post.id: post.title for post in people.posts.values()}
+    known = people.posts
     return [
-        (unit_name(people, one.within), names.get(one.giver, one.giver),
-         names.get(one.taker, one.taker), one.count)
+        (unit_name(people, one.within),
+         known[one.giver].title if one.giver in known else one.giver,
+         known[one.taker].title if one.taker in known else one.taker, one.count)
         for one in flow.handovers if one.kind == "posts" and one.within and one.giver != one.taker
     ]  # fmt: skip
 

@@ -93,7 +93,9 @@ def in_directory_order(people: Directory) -> Callable[[str], tuple[object, ...]]
 def _posts(people: Directory, units: Collection[str], holders: Collection[str]) -> list[Post]:
     """One post of everybody who works in these units, or holds one of the steps."""
     place, found = in_directory_order(people), dict[str, Post]()
-    for post in people.posts.values():
+    of_holders = (post for person in holders for post in people.posts_ever(person))
+    known = {post.id: post for post in (*people.posts_in(units), *of_holders)}
+    for post in sorted(known.values(), key=lambda one: (one.since, one.id)):
         works = post.unit in units and bool(post.duties & HANDS)
         if valid(post, at()) and (works or post.person in holders):
             before = found.get(post.person)

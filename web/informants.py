@@ -11,12 +11,12 @@ from engine.cases import on_word_of
 from engine.casework import Desk, look_at
 from engine.definition_sets import load, sets_in_force
 from engine.definitions import OPENING_FORM, Definition
-from engine.directory import Authority, Directory, each_once
+from engine.directory import Authority, Directory, each_once, valid
 from engine.errors import Refusal
 from engine.exclusion import answering_units
 from engine.forms import FieldError
-from engine.inbox import InboxRow, steps_in
-from engine.informants import colleagues
+from engine.inbox import InboxRow, steps_of_duties
+from engine.informants import colleagues, units_below
 from engine.rights import may_see
 from engine.state import OpenTask
 from web.desk import person_groups
@@ -84,18 +84,19 @@ def for_step(desk: Desk, task: OpenTask) -> Groups:
 
 def errands(conn: Connection, people: Directory) -> list[Errand]:
     """The open steps of colleagues that one may type for them."""
-    near = list(colleagues(people, by(), at()))
-    persons, units = {one.person for one in near}, {one.unit for one in near}
-    rows = steps_in(conn, _typed(conn), units) if near else []
-    held = [row for row in rows if row.holder in persons]
+    below = units_below(people, by(), at())
+    duties = _typed(conn) if below else set()
+    posts = (post for duty in duties for post in people.posts_in(below, duty))
+    near = {post.person for post in posts if valid(post, at())} - {by().person}
+    held = steps_of_duties(conn, duties, near, below)
     desks = {desk.case.case: desk for desk in look_at(conn, {row.case for row in held}, at())}
     return [errand for row in held for errand in _errand(desks[row.case], row)]
 
 
-def _typed(conn: Connection) -> list[str]:
-    """The processes that have drawn steps which may be typed for a colleague."""
+def _typed(conn: Connection) -> set[str]:
+    """The duties whose steps may be typed for a colleague, as some process has drawn them."""
     known = (load(conn, one.digest) for one in sets_in_force(conn))
-    return [one.key for one in known if any(step.proxy for step in one.tasks.values())]
+    return {one.lanes[step.lane].duty for one in known for step in one.tasks.values() if step.proxy}
 
 
 def _errand(desk: Desk, row: InboxRow) -> Iterable[Errand]:

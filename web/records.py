@@ -64,6 +64,8 @@ def read_file(conn: Connection, case_id: str, *, up_to: int | None = None) -> Ca
 # the head. A list of an inbox is opened again and again, and mostly nothing of it has moved; the
 # page of a case reads what is stored.
 MOST_KEPT: Final = 400
+# Of all of them together, since a case may have thousands: a row takes some two kilobytes.
+MOST_ROWS: Final = 10_000
 _kept: dict[bytes, CaseFile] = {}
 
 
@@ -100,8 +102,13 @@ def _folded(conn: Connection, entries: Sequence[Entry]) -> CaseFile:
 
 def _keep(files: Mapping[bytes, CaseFile]) -> None:
     _kept.update(files)
-    for old in list(_kept)[: len(_kept) - MOST_KEPT] if len(_kept) > MOST_KEPT else ():
-        _kept.pop(old, None)
+    known = list(_kept.items())
+    count, rows = len(known), sum(len(file.record.timeline) for _, file in known)
+    for hash_, file in known:
+        if count <= MOST_KEPT and rows <= MOST_ROWS:
+            break
+        _kept.pop(hash_, None)
+        count, rows = count - 1, rows - len(file.record.timeline)
 
 
 def _still_waiting(record: CaseRecord, state: CaseState) -> CaseRecord:

@@ -1,7 +1,10 @@
 """The register of units and people: who may act, who held a post, and that the log says so."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from threading import Barrier
+from time import sleep
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from sqlalchemy import Connection, Engine, delete, select, update
 from audit import log
 from audit.chain import Problem
 from engine import people, roster
+from engine.database import reading
 from engine.directory import DUTIES, Authority, Directory, Post, UnknownUnit
 from engine.errors import BadInput
 from engine.people import (
@@ -559,3 +563,59 @@ def test_an_empty_register_answers_with_nothing(bare: Engine) -> None:
     assert nothing.authority("p-li", "confirm", None, MONDAY) is None
     with pytest.raises(UnknownUnit):
         nothing.path("u-none")
+
+
+def test_posts_are_found_by_unit_and_duty_as_if_all_were_walked_through(conn: Connection) -> None:
+    for number, unit in enumerate(("u-tingtao", "u-tinglan", "u-tingtao")):
+        person = register_person(conn, f"演示{number}", by=CHEN, at=MONDAY)
+        grant_post(conn, person, unit, "网格员", ["report", "confirm"][: number + 1],
+                   reason="到任", by=CHEN, at=MONDAY)  # fmt: skip
+    register = directory(conn)
+    known = list(register.posts.values())
+    for units in ({"u-tingtao"}, {"u-tinglan"}, set(register.units), set[str](), {"u-nowhere"}):
+        assert register.posts_in(units) == [one for one in known if one.unit in units]
+        for duty in ("report", "confirm", "administer", "approve"):
+            wanted = [one for one in known if one.unit in units and duty in one.duties]
+            assert register.posts_in(units, duty) == wanted
+    for duties in ({"report"}, {"report", "administer"}, {"approve"}):
+        assert register.posts_with(duties) == [one for one in known if one.duties & duties]
+    for person in {one.person for one in known}:
+        assert register.posts_ever(person) == tuple(p for p in known if p.person == person)
+
+
+def test_what_many_posts_say_alike_is_kept_once(conn: Connection) -> None:
+    for number in range(2):
+        person = register_person(conn, f"演示{number}", by=CHEN, at=MONDAY)
+        grant_post(conn, person, "u-tingtao", "网格员", ["report"], reason="到任", by=CHEN,
+                   at=MONDAY)  # fmt: skip
+    one, other = (p for p in directory(conn).posts.values() if p.title == "网格员")
+    assert one.id != other.id
+    assert [getattr(one, name) is getattr(other, name)
+            for name in ("unit", "title", "duties", "since")] == [True] * 4  # fmt: skip
+    assert any(name is one.person for name in directory(conn).names)
+
+
+def test_one_thread_reads_a_changed_register_and_the_others_wait_for_it(
+    bare: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bare.begin() as conn:
+        _settle(conn)
+    reads, begin = [], Barrier(6)
+    read = roster.read_directory
+
+    def slowly(conn: Connection) -> Directory:
+        reads.append(1)
+        sleep(0.2)
+        return read(conn)
+
+    def ask(_: int) -> Directory:
+        with reading(bare).begin() as conn:
+            begin.wait()
+            return directory(conn)
+
+    monkeypatch.setattr(people, "_directories", {})
+    monkeypatch.setattr(roster, "read_directory", slowly)
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(ask, range(6)))
+    assert len(reads) == 1
+    assert all(one is found[0] for one in found)
