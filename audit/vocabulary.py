@@ -499,7 +499,7 @@ _TYPES: Final = (
          "Somebody looked up what a person or a unit did in a period, and said what for",
          "kind:text person?:person unit?:unit since:time until:time purpose:text"),
         ("special.exported", "导出专题报告",
-         ("A report of another kind left the house: `risk` (of a hazard `case`), `month` (of a"
+         ("A report of another kind left the house: `risk` (of a hazard `case`), `period` (of a"
           " `unit` from `since`), `publication`; as it stood at `until`, resting on so many"
           " `cases`, `left_out` = those whoever asked may not see; `formulas` = SHA-256 of the"
           " file they were computed by; else as in `conduct.exported`"),

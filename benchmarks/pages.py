@@ -32,7 +32,7 @@ from engine.accounts import account_table, find_account, open_session
 from engine.acts import act_table
 from engine.flow_months import keep_flows
 from engine.inbox import open_task_table
-from engine.metric_months import keep_figures, months
+from engine.metric_periods import keep_figures, months
 from engine.people import directory
 from engine.register import register_table
 from engine.second_factor import enrol, is_enrolled, obliged
@@ -73,10 +73,17 @@ PAGES = (
     ("supervise", "/acts?kind=returned"),
     ("supervise", "/acts?kind=hazard.accept&place=u-yanhe&since=2026-03-01"),
     ("supervise", "/people"),
-    *(("supervise", f"/metrics?month={{month}}{one}") for one in ("", "&by=community", "&by=unit")),
-    ("supervise", "/metrics?month={month}&by=grid"),
-    ("supervise", "/metrics/rectified_of_due?month={month}"),
-    *(("supervise", one) for one in ("/month", "/index", "/flow", "/warnings")),
+    ("supervise", "/metrics?period={month}"),
+    *(
+        ("supervise", f"/metrics?period={{month}}&by={one}")
+        for one in ("community", "unit", "grid")
+    ),
+    ("supervise", "/metrics?period={year}&by=community"),
+    ("supervise", "/metrics/rectified_of_due?period={month}"),
+    *(
+        ("supervise", one)
+        for one in ("/period", "/period?period={year}", "/index", "/flow", "/warnings")
+    ),
     ("supervise", "/publication-sheet"),
     ("supervise", "/cases/{closed}/risk"),
     ("discipline", "/cases/{closed}/access"),
@@ -187,8 +194,10 @@ def _known(conn: Connection) -> dict[str, str]:
     ).first()
     closed = select(case.case).where(case.process == year.PROCESS, case.ended_at.is_not(None))
     busy = select(act_table.c.person).group_by(act_table.c.person).order_by(func.count().desc())
+    last = [one.key for one in months(conn)][-2:][0]
     return {
-        "month": [one.month for one in months(conn)][-2:][0],
+        "month": last,
+        "year": last[:4],
         "case": held.case,
         "task": held.task,
         "closed": conn.execute(closed.order_by(case.seq.desc())).scalars().first(),

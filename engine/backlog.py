@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Executable, func, select
 from audit import sequence
 from audit.encoding import instant, timestamp
 from audit.log import event_table
-from engine import metric_months
+from engine import metric_periods
 from engine.checkup import FAILS, Finding, Words, fails, holds, lasting, look
 from engine.inbox import open_task_table
 from engine.news import news_table
@@ -73,7 +73,7 @@ def read_backlog(conn: Connection, *, at: datetime) -> Backlog:
     now = timestamp(at)
     size, last = sequence.tree_size(conn), sequence.latest(conn)
     outbox = _outbox(conn)
-    basis = metric_months.basis(conn)
+    basis = metric_periods.basis(conn)
     case, step, notice = register_table.c, open_task_table.c, notice_table.c
     # How many complaints there are is nobody's business who looks after the server.
     # Asked step by step: they are few, and the register has every case there ever was.

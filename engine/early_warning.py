@@ -25,7 +25,7 @@ from audit.metrics.places import UNITS, Places, places
 from engine.database import reading
 from engine.directory import Directory
 from engine.errors import NotAllowed, NotFound
-from engine.metric_months import Basis, Month, at_one_position, basis, kept_list, months
+from engine.metric_periods import Basis, Counted, at_one_position, basis, kept_list, months
 from engine.notice_board import Outlets, put_up
 from engine.notices import Notice
 from engine.people import By, actor, directory
@@ -63,7 +63,7 @@ class _Counted:
     """What a month's figures cross, and the position they were counted at."""
 
     basis: Basis
-    month: Month
+    month: Counted
     found: Sequence[Crossed]
 
 
@@ -103,7 +103,7 @@ def crossed_in(
     conn: Connection, month: str, thresholds: Thresholds, formulas: Formulas
 ) -> list[Crossed]:
     """The lines that the kept figures of a month cross, raised or not."""
-    told = [one.month for one in months(conn)]
+    told = [one.key for one in months(conn)]
     before = [one for one in told if one < month][-1:]
     rows, earlier = _lists(conn, month), _lists(conn, before[0]) if before else {}
     return crossed(rows, earlier, thresholds, formulas, _units(conn))
@@ -114,7 +114,7 @@ def _count(conn: Connection, thresholds: Thresholds, formulas: Formulas) -> list
     if rests is None or rests.formulas != formulas.sha256:
         return []
     return [
-        _Counted(rests, one, crossed_in(conn, one.month, thresholds, formulas))
+        _Counted(rests, one, crossed_in(conn, one.key, thresholds, formulas))
         for one in months(conn)[-LOOKED_AT:]
     ]
 
@@ -128,14 +128,14 @@ def _units(conn: Connection) -> Places:
 
 
 def _key(counted: _Counted, found: Crossed) -> tuple[str, str, str, int]:
-    return found.rule.id, counted.month.month, found.group, found.rule.limit
+    return found.rule.id, counted.month.key, found.group, found.rule.limit
 
 
 def _data(counted: _Counted, found: Crossed, thresholds: Thresholds) -> dict[str, Any]:
     rule, rests = found.rule, counted.basis
     return {
         "rule": rule.id,
-        "month": counted.month.month,
+        "month": counted.month.key,
         "until": timestamp(counted.month.until),
         "metric": rule.metric,
         "by": rule.by,

@@ -28,7 +28,7 @@ from engine.directory import Authority, Directory
 from engine.errors import Conflict, NotAllowed, Refusal
 from engine.index_register import STREAM, Edition
 from engine.index_weights import check_month, read_register, weights_for
-from engine.metric_months import Basis, at_one_position, basis, kept_lists, months
+from engine.metric_periods import Basis, at_one_position, basis, kept_lists, months
 from engine.people import By, actor, directory
 from engine.reasons import reasoned
 from engine.rights import SUPERVISION, places_overlooked
@@ -102,7 +102,7 @@ def trial(
 def _trial(
     conn: Connection, month: str, weights: Weights, formulas: Formulas, zone: tzinfo
 ) -> Trial:
-    rests, kept = basis(conn), {one.month: one for one in months(conn)}
+    rests, kept = basis(conn), {one.key: one for one in months(conn)}
     if rests is None or month not in kept or rests.formulas != formulas.sha256:
         raise MonthNotCounted(month)
     units = places(log.read(conn, UNITS))

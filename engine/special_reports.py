@@ -1,4 +1,4 @@
-"""Reports on a risk, a month, and what is published: their jobs, and the record of each export."""
+"""Reports on a risk, a period, and what is published: their jobs, and the record of each export."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from engine.people import By, actor
 from engine.reasons import reasoned
 
 RISK: Final = "risk"
-MONTH: Final = "month"
+PERIOD: Final = "period"
 PUBLICATION: Final = "publication"
-KINDS: Final = (RISK, MONTH, PUBLICATION)
+KINDS: Final = (RISK, PERIOD, PUBLICATION)
 # The kind of their jobs; which of them is in `told`.
 SPECIAL: Final = "special"
 CAPACITY: Final = "audit"

@@ -26,7 +26,7 @@ from engine.early_warning import raise_warnings
 from engine.errors import Refusal
 from engine.flow_months import keep_flows
 from engine.keys import Places
-from engine.metric_months import basis, keep_figures
+from engine.metric_periods import basis, keep_figures
 from engine.retention import destroy_due
 from engine.sealed_answers import sweep_unnamed
 from engine.sequencer import Pace, sequence_log

@@ -173,7 +173,7 @@ def _work_once(shell: Shell) -> None:
     from engine.delivery import deliver
     from engine.early_warning import raise_warnings
     from engine.flow_months import keep_flows
-    from engine.metric_months import keep_figures
+    from engine.metric_periods import keep_figures
     from engine.retention import destroy_due
     from engine.signals import look_at_photos, refresh
     from engine.text_search import list_some

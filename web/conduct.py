@@ -13,7 +13,7 @@ from engine.conduct import KINDS, Wanted, check_wanted, read_conduct, record_loo
 from engine.directory import Authority, Directory
 from engine.errors import BadInput, Refusal
 from engine.exports import PDF
-from engine.metric_months import months
+from engine.metric_periods import months
 from engine.people import directory
 from engine.report_files import ReportGone
 from engine.report_jobs import Job, NoSuchJob, format_asked
@@ -23,8 +23,8 @@ from web.conducting import CONDUCT
 from web.confirming import confirmed
 from web.desk import person_groups, unit_groups
 from web.forms import Groups
-from web.metrics_page import month_words
 from web.moments import read_day
+from web.periods import period_words
 from web.quantities import ZONE
 from web.records import names
 from web.report_jobs import FORMAT, STAGES, given, is_gone
@@ -96,7 +96,7 @@ def page(job_id: str) -> str:
         job = _own(conn, job_id)
         content, records = read_conduct(conn, wanted_of(job.told), by=by(), at=at())
         people = directory(conn)
-        counted = [one.month for one in months(conn)] if content.subject.kind == "unit" else []
+        counted = [one.key for one in months(conn)] if content.subject.kind == "unit" else []
     text = ConductText(content, records, names(people), language())
     stages = [name for name, _ in STAGES]
     ended = job.state in ("done", "refused")
@@ -107,7 +107,7 @@ def page(job_id: str) -> str:
         text=text,
         content=content,
         months=[
-            (month_words(one), url_for("month.page", month=one, unit=content.subject.id))
+            (period_words(one), url_for("period.page", period=one, unit=content.subject.id))
             for one in counted
             if _is_in(one, content.since, content.until)
         ],

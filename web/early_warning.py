@@ -18,7 +18,7 @@ from engine.early_warning import answer_warning, warning_of, warnings_for
 from engine.people import directory
 from web.formulas import formulas
 from web.frame import moment
-from web.metrics_page import month_words
+from web.periods import period_words
 from web.records import names
 from web.texts import language, later, say
 from web.visit import at, by, reads, writes
@@ -133,7 +133,7 @@ def _row(told: EarlyWarning, people: Directory, called: Names) -> WarningRow:
         seq=told.seq,
         name=name_of(told, language()),
         unit=people.unit(told.unit).name,
-        month=month_words(told.month),
+        month=period_words(told.month),
         says=says_of(told, language()),
         asks=asks_of(told, language()),
         when=moment(told.at),
@@ -155,11 +155,11 @@ def _row(told: EarlyWarning, people: Directory, called: Names) -> WarningRow:
 def _figures(told: EarlyWarning) -> str:
     """The cases behind the figure; of a confidential one the page that tells it."""
     if formulas().of(METRICS[told.metric].process).confidential:
-        return url_for("metrics.page", month=told.month)
+        return url_for("metrics.page", period=told.month)
     if told.by == STREET:
-        return url_for("metrics.listed", metric=told.metric, month=told.month, place=told.unit)
+        return url_for("metrics.listed", metric=told.metric, period=told.month, place=told.unit)
     return url_for(
-        "metrics.listed", metric=told.metric, month=told.month, by=told.by, group=told.unit
+        "metrics.listed", metric=told.metric, period=told.month, by=told.by, group=told.unit
     )
 
 

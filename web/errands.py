@@ -58,7 +58,7 @@ def errands() -> list[Errand]:
     if reports or heads:
         found.append(Errand(url_for("risk_index.page"), say("管控指数"), urgent=False))
     if reports:
-        found.append(Errand(url_for("month.page"), say("月报"), urgent=False))
+        found.append(Errand(url_for("period.page"), say("月报、季报、年报"), urgent=False))
         if measures_everything(people, by(), at()):
             found.append(Errand(url_for("flow.page"), say("流程走向"), urgent=False))
         found.append(Errand(url_for("publication_sheet.page"), say("公示表"), urgent=False))

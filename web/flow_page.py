@@ -19,7 +19,7 @@ from engine.people import directory
 from engine.rights import may_see, measures_everything
 from web.act_kinds import processes
 from web.desk import unit_name
-from web.metrics_page import month_words
+from web.periods import period_words
 from web.quantities import bare_duration
 from web.texts import either, language, say
 from web.visit import at, by, reads
@@ -101,10 +101,11 @@ def page() -> str:
         "flow.html",
         flow=flow,
         title=titles.get(flow.basis.process, flow.basis.process),
-        month=month_words(flow.basis.month),
+        month=period_words(flow.basis.month),
         processes=[(words, _address(known, key), key == flow.basis.process)
                    for key, words in titles.items() if any(one.process == key for one in known)],
-        months=[(month_words(one.month), url_for("flow.page", process=one.process, month=one.month),
+        months=[(period_words(one.month),
+                 url_for("flow.page", process=one.process, month=one.month),
                  one.month == flow.basis.month)
                 for one in reversed(known) if one.process == flow.basis.process],
         differing=[one for one in flow.conformance.differing if one[0] in shown],

@@ -24,7 +24,7 @@ from engine.index_objections import (
 )
 from engine.index_register import Edition, IndexRegister, Objection
 from engine.index_weights import read_register, weights_file
-from engine.metric_months import months
+from engine.metric_periods import months
 from engine.people import directory
 from web.formulas import formulas
 from web.index_rows import (
@@ -37,7 +37,7 @@ from web.index_rows import (
 from web.index_seeing import check_may_see_edition, may_see_edition, overlooks_all
 from web.index_weights import index_weights, weights_or_shipped
 from web.index_words import NOT_RECORDED
-from web.metrics_page import month_words
+from web.periods import period_words
 from web.quantities import ZONE
 from web.texts import either, refusal, say
 from web.visit import at, by, reads, see_other, writes
@@ -106,7 +106,7 @@ def page() -> str:
     return render_template(
         "index.html",
         month=month,
-        words=month_words(month) if month else "",
+        words=period_words(month) if month else "",
         before=_beside(months_, month, -1),
         after=_beside(months_, month, 1),
         lines=[edition_line(one) for one in reversed(of_month)],
@@ -125,7 +125,7 @@ def page() -> str:
 
 def _counted(conn: Connection, people: Directory) -> list[str]:
     """The months of which this person may see the table before it is one: all that are counted."""
-    known = [one.month for one in months(conn)]
+    known = [one.key for one in months(conn)]
     weights = weights_or_shipped(conn, known[-1]) if known else None
     if weights is None or not overlooks_all(people, by(), at(), weights.communities):
         return []
@@ -172,14 +172,14 @@ def _beside(known: Sequence[str], month: str, step: int) -> tuple[str, str] | No
     if not 0 <= index < len(known):
         return None
     other = known[index]
-    return month_words(other), url_for("risk_index.page", month=other)
+    return period_words(other), url_for("risk_index.page", month=other)
 
 
 def edition_line(edition: Edition) -> EditionLine:
     """An edition as it stands now."""
     state, shape = _state(edition)
     return EditionLine(
-        edition, month_words(edition.month), state, shape,
+        edition, period_words(edition.month), state, shape,
         url_for("risk_index.edition_page", seq=edition.seq),
     )  # fmt: skip
 
@@ -219,7 +219,7 @@ def edition_page(seq: int) -> str:
         "index_edition.html",
         edition=edition,
         line=edition_line(edition),
-        words=month_words(edition.month),
+        words=period_words(edition.month),
         told=told,
         before=edition_line(before) if before else None,
         changed=difference_rows(changed, names),

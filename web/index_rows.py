@@ -128,7 +128,7 @@ def _listed(metric: str, kind: str, unit: str, telling: Telling, *, own: bool) -
         return ""
     by = "community" if kind == "communities" else "unit"
     more: dict[str, Any] = {"own": "1"} if own and kind == "communities" else {}
-    return url_for("metrics.listed", metric=metric, month=telling.month, by=by, group=unit, **more)
+    return url_for("metrics.listed", metric=metric, period=telling.month, by=by, group=unit, **more)
 
 
 def _said(part: Mapping[str, Any]) -> str:

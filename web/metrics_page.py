@@ -1,4 +1,4 @@
-"""风险管控指标: the metrics of a month for supervision and discipline, and the lists behind."""
+"""风险管控指标: the metrics of a period for supervision and discipline, and the lists behind."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,23 +16,24 @@ from engine.definition_sets import load, sets_in_force
 from engine.definitions import OPENING_FORM
 from engine.directory import Directory
 from engine.errors import NotAllowed
-from engine.metric_months import (
+from engine.metric_periods import (
     Basis,
-    Month,
+    Counted,
     at_one_position,
     basis,
     kept_figures,
     kept_list,
-    months,
+    periods,
 )
 from engine.people import directory
+from engine.periods import begin_of, kind_of
 from engine.rights import places_measured
 from web.desk import unit_name
 from web.formulas import formulas
 from web.metric_cases import CASES_LISTED, parts_of, rows_of
 from web.metric_rows import Telling, group_name, metric_counts, metric_name, sections
 from web.metric_words import BY, NOTES, PARTS
-from web.moments import MONTHS_EN
+from web.periods import beside, kinds, period_words
 from web.quantities import ZONE
 from web.texts import either, say
 from web.visit import at, by, surveys
@@ -52,15 +53,15 @@ class NoMetricsForYou(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which figures: of a month and a unit with all below it, by what they are grouped."""
+    """Which figures: of a period and a unit with all below it, by what they are grouped."""
 
-    month: Month
+    period: Counted
     place: str
     by: str
 
     def address(self, endpoint: str = "metrics.page", **changed: str) -> str:
         """A page of the same figures but for what is changed."""
-        told = {"month": self.month.month, "place": self.place, "by": self.by} | changed
+        told = {"period": self.period.key, "place": self.place, "by": self.by} | changed
         words: dict[str, Any] = {name: value for name, value in told.items() if value}
         return url_for(endpoint, **words)
 
@@ -71,7 +72,7 @@ class Known:
 
     people: Directory
     places: Sequence[str]
-    months: Sequence[Month]
+    periods: Sequence[Counted]
     basis: Basis | None
     asked: Asked | None
 
@@ -82,12 +83,12 @@ def known(conn: Connection) -> Known:
     places = places_measured(people, by(), at())
     if not places:
         raise NoMetricsForYou
-    rests, told = basis(conn), months(conn)
-    named = {one.month: one for one in told}
+    rests, told = basis(conn), periods(conn)
+    named = {one.key: one for one in told}
     place = request.args.get("place", "")
     grouped = request.args.get("by", "")
     asked = Asked(
-        named.get(request.args.get("month", ""), told[-1]),
+        named.get(request.args.get("period", "")) or _last_month(told),
         place if place in measurable(people, places) else places[0],
         grouped if grouped in BY else "",
     ) if rests and told else None  # fmt: skip
@@ -101,13 +102,13 @@ def measurable(people: Directory, places: Sequence[str]) -> frozenset[str]:
 
 def figures(conn: Connection, asked: Asked, grouped: str) -> list[dict[str, Any]]:
     """The kept figures that are asked for, by one of BY."""
-    return kept_figures(conn, asked.month.month, grouped, asked.place, formulas(), zone=ZONE)
+    return kept_figures(conn, asked.period.key, grouped, asked.place, formulas(), zone=ZONE)
 
 
 @pages.get("/metrics")
 @login_required  # type: ignore[untyped-decorator]
 def page() -> str:
-    """All metrics of a month."""
+    """All metrics of a period: the last month, if nobody says otherwise."""
     with surveys() as conn:
         found, whole, grouped = at_one_position(conn, lambda: _read(conn))
         asked = found.asked
@@ -118,8 +119,10 @@ def page() -> str:
         "metrics.html",
         asked=asked,
         sections=sections(whole, grouped, Telling(asked.by, names, _listing(asked))),
-        month=month_words(asked.month.month),
-        runs=asked.month.until == found.basis.at if found.basis else False,
+        period=period_words(asked.period.key),
+        kinds=[(words, asked.address(period=key), current)
+               for words, key, current in kinds(found.periods, asked.period)],
+        runs=asked.period.until == found.basis.at if found.basis else False,
         before=_beside(found, asked, -1),
         after=_beside(found, asked, 1),
         groupings=[(say(words), asked.address(by=name), name == asked.by)
@@ -155,13 +158,14 @@ def _listing(asked: Asked) -> Callable[[str, str | None, str], str]:
     return address
 
 
+def _last_month(told: Sequence[Counted]) -> Counted:
+    return [one for one in told if kind_of(one.key) == "month"][-1]
+
+
 def _beside(found: Known, asked: Asked, step: int) -> tuple[str, str] | None:
-    """The month before or after: how it is called, and its address."""
-    index = found.months.index(asked.month) + step
-    if not 0 <= index < len(found.months):
-        return None
-    month = found.months[index].month
-    return month_words(month), asked.address(month=month)
+    """The period before or after: how it is called, and its address."""
+    key = beside(found.periods, asked.period, step)
+    return (period_words(key), asked.address(period=key)) if key else None
 
 
 def _places(found: Known, asked: Asked) -> list[tuple[str, str, bool]]:
@@ -175,17 +179,12 @@ def _places(found: Known, asked: Asked) -> list[tuple[str, str, bool]]:
 
 def _command(asked: Asked) -> str:
     """What whoever operates the server types to count the same anew."""
-    since, until = f"{asked.month.month}-01", asked.month.until.astimezone(ZONE)
+    since = f"{begin_of(asked.period.key, ZONE):%Y-%m-%d}"
+    until = asked.period.until.astimezone(ZONE)
     midnight = (until.hour, until.minute, until.second, until.microsecond) == (0, 0, 0, 0)
     end = f"{until:%Y-%m-%d}" if midnight else timestamp(until)
     grouped = f" --by {asked.by}" if asked.by else ""
     return f"shaoji metrics --from {since} --to {end}{grouped}"
-
-
-def month_words(month: str) -> str:
-    """2026年3月."""
-    year, _, number = month.partition("-")
-    return either(f"{year}年{int(number)}月", f"{MONTHS_EN[int(number) - 1]} {year}")
 
 
 def group_names(conn: Connection, people: Directory) -> dict[str, str]:
@@ -217,7 +216,7 @@ def listed(metric: str) -> str:
         heading = {
             "metric": metric_name(metric),
             "counts": metric_counts(metric),
-            "month": month_words(asked.month.month),
+            "period": period_words(asked.period.key),
             "group": group_name(group, asked.by, group_names(conn, found.people))
             if group is not None and asked.by
             else "",
@@ -251,7 +250,7 @@ def listed(metric: str) -> str:
 
 def _read_list(conn: Connection, metric: str) -> tuple[Known, list[Contribution]]:
     found = known(conn)
-    return found, kept_list(conn, found.asked.month.month, metric) if found.asked else []
+    return found, kept_list(conn, found.asked.period.key, metric) if found.asked else []
 
 
 def _part(

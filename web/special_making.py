@@ -1,4 +1,4 @@
-"""A report on a risk, a month, or what is published leaves the house: read, laid out, recorded."""
+"""A report on a risk, a period, or what is published leaves the house: read, laid out, recorded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 
 from audit.encoding import instant, timestamp
-from audit.reports.month import MONTH_VERSION
+from audit.reports.periodic import PERIOD_VERSION
 from audit.reports.risk import RISK_VERSION
 from engine import report_jobs
 from engine.casework import look
@@ -17,20 +17,20 @@ from engine.conduct import reporting_post
 from engine.database import reading
 from engine.directory import Authority, Directory
 from engine.exports import XLSX, Content
-from engine.metric_months import month_begin
-from engine.month_reports import Wanted as MonthWanted
-from engine.month_reports import may_report_month, read_whole_month
 from engine.people import By, directory
+from engine.period_reports import Wanted as PeriodWanted
+from engine.period_reports import may_report_period, read_whole_period
+from engine.periods import begin_of
 from engine.report_files import keep_report
 from engine.report_jobs import Job
 from engine.rights import NotYoursToReport
 from engine.risk_reports import read_risk, tracer
-from engine.special_reports import MONTH, PUBLICATION, RISK, Left, record_special_export
+from engine.special_reports import PERIOD, PUBLICATION, RISK, Left, record_special_export
 from web.conducting import office
 from web.exporting import Means, anchored_over, made_by, sealed, sequenced
 from web.metrics_page import group_names
-from web.month_text import MonthText, month_files
 from web.pdf import Anchored, Issue
+from web.period_text import PeriodText, period_files
 from web.publication_text import PUBLICATION_VERSION, SheetText, read_sheet
 from web.quantities import ZONE
 from web.records import names
@@ -135,20 +135,20 @@ def _may_trace(conn: Connection, told: Mapping[str, Any], by: By, at: datetime) 
     return tracer(look(conn, told["case"], at), by)
 
 
-def _read_month(conn: Connection, job: Job, at: datetime) -> Ready:
-    wanted = MonthWanted(job.told["month"], job.told["unit"])
-    whole = read_whole_month(conn, wanted, month_files(), by=job.by, at=at)
-    content = whole.month
+def _read_period(conn: Connection, job: Job, at: datetime) -> Ready:
+    wanted = PeriodWanted(job.told["period"], job.told["unit"])
+    whole = read_whole_period(conn, wanted, period_files(), by=job.by, at=at)
+    content = whole.report
     with spoken("en" if job.locale == "en" else "zh"):
-        text = MonthText(content, group_names(conn, directory(conn)), job.locale)
+        text = PeriodText(content, group_names(conn, directory(conn)), job.locale)
         told = text.whole(whole.behind)
-    about = {"unit": wanted.unit, "since": timestamp(month_begin(content.month, ZONE)),
+    about = {"unit": wanted.unit, "since": timestamp(begin_of(content.period, ZONE)),
              "until": timestamp(content.until)}  # fmt: skip
-    return Ready(told, (), content.cases, about, content.left_out, MONTH_VERSION, content.formulas)
+    return Ready(told, (), content.cases, about, content.left_out, PERIOD_VERSION, content.formulas)
 
 
-def _may_month(conn: Connection, told: Mapping[str, Any], by: By, at: datetime) -> Authority:
-    return may_report_month(directory(conn), MonthWanted(told["month"], told["unit"]), by, at)
+def _may_period(conn: Connection, told: Mapping[str, Any], by: By, at: datetime) -> Authority:
+    return may_report_period(directory(conn), PeriodWanted(told["period"], told["unit"]), by, at)
 
 
 def may_publish(people: Directory, by: By, at: datetime) -> Authority:
@@ -177,6 +177,6 @@ def _read_publication(conn: Connection, job: Job, at: datetime) -> Ready:
 
 KINDS: Final[Mapping[str, Kind]] = {
     RISK: Kind(_read_risk, _may_trace),
-    MONTH: Kind(_read_month, _may_month),
+    PERIOD: Kind(_read_period, _may_period),
     PUBLICATION: Kind(_read_publication, _may_publish),
 }

@@ -1,4 +1,4 @@
-"""Reports on a risk, a month, or what is published, once asked for: how far they are, the file."""
+"""Reports on a risk, a period, or what is published, once asked for: how far they are, the file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -13,7 +13,7 @@ from engine.exports import PDF
 from engine.report_files import ReportGone
 from engine.report_jobs import Job, NoSuchJob, format_asked
 from engine.special_reports import KINDS as NAMES
-from engine.special_reports import MONTH, PUBLICATION, RISK, SPECIAL
+from engine.special_reports import PERIOD, PUBLICATION, RISK, SPECIAL
 from web.confirming import confirmed
 from web.report_jobs import FORMAT, PATIENCE, STAGES, given, is_gone
 from web.special_making import KINDS
@@ -22,7 +22,11 @@ from web.visit import at, by, key, reads, settings
 
 pages = Blueprint("special_reports", __name__)
 
-HEADINGS: Final = {RISK: later("风险报告"), MONTH: later("月报"), PUBLICATION: later("公示表")}
+HEADINGS: Final = {
+    RISK: later("风险报告"),
+    PERIOD: later("月报、季报、年报"),
+    PUBLICATION: later("公示表"),
+}
 
 
 def enter(conn: Connection, report: str, about: Mapping[str, Any], *, case: str = "") -> Job:
@@ -96,8 +100,8 @@ def _own(conn: Connection, job_id: str) -> Job:
 
 
 def _back(job: Job) -> str:
-    if job.told["report"] == MONTH:
-        return url_for("month.page", month=job.told["month"], unit=job.told["unit"])
+    if job.told["report"] == PERIOD:
+        return url_for("period.page", period=job.told["period"], unit=job.told["unit"])
     if job.told["report"] == PUBLICATION:
         return url_for("publication_sheet.page")
     return url_for("risk.page", case_id=job.told["case"])

@@ -25,7 +25,7 @@ from engine.people import By, directory, end_post
 from engine.reasons import NoReason
 from tests.conftest import ROOT, Street
 from tests.engine.hazard_street import Hazard, hazard
-from tests.engine.test_metric_months import FORMULAS, kept_up, signed, standing
+from tests.engine.test_metric_periods import FORMULAS, kept_up, signed, standing
 
 TOML = (ROOT / "workflows" / "early_warning" / "thresholds.toml").read_bytes()
 LINES = b"""version = 4

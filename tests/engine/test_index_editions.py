@@ -57,7 +57,7 @@ from engine.index_weights import (
     weights_for,
     weights_table,
 )
-from engine.metric_months import keep_figures
+from engine.metric_periods import keep_figures
 from engine.people import NotAdministrator, grant_post, name_substitute, register_person
 from engine.reasons import NoReason
 from engine.sequencer import run_sequencer

@@ -31,7 +31,7 @@ NOT_BY_A_PROGRAM = {
     "/conduct": "a look at somebody's record of duties takes a confirmation of who looks",
     "/cases/<case_id>/risk": "a report on persons takes a confirmation of who lets it leave",
     "/publication-sheet": "what it tells is /public.json and /public/hazards.json",
-    "/month": "a report takes a confirmation of who lets it leave; its figures are /metrics",
+    "/period": "a report takes a confirmation of who lets it leave; its figures are /metrics",
     "/exports": "many reports leave by one act, which takes a confirmation of who lets them",
     "/display": "how a browser shows pages",
     "/filters": "a program keeps its own questions",

@@ -58,7 +58,7 @@ TYPED: Final = {
 }  # fmt: skip
 TYPED_AT: Final = {
     "/conduct": {"kind": "unit", "unit": "u-tingtao", "since": "3月1日", "until": "3月2日"},
-    "/month": {"unit": "u-tingtao", "month": "2026-03"},
+    "/period": {"unit": "u-tingtao", "period": "2026-03"},
     "/filters": {"page": "inbox.mine", "name": "急", "state": "late"},
     "/filters/removal": {"page": "inbox.mine", "name": "急"},
     "/places": {"unit": "u-tingtao"},

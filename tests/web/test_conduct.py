@@ -120,7 +120,7 @@ def test_a_unit_and_the_whole_street_are_told_by_step_without_names_of_persons(
     assert work_off(web_street, settings) == 1
     counted(web_street)
     html = watch.text(address)
-    assert 'href="/month?month=2026-03&amp;unit=u-street"' in html
+    assert 'href="/period?period=2026-03&amp;unit=u-street"' in html
     page = plain(html)
     assert "按名称排列，不排名次" in page
     assert "整改" in page

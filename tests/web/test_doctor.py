@@ -25,7 +25,7 @@ from engine.database_checks import Durability, check_durability, check_keepalive
 from engine.delivery import deliver
 from engine.field_key import kept_field_key
 from engine.keys import make_keys
-from engine.metric_months import keep_figures
+from engine.metric_periods import keep_figures
 from engine.news import news_table
 from engine.notice_board import Outlets, tell
 from engine.outbox import message_table

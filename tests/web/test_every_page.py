@@ -21,7 +21,7 @@ from werkzeug.serving import make_server
 
 from engine.early_warning import raise_warnings
 from engine.keys import make_keys
-from engine.metric_months import keep_figures
+from engine.metric_periods import keep_figures
 from engine.notice_board import Outlets
 from engine.sequencer import sequence_log
 from tests.web.axe import violations
@@ -264,7 +264,7 @@ PICTURES = {
     "case-1280": ("supervise", DESK, "/cases/hazard-2026-00249"),
     "board-1280": ("supervise", DESK, "/board"),
     "acts-1280": ("supervise", DESK, "/acts?kind=returned"),
-    "metrics-1280": ("supervise", DESK, "/metrics?month=2026-09"),
+    "metrics-1280": ("supervise", DESK, "/metrics?period=2026-09"),
     "inbox-390": ("grid", PHONE, "/inbox"),
     "scan-390": (NOBODY, PHONE, f"/q/{door_codes()[0].code}"),
     "public-390": (NOBODY, PHONE, "/public/hazards"),

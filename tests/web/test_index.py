@@ -10,7 +10,7 @@ import pytest
 from engine.database import open_database, reading
 from engine.index_editions import edition_figures
 from engine.index_weights import read_register
-from engine.metric_months import keep_figures
+from engine.metric_periods import keep_figures
 from engine.sequencer import run_sequencer
 from tests.web.demo_street import Built, built
 from tests.web.index_street import MONTH, computed

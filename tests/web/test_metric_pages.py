@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from audit import sequence
 from engine.cases import Place
-from engine.metric_months import keep_figures
+from engine.metric_periods import keep_figures
 from engine.people import grant_post
 from engine.register import register_table
 from engine.sequencer import run_sequencer
@@ -140,15 +140,41 @@ def test_months_lead_to_those_before_and_after(signed_in: Enter, web_street: Str
     watch = signed_in("watch")
     last = watch.text("/metrics")
     assert "2026年4月" in last
-    assert "这个月还没有过完" in last
-    before = next(one for one in links(last) if "month=2026-03" in one)
+    assert "这一期还没有过完" in last
+    before = next(one for one in links(last) if "period=2026-03" in one)
     first = watch.text(before)
     assert "2026年3月" in first
-    assert "这个月还没有过完" not in first
-    assert "上月" not in first
-    assert "month=2026-04" in first
+    assert "这一期还没有过完" not in first
+    assert "上期" not in first
+    assert "period=2026-04" in first
     # A month there is none of is the last one, another word no grouping.
-    assert "2026年4月" in watch.text("/metrics?month=1999-01&by=person")
+    assert "2026年4月" in watch.text("/metrics?period=1999-01&by=person")
+
+
+def test_from_a_month_one_goes_to_its_quarter_and_year_and_back(
+    signed_in: Enter, web_street: Street
+) -> None:
+    for days in (40, 62, 0):
+        closed(web_street)
+        web_street.later(days=days)
+    counted(web_street)
+    watch = signed_in("watch")
+
+    def ways(page: str) -> list[str]:
+        chips = page.partition('aria-label="按月、按季、按年"')[2].partition("</nav>")[0]
+        return re.findall(r"period=([^&\"]+)", chips)
+
+    april = watch.text("/metrics?period=2026-04&by=community")
+    assert ways(april) == ["2026-04", "2026-Q2", "2026"]
+    quarter = watch.text("/metrics?period=2026-Q2&by=community")
+    assert "2026年第二季度" in quarter
+    assert ways(quarter) == ["2026-06", "2026-Q2", "2026"]
+    assert "共 2" in words(metric(quarter, "rectified_of_found"))
+    assert "period=2026-Q1" in quarter.partition('rel="prev"')[0]
+    year = watch.text("/metrics?period=2026")
+    assert ways(year) == ["2026-06", "2026-Q2", "2026"]
+    assert "共 3" in words(metric(year, "rectified_of_found"))
+    assert "shaoji metrics --from 2026-01-01 --to" in year
 
 
 @pytest.mark.parametrize("name", ["grid", "head", "fixer", "leader", "admin"])
@@ -176,9 +202,9 @@ def test_whoever_supervises_one_community_sees_its_figures_alone(
     counted(web_street)
     street, block = signed_in("watch"), signed_in("close")
     assert "共 1" in words(metric(street.text("/metrics"), "rectified_of_found"))
-    assert "本月没有" in metric(block.text("/metrics"), "rectified_of_found")
+    assert "本期没有" in metric(block.text("/metrics"), "rectified_of_found")
     # Asking for another place is answered with one's own.
-    assert "本月没有" in metric(block.text("/metrics?place=u-street"), "rectified_of_found")
+    assert "本期没有" in metric(block.text("/metrics?place=u-street"), "rectified_of_found")
     page = block.text("/metrics/rectified_of_found?place=u-street")
     assert here not in page
     assert there not in page

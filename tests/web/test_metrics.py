@@ -21,9 +21,9 @@ from audit.metrics.marks import Period, seen
 from audit.metrics.places import places
 from audit.metrics.plain import listed
 from audit.metrics.results import of, results
-from engine import metric_months
+from engine import metric_periods
 from engine.database import open_database, reading
-from engine.metric_months import basis, kept_figures
+from engine.metric_periods import basis, kept_figures
 from engine.sequencer import run_sequencer
 from tests.metrics_again import Again
 from tests.web.demo_street import Built
@@ -132,7 +132,7 @@ def test_the_worker_keeps_the_figures_that_the_command_computes(
         thread.join()
     assert found
     with reading(database).begin() as conn:
-        known = metric_months.months(conn)
+        known = metric_periods.months(conn)
         units = places(log.read(conn, "@units"))
         for month, by in ((known[-1], ""), (known[-1], "community"), (known[-2], "class")):
             period = ("--from", f"{month.month}-01", "--to", timestamp(month.until))

@@ -18,13 +18,13 @@ def test_complaints_are_not_listed_and_their_small_numbers_are_not_told(
     counted(web_street)
     visitor = Visitor(app.test_client())
     visitor.sign_in(name)
-    page = visitor.text("/metrics?month=2026-03")
+    page = visitor.text("/metrics?period=2026-03")
     told = metric(page, "reached")
     assert "不足 3 件的数不单列" in words(told)
     assert links(told) == []
     assert h.case not in page
     for part in ("", "&part=hits", "&by=unit&group=u-heat-office"):
-        lists = visitor.text(f"/metrics/reached?month=2026-03{part}")
+        lists = visitor.text(f"/metrics/reached?period=2026-03{part}")
         assert "投诉不逐件列出" in lists
         assert h.case not in lists
     web_street.check()

@@ -21,7 +21,7 @@ from benchmarks.year import tell_again
 from engine.database import open_database
 from engine.early_warning import raise_warnings
 from engine.inbox import open_task_table
-from engine.metric_months import keep_figures
+from engine.metric_periods import keep_figures
 from engine.notice_board import Outlets
 from engine.register import register_table
 from engine.sequencer import run_sequencer

@@ -1,4 +1,4 @@
-"""The metrics of a month, with what they rest on, as the page tells them."""
+"""The metrics of a month, quarter or year, with what they rest on, as the page tells them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from audit.metrics.catalogue import NOT_RECORDED
 from audit.metrics.plain import listed
 from engine.errors import NotFound
-from engine.metric_months import at_one_position
+from engine.metric_periods import at_one_position
+from engine.periods import begin_of
 from web.api.operations import shows, subject
 from web.api.shapes import Bilingual, Named, Told, Wanted
 from web.api.telling import unit
@@ -35,9 +36,12 @@ class NothingCounted(NotFound):
 
 
 class MetricsWanted(Wanted):
-    """month: `2026-03`, the last one if none is given. by: "" for the whole. place: a unit."""
+    """period: `2026-03`, `2026-Q1`, `2026`; the last month if none is given.
 
-    month: str = Field(default="", max_length=7)
+    by: "" for the whole. place: a unit.
+    """
+
+    period: str = Field(default="", max_length=7)
     by: Literal["", "community", "grid", "unit", "class"] = ""
     place: str = Field(default="", max_length=200)
 
@@ -124,18 +128,18 @@ class FormulasTold(Told):
 
 
 class Metrics(Told):
-    """The metrics of a month in a unit and all below it. since, until: half-open.
+    """The metrics of a period in a unit and all below it. since, until: half-open.
 
-    months, places: what else may be asked for. cases: how many there were by then in the whole log.
+    periods, places: what else may be asked for. cases: how many there were by then in the log.
     """
 
-    month: str
+    period: str
     since: datetime
     until: datetime
     by: str
     place: Named
     cases: int
-    months: list[str]
+    periods: list[str]
     places: list[Named]
     position: PositionTold
     formulas: FormulasTold
@@ -143,9 +147,9 @@ class Metrics(Told):
     not_recorded: list[NotRecordedTold]
 
 
-@shows(operations, "/metrics", later("一个月的风险管控指标"), Metrics, SCOPE)
+@shows(operations, "/metrics", later("一个月、一季或一年的风险管控指标"), Metrics, SCOPE)
 def metrics(query: MetricsWanted) -> Metrics:
-    """The metrics of a month, for whoever supervises or disciplines there."""
+    """The metrics of a period, for whoever supervises or disciplines there."""
     with surveys() as conn:
         found, kept = at_one_position(conn, lambda: _read(conn))
         names = group_names(conn, found.people)
@@ -163,15 +167,14 @@ def _told(found: Known, told: list[dict[str, Any]]) -> Metrics:
     rests, asked = found.basis, found.asked
     if rests is None or asked is None:
         raise NothingCounted
-    since = datetime.fromisoformat(f"{asked.month.month}-01").replace(tzinfo=ZONE)
     return Metrics(
-        month=asked.month.month,
-        since=since,
-        until=asked.month.until,
+        period=asked.period.key,
+        since=begin_of(asked.period.key, ZONE),
+        until=asked.period.until,
         by=asked.by,
         place=unit(found.people, asked.place),
-        cases=asked.month.cases,
-        months=[one.month for one in found.months],
+        cases=asked.period.cases,
+        periods=[one.key for one in found.periods],
         places=[unit(found.people, one) for one in found.places],
         position=PositionTold(log=rests.log, size=rests.size, root=rests.root, signed_at=rests.at),
         formulas=FormulasTold(version=rests.version, sha256=rests.formulas),

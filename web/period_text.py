@@ -1,28 +1,35 @@
-"""What the report on a month says: metrics beside the month before, by unit, signals, positions."""
+"""What the report on a period says: metrics beside the one before, by unit, signals, positions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from audit.metrics.catalogue import METRICS
-from audit.reports.month import (
+from audit.reports.periodic import (
     ATTACHMENT,
-    MONTH_VERSION,
+    PERIOD_VERSION,
     Behind,
-    Month,
-    WholeMonth,
-    month_data,
+    PeriodReport,
+    WholePeriodReport,
+    period_report_data,
 )
-from engine.month_reports import Files
+from engine.period_reports import Files
+from engine.periods import kind_of
 from web.formulas import formulas
 from web.metric_rows import FigureRow, MetricRow, Telling, sections
 from web.metric_words import NOTES
+from web.periods import period_words
 from web.quantities import ZONE, bare_duration, pick, when
 from web.signal_rules import signal_rules
 from web.texts import say
 from web.told_report import Cell, Link, Section, ToldReport, cells, entry, stamp
 
 # What is told first: rates of what was done in time.
+HEADINGS: Final = {
+    "month": ("月报", "Monthly report"),
+    "quarter": ("季报", "Quarterly report"),
+    "year": ("年报", "Annual report"),
+}
 IN_TIME: Final = ("in_time", "walked", "responded", "arrived_in_time")
 # By community and by unit, the metrics that say most of each.
 BY_GROUP: Final = {
@@ -33,18 +40,18 @@ BY_GROUP: Final = {
 }  # fmt: skip
 
 
-def month_files() -> Files:
-    """The files a month is computed by."""
+def period_files() -> Files:
+    """The files a period is computed by."""
     return Files(formulas(), signal_rules(), ZONE)
 
 
-class MonthText:
+class PeriodText:
     """The words of one report; to be made where its language is spoken (web.texts.spoken).
 
     names: how units and classes are called.
     """
 
-    def __init__(self, content: Month, names: Mapping[str, str], locale: str) -> None:
+    def __init__(self, content: PeriodReport, names: Mapping[str, str], locale: str) -> None:
         self.content, self.names, self.locale = content, names, locale
         telling = Telling("", names, lambda *_: "")
         self._now = _by_id(content.figures, telling)
@@ -56,7 +63,7 @@ class MonthText:
 
     def whole(self, behind: Sequence[Behind]) -> ToldReport:
         """The report for a file, with all that stands behind its figures."""
-        data = month_data(WholeMonth(self.content, tuple(behind)))
+        data = period_report_data(WholePeriodReport(self.content, tuple(behind)))
         return replace(self.told(), appendix=(self._behind(behind),), data=data)
 
     def told(self) -> ToldReport:
@@ -66,29 +73,29 @@ class MonthText:
         end = content.end
         return ToldReport(
             locale=self.locale,
-            heading=tell("月报", "Report on a month"),
-            subject=f"{self._unit()}　{self._month(content.month)}",
+            heading=pick(HEADINGS[kind_of(content.period)], self.locale),
+            subject=f"{self._unit()}　{period_words(content.period)}",
             log=content.log,
             facts=(
                 (tell("单位", "Unit"), self._unit()),
-                (tell("月份", "Month"), self._month(content.month)),
+                (tell("期间", "Period"), period_words(content.period)),
                 (tell("算到", "Up to"), self._until()),
                 (tell("案件", "Cases"), self._cases()),
             ),
             parameters=(
                 (tell("单位", "unit"), content.unit),
-                (tell("月份", "month"), content.month),
+                (tell("期间", "period"), content.period),
                 (tell("所据日志位置（条数、签名时间）", "log position (entries)"), position),
                 (tell("根", "root"), content.now.root),
                 (
-                    tell("月底的日志位置", "log position at the end of the month"),
+                    tell("期末的日志位置", "log position at the end of the period"),
                     f"{end.size}　{when(end.at, self.locale, year=True)}" if end
-                    else tell("月底前没有签过检查点", "no checkpoint was signed by then"),
+                    else tell("期末前没有签过检查点", "no checkpoint was signed by then"),
                 ),
-                *(((tell("月底的根", "root at the end"), end.root),) if end else ()),
+                *(((tell("期末的根", "root at the end"), end.root),) if end else ()),
             ),
             formulas=(
-                (tell("算法版本", "version"), f"audit.reports.month {MONTH_VERSION}"),
+                (tell("算法版本", "version"), f"audit.reports.periodic {PERIOD_VERSION}"),
                 (tell("指标口径", "formulas of the metrics"), str(content.formulas_version)),
                 (tell("口径的摘要", "digest of the formulas"), content.formulas),
                 (tell("线索规则", "rules of the signals"), str(content.rules_version)),
@@ -127,15 +134,11 @@ class MonthText:
     def _unit(self) -> str:
         return self.names.get(self.content.unit, self.content.unit)
 
-    def _month(self, month: str) -> str:
-        year, _, number = month.partition("-")
-        return self.say(f"{year}年{int(number)}月", month)
-
     def _until(self) -> str:
         at = when(self.content.until, self.locale, year=True)
         if self.content.over:
-            return self.say(f"{at}，月底那一刻", f"{at}, the end of the month")
-        return self.say(f"{at}，这个月还没有过完", f"{at}, the month is not over")
+            return self.say(f"{at}，期末那一刻", f"{at}, the end of the period")
+        return self.say(f"{at}，这一期还没有过完", f"{at}, the period is not over")
 
     def _cases(self) -> str:
         told = self.say(f"{self.content.cases} 件", str(self.content.cases))
@@ -166,11 +169,11 @@ class MonthText:
     def _sections(self) -> Iterator[Section]:
         tell = self.say
         told = sections(self.content.figures, (), Telling("", self.names, lambda *_: ""))
-        before = tell("上月", "Month before")
+        before = tell("上期", "Period before")
         for section in told:
             yield Section(
                 section.title,
-                (tell("指标", "Metric"), tell("本月", "This month"), before,
+                (tell("指标", "Metric"), tell("本期", "This period"), before,
                  tell("计数", "Counts"), tell("区间、分布", "Interval, spread"),
                  tell("不计或另列", "Excluded or apart")),
                 tuple(self._row(row) for row in section.rows),
@@ -185,7 +188,7 @@ class MonthText:
         whole, earlier = row.whole, self._before.get(row.id)
         name = Cell(row.name, self._listed(row.id) if whole else None)
         if whole is None:
-            nothing = self.say("本月没有", "none")
+            nothing = self.say("本期没有", "none")
             return cells(name, nothing, self._earlier(earlier), "", "", "")
         counts = [f"{one.words} {one.count}" for one in whole.numbers]
         counts += [f"{say('共')} {whole.of}"] if whole.of is not None else []
@@ -198,7 +201,7 @@ class MonthText:
     def _listed(self, metric: str) -> Link | None:
         if metric not in METRICS:
             return None
-        told = {"metric": metric, "month": self.content.month, "place": self.content.unit}
+        told = {"metric": metric, "period": self.content.period, "place": self.content.unit}
         return Link("metrics.listed", told)
 
     def _value(self, figure: FigureRow | None) -> str:
@@ -254,8 +257,8 @@ class MonthText:
             none=tell("规则没有找到，不等于没有问题。", "The rules found none, which does not mean "
                       "that all is well."),
             note=tell(
-                "按线索所据的第一条记录算在哪个月，核实到哪一步是现在的。待核实的只是提示，不是结论。",
-                "Of the month of the first entry it rests on; how it stands is as of now. An open "
+                "按线索所据的第一条记录算在哪一期，核实到哪一步是现在的。待核实的只是提示，不是结论。",
+                "Of the period of the first entry it rests on; how it stands is as of now. An open "
                 "signal is a reminder to look, no verdict.",
             ),
         )  # fmt: skip

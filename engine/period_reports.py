@@ -1,4 +1,4 @@
-"""The report on a month of a street or a unit: who may have it, and the content."""
+"""The report on a month, quarter or year of a unit: who may have it, and the content."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from audit import sequence
 from audit.metrics.catalogue import METRICS
 from audit.metrics.contributions import Contribution, within
 from audit.metrics.formulas import Formulas
-from audit.reports.month import Behind, Month, Position, SignalCount, WholeMonth
+from audit.reports.periodic import Behind, PeriodReport, Position, SignalCount, WholePeriodReport
 from audit.signals.rules import Rules
 from engine.casework import read_cases
 from engine.conduct import reporting_post
 from engine.directory import Authority, Directory
 from engine.errors import BadInput
-from engine.metric_months import (
+from engine.metric_periods import (
     Basis,
+    Counted,
     at_one_position,
     basis,
     cases_behind,
     kept_figures,
     kept_list,
-    month_begin,
-    months,
+    periods,
 )
-from engine.metric_months import Month as Counted
 from engine.people import By, directory
+from engine.periods import begin_of, kind_of
 from engine.register import GUARDED, register_table
 from engine.rights import NotYoursToReport, may_see, places_reported
 from engine.signal_queue import signal_counts
@@ -39,34 +39,34 @@ OVERDUE: Final = "overdue"
 _FILE: Final = register_table.c
 
 
-class NoSuchMonth(BadInput):
-    """No metrics have been counted for that month."""
+class NoSuchPeriod(BadInput):
+    """No metrics have been counted for that period."""
 
     def __init__(self) -> None:
         super().__init__(
-            "这个月还没有算出指标。请从列出的月份里选。",
-            "No metrics have been counted for that month. Choose one of those listed.",
+            "这一期还没有算出指标。请从列出的月份、季度、年份里选。",
+            "No metrics have been counted for that period. Choose one of those listed.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Of which month (`2026-03`) and of which unit with all below it a report is to be."""
+    """Of which period (engine.periods) and of which unit with all below it a report is to be."""
 
-    month: str
+    period: str
     unit: str
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The versioned files by which all is computed, and whose months they are."""
+    """The versioned files by which all is computed, and whose calendar it is."""
 
     formulas: Formulas
     rules: Rules
     zone: tzinfo
 
 
-def may_report_month(people: Directory, wanted: Wanted, by: By, at: datetime) -> Authority:
+def may_report_period(people: Directory, wanted: Wanted, by: By, at: datetime) -> Authority:
     """The post by which somebody may have the report on a unit. Raises NotYoursToReport."""
     held = reporting_post(people, by, at)
     if held is None or wanted.unit not in places_reported(people, by, at):
@@ -74,77 +74,83 @@ def may_report_month(people: Directory, wanted: Wanted, by: By, at: datetime) ->
     return held
 
 
-def read_month(conn: Connection, wanted: Wanted, files: Files, *, by: By, at: datetime) -> Month:
+def read_period(
+    conn: Connection, wanted: Wanted, files: Files, *, by: By, at: datetime
+) -> PeriodReport:
     """The content, as of the position the metrics are kept at.
 
-    Raises NoSuchMonth, NotYoursToReport.
+    Raises NoSuchPeriod, NotYoursToReport.
     """
     people = directory(conn)
-    may_report_month(people, wanted, by, at)
+    may_report_period(people, wanted, by, at)
     return at_one_position(conn, lambda: _read(conn, people, wanted, files, by, at))
 
 
-def read_whole_month(
+def read_whole_period(
     conn: Connection, wanted: Wanted, files: Files, *, by: By, at: datetime
-) -> WholeMonth:
-    """The content with all that stands behind it, some thousand lines in a street's month.
+) -> WholePeriodReport:
+    """The content with all that stands behind it, some thousand lines in a month of a street.
 
-    Raises NoSuchMonth, NotYoursToReport.
+    Raises NoSuchPeriod, NotYoursToReport.
     """
     people = directory(conn)
-    may_report_month(people, wanted, by, at)
+    may_report_period(people, wanted, by, at)
 
-    def read() -> WholeMonth:
-        month = _read(conn, people, wanted, files, by, at)
+    def read() -> WholePeriodReport:
+        report = _read(conn, people, wanted, files, by, at)
         listed = _listed(files.formulas)
-        return WholeMonth(month, _behind(conn, people, wanted, listed, by, at))
+        return WholePeriodReport(report, _behind(conn, people, wanted, listed, by, at))
 
     return at_one_position(conn, read)
 
 
 def _read(
     conn: Connection, people: Directory, wanted: Wanted, files: Files, by: By, at: datetime
-) -> Month:
-    rests, counted = basis(conn), months(conn)
-    named = [one.month for one in counted]
-    if rests is None or wanted.month not in named:
-        raise NoSuchMonth
-    index = named.index(wanted.month)
-    month = counted[index]
-    before = _figures(conn, wanted, named[index - 1], "", files) if index else None
-    cases = cases_behind(conn, wanted.month, _listed(files.formulas), wanted.unit)
+) -> PeriodReport:
+    rests, counted = basis(conn), {one.key: one for one in periods(conn)}
+    if rests is None or wanted.period not in counted:
+        raise NoSuchPeriod
+    period, alike = counted[wanted.period], _alike(counted, wanted.period)
+    index = alike.index(wanted.period)
+    before = _figures(conn, wanted, alike[index - 1], "", files) if index else None
+    cases = cases_behind(conn, wanted.period, _listed(files.formulas), wanted.unit)
     closed = _closed(conn, people, cases, by, at)
-    return Month(
+    return PeriodReport(
         log=rests.log,
         unit=wanted.unit,
-        month=wanted.month,
-        until=month.until,
-        over=month.until < rests.at or index < len(named) - 1,
+        period=wanted.period,
+        until=period.until,
+        over=period.until < rests.at or wanted.period != alike[-1],
         now=Position(rests.size, rests.root, rests.at),
-        end=_end(conn, rests, month.until),
+        end=_end(conn, rests, period.until),
         formulas=rests.formulas,
         formulas_version=rests.version,
         rules=files.rules.sha256,
         rules_version=files.rules.version,
         cases=len(cases) - len(closed),
         left_out=len(closed),
-        figures=_figures(conn, wanted, wanted.month, "", files),
+        figures=_figures(conn, wanted, wanted.period, "", files),
         before=before,
-        groups={name: _figures(conn, wanted, wanted.month, name, files) for name in GROUPED},
-        signals=_signals(conn, people, wanted, month, files, by, at),
+        groups={name: _figures(conn, wanted, wanted.period, name, files) for name in GROUPED},
+        signals=_signals(conn, people, wanted, period, files, by, at),
         overdue=tuple(one for one in _behind(conn, people, wanted, (OVERDUE,), by, at) if one.hits),
     )
 
 
+def _alike(counted: Iterable[str], period: str) -> list[str]:
+    """The periods of the same kind, the first one first."""
+    return [one for one in counted if kind_of(one) == kind_of(period)]
+
+
 def _figures(
-    conn: Connection, wanted: Wanted, month: str, by: str, files: Files
+    conn: Connection, wanted: Wanted, period: str, by: str, files: Files
 ) -> tuple[Mapping[str, Any], ...]:
-    told = kept_figures(conn, month, by, wanted.unit, files.formulas, zone=files.zone)
+    told = kept_figures(conn, period, by, wanted.unit, files.formulas, zone=files.zone)
     return tuple(told)
 
 
 def _end(conn: Connection, rests: Basis, until: datetime) -> Position | None:
-    """The last checkpoint signed by the end of the month."""
+    """The last checkpoint signed by the end of the period."""
     found = sequence.signed_by(conn, until)
     if found is None or found[0].size > rests.size:
         return None
@@ -169,7 +175,7 @@ def _behind(
     at: datetime,
 ) -> tuple[Behind, ...]:
     """What cases contributed to these metrics, of those that may be told."""
-    here = within({one: kept_list(conn, wanted.month, one) for one in metrics}, wanted.unit)
+    here = within({one: kept_list(conn, wanted.period, one) for one in metrics}, wanted.unit)
     cases = {one.case for told in here.values() for one in told}
     called = _called(conn, cases - _closed(conn, people, cases, by, at))
     return tuple(
@@ -208,15 +214,15 @@ def _signals(
     conn: Connection,
     people: Directory,
     wanted: Wanted,
-    month: Counted,
+    period: Counted,
     files: Files,
     by: By,
     at: datetime,
 ) -> tuple[SignalCount, ...]:
-    """By rule, of the cases of the unit this person may see; of the month by their first entry."""
+    """By rule, of the cases of the unit this person may see; of the period by their first entry."""
     units = people.subtree(wanted.unit)
-    since = month_begin(wanted.month, files.zone)
-    counts = signal_counts(conn, people, by, at, units=units, since=since, until=month.until)
+    since = begin_of(wanted.period, files.zone)
+    counts = signal_counts(conn, people, by, at, units=units, since=since, until=period.until)
     rules = sorted({rule for rule, _ in counts}, key=lambda name: int(name[1:]))
     return tuple(
         SignalCount(

@@ -17,10 +17,10 @@ from audit.metrics.marks import Period, seen
 from audit.metrics.places import places
 from audit.metrics.plain import figures_json
 from audit.metrics.results import results
-from engine import metric_months
+from engine import metric_periods
 from engine.database import reading
 from engine.metric_facts import case_table, keep_facts, last_checkpoint, read_facts
-from engine.metric_months import (
+from engine.metric_periods import (
     BY,
     Basis,
     at_one_position,
@@ -30,6 +30,7 @@ from engine.metric_months import (
     kept_figures,
     kept_list,
     months,
+    periods,
 )
 from engine.metrics import under
 from engine.sequencer import run_sequencer
@@ -62,16 +63,16 @@ def standing(street: Street) -> Basis:
 
 
 def kept(street: Street) -> dict[str, Any]:
-    """All that is kept, by month."""
+    """All that is kept, by period."""
     with reading(street.database).begin() as conn:
         return {
-            one.month: {
+            one.key: {
                 "until": one.until,
                 "cases": one.cases,
-                "lists": {m: kept_list(conn, one.month, m) for m in ("objected", "solved")},
+                "lists": {m: kept_list(conn, one.key, m) for m in ("objected", "solved")},
             }
-            | {by: kept_figures(conn, one.month, by, STREET, FORMULAS, zone=ZONE) for by in BY}
-            for one in months(conn)
+            | {by: kept_figures(conn, one.key, by, STREET, FORMULAS, zone=ZONE) for by in BY}
+            for one in periods(conn)
         }
 
 
@@ -115,11 +116,16 @@ def _lists(cases: Any, units: Any, period: Period) -> Mapping[str, Any]:
 
 
 def _periods(first: Any, last: Any) -> dict[str, Period]:
+    """Months, quarters and years in which there is a day from the first to the last."""
+    found_: dict[str, Period] = {}
     begin = first.astimezone(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    found_ = {}
     while begin < last:
         end = (begin + timedelta(days=32)).replace(day=1)
-        found_[f"{begin:%Y-%m}"] = Period(begin, min(end, last))
+        quarter, year = f"{begin:%Y}-Q{(begin.month - 1) // 3 + 1}", f"{begin:%Y}"
+        for key in (f"{begin:%Y-%m}", quarter, year):
+            # What begins before the first day does so with nothing in it.
+            since = found_[key].since if key in found_ else begin
+            found_[key] = Period(since, min(end, last))
         begin = end
     return found_
 
@@ -138,12 +144,12 @@ def test_figures_kept_up_through_a_streets_life_are_those_counted_anew(
         kept_up(street)
         told = kept(street)
         assert told == counted_anew(street)
-        kinds |= {one["metric"] for month in told.values() for one in month[""]}
-    assert len(told) > 2
+        kinds |= {one["metric"] for period in told.values() for one in period[""]}
+    assert len(told) > 4
     assert len(kinds) > 12
     # Starting over comes to the same as keeping up.
     with street.database.begin() as conn:
-        for table in (case_table, metric_months.basis_table, figures_table):
+        for table in (case_table, metric_periods.basis_table, figures_table):
             conn.execute(delete(table))
     assert kept_up(street) == len(told)
     assert kept(street) == told
@@ -165,7 +171,7 @@ def test_what_came_after_the_checkpoint_is_in_no_figure(street: Street) -> None:
     assert kept_up(street) == 0
     assert (kept(street), standing(street)) == (before, position)
     signed(street)
-    assert kept_up(street) == 1
+    assert kept_up(street) == 3
     assert standing(street).size > position.size
     assert kept(street) == counted_anew(street)
     street.check()
@@ -176,24 +182,25 @@ def test_without_a_checkpoint_there_are_no_figures(street: Street) -> None:
     assert kept_up(street) == 0
     with street.database.begin() as conn:
         assert basis(conn) is None
-        assert months(conn) == []
+        assert periods(conn) == []
         assert kept_list(conn, "2026-03", "in_time") == []
     street.check()
 
 
-def test_a_month_that_has_ended_is_counted_again_only_for_what_was_recorded_in_it(
+def test_a_period_that_has_ended_is_counted_again_only_for_what_was_recorded_in_it(
     street: Street,
 ) -> None:
     case = hazard(street).assigned()
     street.later(days=40)
     signed(street)
-    assert kept_up(street) == 2
+    # March and April, two quarters, the year.
+    assert kept_up(street) == 5
     case.do("sign_in")
     signed(street)
-    assert kept_up(street) == 1
+    assert kept_up(street) == 3
     with street.database.begin() as conn:
         conn.execute(update(case_table).values(news="2026-03-02T01:00:00.000Z"))
-    assert kept_up(street) == 2
+    assert kept_up(street) == 5
     assert kept(street) == counted_anew(street)
     street.check()
 
@@ -201,9 +208,9 @@ def test_a_month_that_has_ended_is_counted_again_only_for_what_was_recorded_in_i
 def test_other_formulas_count_everything_anew(street: Street) -> None:
     hazard(street).closed()
     signed(street)
-    assert kept_up(street) == 1
+    assert kept_up(street) == 3
     other = read_formulas(TOML.replace(b"version = 2", b"version = 3"))
-    assert kept_up(street, other) == 1
+    assert kept_up(street, other) == 3
     told = standing(street)
     assert (told.formulas, told.version) == (other.sha256, 3)
     assert kept_up(street, other) == 0
@@ -219,9 +226,9 @@ def test_figures_of_a_place_nobody_answers_for_are_counted_when_they_are_asked_f
     with reading(street.database).begin() as conn:
         (month,) = months(conn)
         assert set(conn.execute(select(figures_table.c.place)).scalars()) == {STREET}
-        whole = kept_figures(conn, month.month, "", STREET, FORMULAS, zone=ZONE)
-        block = kept_figures(conn, month.month, "", "u-tingtao", FORMULAS, zone=ZONE)
-        other = kept_figures(conn, month.month, "", "u-other", FORMULAS, zone=ZONE)
+        whole = kept_figures(conn, month.key, "", STREET, FORMULAS, zone=ZONE)
+        block = kept_figures(conn, month.key, "", "u-tingtao", FORMULAS, zone=ZONE)
+        other = kept_figures(conn, month.key, "", "u-other", FORMULAS, zone=ZONE)
     assert whole
     assert block == whole
     assert other == []
@@ -243,7 +250,7 @@ def test_whoever_is_overtaken_by_another_process_writes_nothing(
     assert keep_facts(street.database, old, FORMULAS, lambda _: None) == 0
     with reading(street.database).begin() as conn:
         assert read_facts(conn, old, FORMULAS) is None
-    monkeypatch.setattr(metric_months, "last_checkpoint", lambda conn: old)
+    monkeypatch.setattr(metric_periods, "last_checkpoint", lambda conn: old)
     assert kept_up(street) == 0
     assert (kept(street), standing(street)) == (told, position)
     street.check()

@@ -1,7 +1,7 @@
-"""The figures of each month as of the last checkpoint, kept so that a page need not count.
+"""The figures of each month, quarter and year as of the last checkpoint: no page need count them.
 
-A month that has ended is counted once, and again only if something recorded in it comes under a
-checkpoint later. The month that runs counts up to the instant the checkpoint was signed.
+A period that has ended is counted once, and again only if something recorded in it comes under a
+checkpoint later. One that runs counts up to the instant the checkpoint was signed.
 """
 
 import zlib
@@ -47,6 +47,7 @@ from engine.metric_facts import (
     read_units,
 )
 from engine.people import By, directory
+from engine.periods import between, kind_of
 from engine.rights import places_measured
 
 basis_table = Table(
@@ -61,10 +62,11 @@ basis_table = Table(
     Column("version", Integer, nullable=False),
     Column("kept", Integer, nullable=False),
 )
-month_table = Table(
-    "metric_month",
+# By the keys of engine.periods.
+period_table = Table(
+    "metric_period",
     metadata,
-    Column("month", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
     Column("until", Text, nullable=False),
     Column("cases", Integer, nullable=False),
 )
@@ -72,7 +74,7 @@ month_table = Table(
 list_table = Table(
     "metric_list",
     metadata,
-    Column("month", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
     Column("metric", Text, primary_key=True),
     Column("rows", LargeBinary, nullable=False),
 )
@@ -80,13 +82,13 @@ list_table = Table(
 figures_table = Table(
     "metric_figures",
     metadata,
-    Column("month", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
     Column("by", Text, primary_key=True),
     Column("place", Text, primary_key=True),
     Column("figures", LargeBinary, nullable=False),
 )
 
-# By what a month's figures are told; "" for the whole.
+# By what a period's figures are told; "" for the whole.
 BY: Final = ("", "community", "grid", "unit", "class")
 FAST: Final = 1
 Read = TypeVar("Read")
@@ -105,10 +107,13 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
-    """A month (`2026-03`) that has figures. until: up to when it is counted; cases: that were."""
+class Counted:
+    """A period that has figures (key: of engine.periods).
 
-    month: str
+    until: up to when it is counted. cases: how many were.
+    """
+
+    key: str
     until: datetime
     cases: int
 
@@ -123,9 +128,9 @@ def keep_figures(
     *,
     zone: tzinfo,
 ) -> int:
-    """Bring facts and months to the last checkpoint; how many months were counted anew.
+    """Bring facts and figures to the last checkpoint; how many periods were counted anew.
 
-    seen: so many more cases are folded. zone: whose months they are. Nothing is done without a
+    seen: so many more cases are folded. zone: whose calendar they are of. Nothing is done without a
     checkpoint, or where another process is ahead.
     """
     with reading(engine).begin() as conn:
@@ -137,19 +142,19 @@ def keep_figures(
         work = _work(conn, upto, formulas, zone)
     if work is None:
         return 0
-    counted = [_count(work, month, formulas, zone) for month in work.months]
+    counted = [_count(work, key, formulas, zone) for key in work.periods]
     with engine.begin() as conn:
         return len(counted) if _write(conn, work, formulas, counted) else 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What there is to count: all cases, the months whose figures are not right, and for whom."""
+    """What there is to count: all cases, the periods whose figures are not right, and for whom."""
 
     upto: Upto
     facts: Facts
     units: Places
-    months: Mapping[str, Period]
+    periods: Mapping[str, Period]
     known: frozenset[str]
     measured: Sequence[str]
 
@@ -164,12 +169,12 @@ def _work(conn: Connection, upto: Upto, formulas: Formulas, zone: tzinfo) -> _Wo
     if facts is None:
         return None
     units = places(read_units(conn, upto))
-    all_ = _periods(min((one.opened for one in facts.cases), default=upto.at), upto.at, zone)
-    known = {one.month: one.until for one in months(conn)} if before else {}
+    all_ = between(min((one.opened for one in facts.cases), default=upto.at), upto.at, zone)
+    known = {one.key: one.until for one in periods(conn)} if before else {}
     wrong = {
-        month: period
-        for month, period in all_.items()
-        if known.get(month) != period.until or (facts.since and facts.since < period.until)
+        key: period
+        for key, period in all_.items()
+        if known.get(key) != period.until or (facts.since and facts.since < period.until)
     }
     return _Work(upto, facts, units, wrong, frozenset(all_), measured)
 
@@ -189,41 +194,21 @@ def _is_kept_so(conn: Connection, formulas: Formulas, measured: Iterable[str]) -
     return by and set(measured) <= kept
 
 
-def _periods(first: datetime, last: datetime, zone: tzinfo) -> dict[str, Period]:
-    """The months from one instant to another, the last one up to there."""
-    found, begin = dict[str, Period](), _begin(first, zone)
-    while begin < last or not found:
-        end = _next(begin)
-        found[f"{begin:%Y-%m}"] = Period(begin, min(end, last))
-        begin = end
-    return found
-
-
-def _begin(at: datetime, zone: tzinfo) -> datetime:
-    local = at.astimezone(zone)
-    return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _next(begin: datetime) -> datetime:
-    year, month = divmod(begin.year * 12 + begin.month, 12)
-    return begin.replace(year=year, month=month + 1)
-
-
 @dataclass(frozen=True, slots=True)
-class _Counted:
-    """One month as it is kept."""
+class _Figures:
+    """One period as it is kept."""
 
-    month: Month
+    counted: Counted
     lists: Mapping[str, bytes]
     figures: Mapping[tuple[str, str], bytes]
 
 
-def _count(work: _Work, month: str, formulas: Formulas, zone: tzinfo) -> _Counted:
-    period = work.months[month]
+def _count(work: _Work, key: str, formulas: Formulas, zone: tzinfo) -> _Figures:
+    period = work.periods[key]
     all_ = seen(work.facts.cases, formulas, work.units, period)
     told = contributions(all_)
-    return _Counted(
-        Month(month, period.until, sum(map(len, all_.cases.values()))),
+    return _Figures(
+        Counted(key, period.until, sum(map(len, all_.cases.values()))),
         {metric: _deflated(rows_to_json(rows)) for metric, rows in told.items()},
         {
             (by, place): _deflated(_figures(within(told, place), formulas, work.units, by, zone))
@@ -247,14 +232,15 @@ def _deflated(data: bytes) -> bytes:
     return zlib.compress(data, FAST)
 
 
-def _write(conn: Connection, work: _Work, formulas: Formulas, counted: Iterable[_Counted]) -> bool:
+def _write(conn: Connection, work: _Work, formulas: Formulas, counted: Iterable[_Figures]) -> bool:
     """All at once, so that every figure that is read rests on one position."""
     tree, before = work.upto.tree, basis(conn)
     if before is not None and before.size > tree.size:
         return False
-    for table in (month_table, list_table, figures_table):
-        gone = [*work.months, *(set(conn.execute(select(table.c.month)).scalars()) - work.known)]
-        conn.execute(delete(table).where(table.c.month.in_(gone)))
+    for table in (period_table, list_table, figures_table):
+        kept = set(conn.execute(select(table.c.period)).scalars())
+        gone = [*work.periods, *(kept - work.known)]
+        conn.execute(delete(table).where(table.c.period.in_(gone)))
     for one in counted:
         _keep(conn, one)
     conn.execute(delete(basis_table))
@@ -268,14 +254,14 @@ def _write(conn: Connection, work: _Work, formulas: Formulas, counted: Iterable[
     return True
 
 
-def _keep(conn: Connection, one: _Counted) -> None:
-    told = one.month
-    row = {"month": told.month, "until": timestamp(told.until), "cases": told.cases}
-    conn.execute(insert(month_table), row)
-    lists = [{"month": told.month, "metric": m, "rows": rows} for m, rows in one.lists.items()]
+def _keep(conn: Connection, one: _Figures) -> None:
+    told = one.counted
+    row = {"period": told.key, "until": timestamp(told.until), "cases": told.cases}
+    conn.execute(insert(period_table), row)
+    lists = [{"period": told.key, "metric": m, "rows": rows} for m, rows in one.lists.items()]
     conn.execute(insert(list_table), lists)
     figures_ = [
-        {"month": told.month, "by": by, "place": place, "figures": data}
+        {"period": told.key, "by": by, "place": place, "figures": data}
         for (by, place), data in one.figures.items()
     ]
     if figures_:
@@ -304,38 +290,39 @@ def at_one_position(conn: Connection, read: Callable[[], Read]) -> Read:
             return told
 
 
-def month_begin(month: str, zone: tzinfo) -> datetime:
-    """When a month (`2026-03`) begins."""
-    year, number = map(int, month.split("-"))
-    return datetime(year, number, 1, tzinfo=zone)
+def periods(conn: Connection) -> list[Counted]:
+    """The periods that have figures, of each kind the first one first."""
+    query = select(period_table).order_by(period_table.c.period)
+    return [Counted(row.period, instant(row.until), row.cases) for row in conn.execute(query)]
 
 
-def months(conn: Connection) -> list[Month]:
+def months(conn: Connection) -> list[Counted]:
     """The months that have figures, the first one first."""
-    query = select(month_table).order_by(month_table.c.month)
-    return [Month(row.month, instant(row.until), row.cases) for row in conn.execute(query)]
+    return [one for one in periods(conn) if kind_of(one.key) == "month"]
 
 
 def kept_figures(
     conn: Connection,
-    month: str,
+    period: str,
     by: str,
     place: str,
     formulas: Formulas,
     *,
     zone: tzinfo,
 ) -> list[dict[str, Any]]:
-    """A month's figures (audit.metrics.plain) of a unit and all below it, by one of BY.
+    """A period's figures (audit.metrics.plain) of a unit and all below it, by one of BY.
 
     Of a unit for which none are kept they are counted from what was contributed.
     """
     table = figures_table.c
-    query = select(table.figures).where(table.month == month, table.by == by, table.place == place)
+    query = select(table.figures).where(
+        table.period == period, table.by == by, table.place == place
+    )
     kept = conn.execute(query).scalar()
     if kept is not None:
         told: list[dict[str, Any]] = orjson.loads(zlib.decompress(bytes(kept)))
         return told
-    rows = {metric: kept_list(conn, month, metric) for metric in METRICS}
+    rows = {metric: kept_list(conn, period, metric) for metric in METRICS}
     units = places(log.read(conn, UNITS))
     counted: list[dict[str, Any]] = orjson.loads(
         _figures(within(rows, place), formulas, units, by, zone)
@@ -344,30 +331,30 @@ def kept_figures(
 
 
 def kept_lists(
-    conn: Connection, month: str, metrics: Sequence[str]
+    conn: Connection, period: str, metrics: Sequence[str]
 ) -> dict[str, list[Contribution]]:
-    """What was contributed to each of these metrics in a month, in one question."""
+    """What was contributed to each of these metrics in a period, in one question."""
     table = list_table.c
     query = select(table.metric, table.rows)
-    query = query.where(table.month == month, table.metric.in_(metrics))
+    query = query.where(table.period == period, table.metric.in_(metrics))
     found = {row.metric: rows_from_json(zlib.decompress(bytes(row.rows)))
              for row in conn.execute(query)}  # fmt: skip
     return {metric: found.get(metric, []) for metric in metrics}
 
 
 def cases_behind(
-    conn: Connection, month: str, metrics: Sequence[str], place: str
+    conn: Connection, period: str, metrics: Sequence[str], place: str
 ) -> frozenset[str]:
-    """Whose cases contributed to any of these metrics in a month, in a unit or below it."""
+    """Whose cases contributed to any of these metrics in a period, in a unit or below it."""
     table = list_table.c
-    query = select(table.rows).where(table.month == month, table.metric.in_(metrics))
+    query = select(table.rows).where(table.period == period, table.metric.in_(metrics))
     kept = (zlib.decompress(bytes(one)) for one in conn.execute(query).scalars())
     return frozenset(case for one in kept for case in cases_from_json(one, place))
 
 
-def kept_list(conn: Connection, month: str, metric: str) -> list[Contribution]:
-    """What was contributed to a metric in a month; nothing for one that has no figures."""
+def kept_list(conn: Connection, period: str, metric: str) -> list[Contribution]:
+    """What was contributed to a metric in a period; nothing for one that has no figures."""
     table = list_table.c
-    query = select(table.rows).where(table.month == month, table.metric == metric)
+    query = select(table.rows).where(table.period == period, table.metric == metric)
     kept = conn.execute(query).scalar()
     return [] if kept is None else rows_from_json(zlib.decompress(bytes(kept)))

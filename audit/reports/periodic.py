@@ -1,4 +1,4 @@
-"""A month of a street or a unit: its metrics beside those of the month before, signals, positions.
+"""A month, quarter or year of a unit: metrics beside those of the one before, signals, positions.
 
 What is laid together here was computed elsewhere (audit.metrics, audit.signals); this names what
 all of it rests on, and for each figure the entries that decided it.
@@ -13,9 +13,9 @@ from audit.encoding import canonical
 from audit.reports.case import plain
 
 # To be raised whenever the same entries give another digest than before.
-MONTH_VERSION: Final = 1
-FORMAT: Final = "shaoji-month/1"
-ATTACHMENT: Final = "month.json"
+PERIOD_VERSION: Final = 1
+FORMAT: Final = "shaoji-period/1"
+ATTACHMENT: Final = "period.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class SignalCount:
-    """How many signals of a rule rest on an entry of the month, by how they stand now."""
+    """How many signals of a rule rest on an entry of the period, by how they stand now."""
 
     rule: str
     open: int
@@ -56,13 +56,13 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
-    """A month (`2026-03`) of a unit and all below it.
+class PeriodReport:
+    """A period (`2026-03`, `2026-Q1`, `2026`) of a unit and all below it.
 
     until: up to when it is counted, its end unless it still runs. now: the position all figures
-    rest on; end: the last one signed by the end of the month, if any. formulas: SHA-256 (hex) of
+    rest on; end: the last one signed by the end of the period, if any. formulas: SHA-256 (hex) of
     their file, of this version; rules: likewise of the signals. figures, before: as in
-    audit.metrics.plain, of this month and the one before (None: there is none); groups: by
+    audit.metrics.plain, of this period and the one before (None: there is none); groups: by
     community, by unit. cases: how many stand behind the figures that are not confidential and that
     whoever asked may see; left_out: how many they may not. overdue: which of those they may see
     are overdue at the end.
@@ -70,7 +70,7 @@ class Month:
 
     log: str
     unit: str
-    month: str
+    period: str
     until: datetime
     over: bool
     now: Position
@@ -89,15 +89,15 @@ class Month:
 
 
 @dataclass(frozen=True, slots=True)
-class WholeMonth:
-    """A month with all that its cases contributed to its figures, for a file."""
+class WholePeriodReport:
+    """A period with all that its cases contributed to its figures, for a file."""
 
-    month: Month
+    report: PeriodReport
     behind: tuple[Behind, ...]
 
 
-def month_data(told: WholeMonth) -> bytes:
+def period_report_data(told: WholePeriodReport) -> bytes:
     """The whole content as canonical JSON: what is attached to a report, and hashed."""
     # What is overdue stands among all the rest.
-    month = {name: one for name, one in plain(told.month).items() if name != "overdue"}
-    return canonical({"format": FORMAT, **month, "behind": plain(told.behind)})
+    report = {name: one for name, one in plain(told.report).items() if name != "overdue"}
+    return canonical({"format": FORMAT, **report, "behind": plain(told.behind)})
