@@ -30,7 +30,13 @@ from audit.log import metadata
 from audit.metrics.catalogue import METRICS
 from audit.metrics.contributions import Contribution, contributions, within
 from audit.metrics.formulas import Formulas
-from audit.metrics.kept import KEPT, cases_from_json, rows_from_json, rows_to_json
+from audit.metrics.kept import (
+    KEPT,
+    cases_from_json,
+    cases_to_json,
+    rows_from_json,
+    rows_to_json,
+)
 from audit.metrics.marks import Period, seen
 from audit.metrics.places import UNITS, Places, places
 from audit.metrics.plain import figures_json
@@ -70,7 +76,8 @@ period_table = Table(
     Column("until", Text, nullable=False),
     Column("cases", Integer, nullable=False),
 )
-# What was contributed to each metric, as JSON (audit.metrics.kept), deflated.
+# What was contributed to each metric, as JSON (audit.metrics.kept), deflated; under CASES which
+# cases contributed to any.
 list_table = Table(
     "metric_list",
     metadata,
@@ -91,6 +98,7 @@ figures_table = Table(
 # By what a period's figures are told; "" for the whole.
 BY: Final = ("", "community", "grid", "unit", "class")
 FAST: Final = 1
+CASES: Final = ""
 Read = TypeVar("Read")
 
 
@@ -209,7 +217,8 @@ def _count(work: _Work, key: str, formulas: Formulas, zone: tzinfo) -> _Figures:
     told = contributions(all_)
     return _Figures(
         Counted(key, period.until, sum(map(len, all_.cases.values()))),
-        {metric: _deflated(rows_to_json(rows)) for metric, rows in told.items()},
+        {metric: _deflated(rows_to_json(rows)) for metric, rows in told.items()}
+        | {CASES: _deflated(_cases(told, formulas))},
         {
             (by, place): _deflated(_figures(within(told, place), formulas, work.units, by, zone))
             for place in work.measured
@@ -226,6 +235,16 @@ def _figures(
     zone: tzinfo,
 ) -> bytes:
     return orjson.dumps(figures_json(figures(told, formulas, units, by=by, zone=zone)))
+
+
+def _cases(told: Mapping[str, Iterable[Contribution]], formulas: Formulas) -> bytes:
+    """Those of processes that are not confidential: which cases these are may be told."""
+    return cases_to_json(
+        one
+        for metric, rows in told.items()
+        if not formulas.of(METRICS[metric].process).confidential
+        for one in rows
+    )
 
 
 def _deflated(data: bytes) -> bytes:
@@ -342,14 +361,12 @@ def kept_lists(
     return {metric: found.get(metric, []) for metric in metrics}
 
 
-def cases_behind(
-    conn: Connection, period: str, metrics: Sequence[str], place: str
-) -> frozenset[str]:
-    """Whose cases contributed to any of these metrics in a period, in a unit or below it."""
+def cases_behind(conn: Connection, period: str, place: str) -> frozenset[str]:
+    """Which cases contributed to a period's figures in a unit or below it, no confidential one."""
     table = list_table.c
-    query = select(table.rows).where(table.period == period, table.metric.in_(metrics))
-    kept = (zlib.decompress(bytes(one)) for one in conn.execute(query).scalars())
-    return frozenset(case for one in kept for case in cases_from_json(one, place))
+    query = select(table.rows).where(table.period == period, table.metric == CASES)
+    kept = conn.execute(query).scalar()
+    return frozenset() if kept is None else cases_from_json(zlib.decompress(bytes(kept)), place)
 
 
 def kept_list(conn: Connection, period: str, metric: str) -> list[Contribution]:

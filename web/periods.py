@@ -33,14 +33,14 @@ def beside(known: Sequence[Counted], asked: Counted, step: int) -> str | None:
 def kinds(known: Sequence[Counted], asked: Counted) -> list[tuple[str, str, bool]]:
     """Month, quarter and year: how each is called, the key to go to, whether it is the one asked.
 
-    One goes to the last of another kind that begins before this one ends.
+    One goes to the last of another kind that begins before this one ends, if it is counted.
     """
-    return [(say(WORDS[kind]), _of_kind(known, asked, kind), kind == kind_of(asked.key))
-            for kind in KINDS]  # fmt: skip
+    ways = ((kind, _of_kind(known, asked, kind)) for kind in KINDS)
+    return [(say(WORDS[kind]), key, key == asked.key) for kind, key in ways if key]
 
 
 def _of_kind(known: Sequence[Counted], asked: Counted, kind: Kind) -> str:
     if kind == kind_of(asked.key):
         return asked.key
-    of_kind = [one.key for one in known if kind_of(one.key) == kind]
-    return max(key for key in of_kind if begin_of(key, ZONE) < asked.until)
+    of_kind = (one.key for one in known if kind_of(one.key) == kind)
+    return max((key for key in of_kind if begin_of(key, ZONE) < asked.until), default="")

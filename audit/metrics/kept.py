@@ -77,9 +77,18 @@ def rows_from_json(data: bytes) -> list[Contribution]:
     ]
 
 
-def cases_from_json(data: bytes, place: str) -> set[str]:
-    """Whose cases stand in what `rows_to_json` wrote, in a unit or below it; the rest unread."""
-    return {case for case, path, *_ in orjson.loads(data) if place in path}
+def cases_to_json(told: Iterable[Contribution]) -> bytes:
+    """Write which cases contributed anything, by where it happened."""
+    cases: dict[tuple[str, ...], set[str]] = {}
+    for one in told:
+        cases.setdefault(one.path, set()).add(one.case)
+    return orjson.dumps([(path, sorted(cases[path])) for path in sorted(cases)])
+
+
+def cases_from_json(data: bytes, place: str) -> frozenset[str]:
+    """Of what `cases_to_json` wrote the cases in a unit or below it."""
+    here = (cases for path, cases in orjson.loads(data) if place in path)
+    return frozenset(case for cases in here for case in cases)
 
 
 def _at(text: str) -> datetime:

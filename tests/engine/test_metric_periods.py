@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, update
 
 from audit import log, sequence
 from audit.encoding import instant
+from audit.metrics.catalogue import METRICS
 from audit.metrics.contributions import contributions
 from audit.metrics.fold import case_facts
 from audit.metrics.formulas import Formulas, read_formulas
@@ -25,6 +26,7 @@ from engine.metric_periods import (
     Basis,
     at_one_position,
     basis,
+    cases_behind,
     figures_table,
     keep_figures,
     kept_figures,
@@ -70,6 +72,7 @@ def kept(street: Street) -> dict[str, Any]:
                 "until": one.until,
                 "cases": one.cases,
                 "lists": {m: kept_list(conn, one.key, m) for m in ("objected", "solved")},
+                "behind": {at: cases_behind(conn, one.key, at) for at in ("u-other", STREET)},
             }
             | {by: kept_figures(conn, one.key, by, STREET, FORMULAS, zone=ZONE) for by in BY}
             for one in periods(conn)
@@ -101,6 +104,7 @@ def counted_anew(street: Street) -> dict[str, Any]:
             "until": period.until,
             "cases": results(cases, FORMULAS, units, period, zone=ZONE).cases,
             "lists": _lists(cases, units, period),
+            "behind": {at: _behind(cases, units, period, at) for at in ("u-other", STREET)},
         }
         | {
             by: figures_json(results(cases, FORMULAS, units, period, by=by, zone=ZONE).told)
@@ -113,6 +117,17 @@ def counted_anew(street: Street) -> dict[str, Any]:
 def _lists(cases: Any, units: Any, period: Period) -> Mapping[str, Any]:
     found_ = contributions(seen(cases, FORMULAS, units, period))
     return {metric: found_[metric] for metric in ("objected", "solved")}
+
+
+def _behind(cases: Any, units: Any, period: Period, place: str) -> frozenset[str]:
+    told = contributions(seen(cases, FORMULAS, units, period))
+    return frozenset(
+        one.case
+        for metric, rows in told.items()
+        if METRICS[metric].process != "hotline"
+        for one in rows
+        if place in one.path
+    )
 
 
 def _periods(first: Any, last: Any) -> dict[str, Period]:

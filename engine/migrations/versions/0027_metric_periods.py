@@ -17,6 +17,8 @@ def upgrade() -> None:
     op.rename_table("metric_month", "metric_period")
     for table in ("metric_period", "metric_list", "metric_figures"):
         op.execute(f"ALTER TABLE {table} RENAME COLUMN month TO period")
+    # Nothing is told until the worker, at its first turn, has counted all periods.
+    op.execute("DELETE FROM metric_basis")
     conn = op.get_bind()
     for id_, told in conn.execute(sa.select(job.c.id, job.c.told).where(job.c.kind == "special")):
         asked = json.loads(told)
