@@ -1,16 +1,22 @@
 """The tables that migrations make are those the program believes in; no others are used."""
 
+import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, MetaData, inspect, text
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Engine, MetaData, inspect, select, text
 
 from audit.log import metadata
-from engine import schema
+from engine import report_jobs, schema
 from engine.database import open_database
+from engine.metric_periods import periods
 from engine.schema import TABLES, SchemaMismatch, check_schema, create_schema
+from engine.special_reports import SPECIAL
 from tests.conftest import Street
 
 ROOT = Path(__file__).parents[2]
@@ -232,6 +238,31 @@ INDEX = ("index_weights", "index_edition")
 CLUSTER = ("lease", "node", "table_floor")
 FLOWS = ("flow_month",)
 TEXTS = ("case_text",)
+
+
+def test_a_report_asked_for_of_a_month_is_after_0028_one_of_a_period(street: Street) -> None:
+    asked = {
+        "kind": SPECIAL,
+        "told": json.dumps({"report": "month", "month": "2026-03", "unit": "u"}),
+    }
+    other = {"kind": SPECIAL, "told": json.dumps({"report": "risk", "case": "c"})}
+    entered = {"purpose": "例会", "locale": "zh", "by": street.by("watch"), "at": street.at}
+    with street.database.begin() as conn:
+        for number, about in enumerate((asked, other)):
+            report_jobs.enter(conn, about, key=f"k{number}", **entered)
+        for table in ("metric_period", "metric_list", "metric_figures"):
+            conn.execute(text(f"ALTER TABLE {table} RENAME COLUMN period TO month"))
+        conn.execute(text("ALTER TABLE metric_period RENAME TO metric_month"))
+        with Operations.context(MigrationContext.configure(conn)):
+            import_module("engine.migrations.versions.0028_metric_periods").upgrade()
+        jobs = conn.execute(
+            select(report_jobs.job_table.c.told).order_by(report_jobs.job_table.c.key)
+        )
+        assert [json.loads(told) for told in jobs.scalars()] == [
+            {"report": "period", "period": "2026-03", "unit": "u"},
+            {"report": "risk", "case": "c"},
+        ]
+        assert periods(conn) == []
 
 
 def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
