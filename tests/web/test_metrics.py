@@ -24,6 +24,7 @@ from audit.metrics.results import of, results
 from engine import metric_periods
 from engine.database import open_database, reading
 from engine.metric_periods import basis, kept_figures
+from engine.periods import begin_of, kind_of
 from engine.sequencer import run_sequencer
 from tests.metrics_again import Again
 from tests.web.demo_street import Built
@@ -134,22 +135,30 @@ def test_the_worker_keeps_the_figures_that_the_command_computes(
     with reading(database).begin() as conn:
         known = metric_periods.months(conn)
         units = places(log.read(conn, "@units"))
-        for month, by in ((known[-1], ""), (known[-1], "community"), (known[-2], "class")):
-            period = ("--from", f"{month.month}-01", "--to", timestamp(month.until))
+        of_all = metric_periods.periods(conn)
+        year, quarter = (
+            [one for one in of_all if kind_of(one.key) == kind][-1] for kind in ("year", "quarter")
+        )
+        for one, by in (
+            (known[-1], ""), (known[-1], "community"), (known[-2], "class"), (quarter, "unit"),
+            (year, "community"),
+        ):  # fmt: skip
+            since = f"{begin_of(one.key, ZONE):%Y-%m-%d}"
+            period = ("--from", since, "--to", timestamp(one.until))
             report = told(shaoji("metrics", *period, *(("--by", by) if by else ()), "--json"))
-            kept = kept_figures(conn, month.month, by, "u-tinglan", formulas(), zone=ZONE)
+            kept = kept_figures(conn, one.key, by, "u-tinglan", formulas(), zone=ZONE)
             assert listed(kept, units.names) == report["metrics"]
-            assert report["cases"] == month.cases
+            assert report["cases"] == one.cases
             assert report["position"] == {"log": found.log, "size": found.size, "root": found.root}
             assert report["formulas"] == {"version": found.version, "sha256": found.formulas}
             assert sum(bool(metric["figures"]) for metric in report["metrics"]) > 20
     # What was warned of is what the log alone says crosses a line, and nothing else is.
     raised = told(shaoji("warnings", "--json"))
     crossed = [
-        one | {"month": month.month}
+        one | {"month": month.key}
         for month in known[-2:]
         for one in told(
-            shaoji("warnings", "check", "--month", month.month, "--to", timestamp(month.until),
+            shaoji("warnings", "check", "--month", month.key, "--to", timestamp(month.until),
                    "--json")
         )["crossed"]
     ]  # fmt: skip
@@ -158,7 +167,7 @@ def test_the_worker_keeps_the_figures_that_the_command_computes(
     assert [{k: v for k, v in one.items() if k in fields} for one in raised] == crossed
     assert {(one["size"], one["root"]) for one in raised} == {(found.size, found.root)}
     assert f"{len(raised)} 条预警" in shaoji("warnings").output
-    assert "条线越过" in shaoji("warnings", "check", "--month", known[-1].month).output
+    assert "条线越过" in shaoji("warnings", "check", "--month", known[-1].key).output
     database.dispose()
 
 
