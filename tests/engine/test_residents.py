@@ -37,6 +37,7 @@ from engine.turns import NotDrawn, dispute_result
 from engine.vault import Vault
 from tests.conftest import ROOT, Street, photo
 from tests.engine.hazard_street import Hazard, hazard
+from tests.engine.metrics_compared import compared
 
 TOLD = Told("charging", "车棚里有人从楼上拉线充电", "3 幢北侧")
 CONTACT = "000-7712，晚上方便"
@@ -373,6 +374,14 @@ def test_the_result_is_rated_once_for_each_closing(h: Hazard, door: str) -> None
     h.wait(days=30)
     with pytest.raises(NotRatedNow):
         judge(h, who)
+
+
+def test_ratings_are_the_same_computed_by_other_means(h: Hazard, door: str) -> None:
+    judge(h, closed(h, door), "satisfied")
+    who = closed(h, door)
+    judge(h, who, "not")
+    closed(h, door)
+    assert compared(h.street, "rated_satisfied") == (1, 2)
 
 
 def test_it_is_not_rated_before_it_is_done(h: Hazard, door: str) -> None:

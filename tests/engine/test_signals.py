@@ -36,6 +36,7 @@ from engine.timekeeping import (
 from engine.turns import raise_objection, reopen
 from tests.conftest import ROOT, Street, photo
 from tests.engine.hazard_street import VISIT, Hazard, hazard
+from tests.engine.metrics_compared import compared
 
 RULES = read_rules((ROOT / "workflows/signals/rules.toml").read_bytes())
 OBJECTION = {"legal_basis": "供热合同", "reason": "管道归供热公司", "proposed_unit": "u-heat"}
@@ -190,6 +191,20 @@ def test_suppressed_is_what_was_no_hazard_until_the_reporter_insisted(h: Hazard)
     h.dispute()
     h.do("second_look", by="looker2", decision="override", verdict="hazard", level="general")
     assert found(h.street, "B7") == [(h.case, (first, h.all("task.completed")[-1].seq))]
+
+
+def test_what_was_suppressed_is_counted_the_same_by_other_means(h: Hazard) -> None:
+    h.report()
+    form = {"verdict": "not_hazard", "reason": "只是停放车辆"}
+    h.street.complete(h.case, h.task("confirm").key, "confirmer", form, evidence=[photo("site")])
+    h.do("second_look")
+    first = h.all("task.completed")[-1].seq
+    h.dispute()
+    h.do("second_look", by="looker2", decision="override", verdict="hazard", level="general")
+    kept_up(h.street)
+    assert compared(h.street, "suppressed") == (0, 0)
+    h.act(confirm, "B7", first, "现场还在", rules=RULES, by="inspector")
+    assert compared(h.street, "suppressed") == (1, 1)
 
 
 def test_downgraded_is_what_was_suspected_to_be_major_and_made_less(h: Hazard) -> None:

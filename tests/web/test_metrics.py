@@ -27,6 +27,7 @@ from engine.metric_periods import basis, kept_figures
 from engine.periods import begin_of, kind_of
 from engine.sequencer import run_sequencer
 from tests.metrics_again import Again
+from tests.metrics_again_acts import Acts
 from tests.web.demo_street import Built
 from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji, told
 from tests.witnessing import signer
@@ -43,6 +44,11 @@ COMPARED = (
     "found_by_others", "conforming", "walked", "found", "responded", "arrived_in_time", "objected",
     "upheld", "solved", "satisfied", "reached", "reopened_complaints",
 )  # fmt: skip
+ACTS = (
+    "rated_satisfied", "suppressed", "objects", "evaluated", "dodged", "ordered", "listed",
+    "repeated", "found_true",
+)  # fmt: skip
+DURATIONS = ("until_accepted", "first_arrival", "until_arrival")
 PERIOD = ("--from", "2026-01-01", "--to", "2027-01-01")
 
 
@@ -64,13 +70,15 @@ def test_the_metrics_of_a_street_are_the_same_computed_by_other_means(built: Bui
         found = results(cases, formulas(), known, period, by="community", zone=ZONE)
         whole = results(cases, formulas(), known, period, zone=ZONE)
         all_ = seen(cases, formulas(), known, period)
-        for metric in COMPARED:
+        acts = Acts(again)
+        rates = again.rates | acts.rates
+        for metric in (*COMPARED, *ACTS):
             mine = defaultdict[str, list[int]](lambda: [0, 0])
             for mark in METRICS[metric].marks(all_):
                 cell = mine[known.community(mark.case.path)]
                 cell[0] += mark.hits
                 cell[1] += mark.of
-            assert {k: v for k, v in mine.items() if v[1]} == again.rates[metric], (metric, period)
+            assert {k: v for k, v in mine.items() if v[1]} == rates[metric], (metric, period)
             compared[metric] += sum(cell[1] for cell in mine.values())
             for groups, one in of(found, metric).items():
                 if isinstance(one, Rate) and len(groups) == 1:
@@ -80,18 +88,31 @@ def test_the_metrics_of_a_street_are_the_same_computed_by_other_means(built: Bui
                 if isinstance(one, Rate) and metric in EXCLUDING:
                     out = {reason: n for reason, n in again.out[metric].items() if n}
                     assert one.proportion.excluded == out, (metric, period)
-        for one in of(whole, "until_accepted").values():
-            assert isinstance(one, Spread)
-            assert (one.n, one.censored) == (len(again.minutes), again.minutes.count(None))
-            ended = sorted(n for n in again.minutes if n is not None)
-            rank = -(-one.n // 2)
-            assert one.median == (ended[rank - 1] if rank <= len(ended) else None)
+                if isinstance(one, Rate) and metric in ("rated_satisfied", "repeated"):
+                    out = {reason: n for reason, n in acts.out[metric].items() if n}
+                    assert one.proportion.excluded == out, (metric, period)
+        took = acts.minutes | {"until_accepted": again.minutes}
+        for metric in DURATIONS:
+            assert len(of(whole, metric)) == bool(took.get(metric)), (metric, period)
+            for one in of(whole, metric).values():
+                assert isinstance(one, Spread)
+                assert (one.n, one.censored) == (len(took[metric]), took[metric].count(None)), (
+                    metric
+                )
+                ended = sorted(n for n in took[metric] if n is not None)
+                for found_, per_ten in ((one.median, 5), (one.p90, 9)):
+                    rank = -(-one.n * per_ten // 10)
+                    assert found_ == (ended[rank - 1] if rank <= len(ended) else None), metric
+                compared[metric] += one.n
         late = of(whole, "overdue").values()
         assert [(one.count, one.sum) for one in late if isinstance(one, Count)] == (
             [(len(again.overdue_days), sum(again.overdue_days))] if again.overdue_days else []
         )
-    assert set(COMPARED) == set(compared), compared
-    assert all(compared.values()), compared
+    assert set(METRICS) == {*compared, "overdue"}, compared
+    # Nobody rated there, nothing was suppressed: tests/engine compares these on other streets.
+    assert {metric for metric, of_ in compared.items() if not of_} == {
+        "rated_satisfied", "suppressed",
+    }  # fmt: skip
 
 
 def test_the_tables_and_an_export_give_the_same_figures(founded: Shaoji) -> None:
