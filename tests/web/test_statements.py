@@ -61,7 +61,7 @@ PLAIN = {
     **dict.fromkeys((f"admin.{name}" for name in ADMIN), "admin"),
     **dict.fromkeys(("sign_ins.everybody", "notices.sending"), "admin"),
     **dict.fromkeys(
-        ("board.page", "signals.page", "metrics.page", "month.page", "early_warning.page",
+        ("board.page", "signals.page", "metrics.page", "period.page", "early_warning.page",
          "risk_index.page", "flow.page", "act_search.page", "people.who_held"),
         "supervise",
     ),
