@@ -6,7 +6,7 @@ Every validity is half-open: from its first instant up to, not including, its la
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from engine.errors import BadInput, NotFound
@@ -133,6 +133,9 @@ class Tenure:
     since: datetime
     until: datetime | None
     on_behalf_of: str | None = None
+
+
+_Lasting = TypeVar("_Lasting", Unit, Post, Substitution)
 
 
 def valid(period: Unit | Post | Substitution | Tenure, at: datetime) -> bool:
@@ -372,6 +375,73 @@ def assemble(
             (unit.parent, unit.id) for unit in units if unit.parent and unit.kind == "department"
         ),
     )
+
+
+def amended(
+    known: Directory,
+    units: Sequence[Unit],
+    posts: Sequence[Post],
+    substitutions: Sequence[Substitution],
+    names: Mapping[str, str],
+) -> Directory | None:
+    """A directory with these put in place of those of the same id, new ones behind all others.
+
+    What says where something belongs never changes: a post its person, unit and duties, a unit its
+    parent and kind, a substitution its people. All in order, by when they begin and id. None if
+    something new would have to stand before something old. Costs copies of the indexes.
+    """
+    subs = {sub.id: sub for sub in known.substitutions}
+    if not (
+        _stand_last(known.units, units)
+        and _stand_last(known.posts, posts)
+        and _stand_last(subs, substitutions)
+    ):
+        return None
+    parents = [(unit.parent, unit) for unit in units if unit.parent and unit.id not in known.units]
+    return Directory(
+        {**known.units, **{unit.id: unit for unit in units}},
+        {**known.posts, **{post.id: post for post in posts}},
+        tuple({**subs, **{sub.id: sub for sub in substitutions}}.values()),
+        {**known.names, **names},
+        _regrouped(known._by_person, ((post.person, post) for post in posts)),
+        _regrouped(known._by_duty, ((duty, post) for post in posts for duty in post.duties)),
+        _regrouped(known._by_unit, ((post.unit, post) for post in posts)),
+        _regrouped(known._by_substitute, ((sub.substitute, sub) for sub in substitutions)),
+        _regrouped(known._by_absent, ((sub.absent, sub) for sub in substitutions)),
+        _joined(known._children, ((above, unit.id) for above, unit in parents)),
+        _joined(
+            known._departments,
+            ((above, unit.id) for above, unit in parents if unit.kind == "department"),
+        ),
+    )
+
+
+def _stand_last(old: Mapping[str, _Lasting], new: Iterable[_Lasting]) -> bool:
+    """Whether those that are not there yet begin behind all that are."""
+    first = next((one for one in new if one.id not in old), None)
+    if first is None or not old:
+        return True
+    last = old[list(old)[-1]]
+    return (last.since, last.id) < (first.since, first.id)
+
+
+def _regrouped(groups: Mapping[str, tuple[Any, ...]], changed: Iterable[tuple[str, Any]]) -> Any:
+    """The groups with these in place of those of the same id, new ones last."""
+    made = dict(groups)
+    for key, new in changed:
+        held = made.get(key, ())
+        if any(one.id == new.id for one in held):
+            made[key] = tuple(new if one.id == new.id else one for one in held)
+        else:
+            made[key] = (*held, new)
+    return made
+
+
+def _joined(groups: Mapping[str, tuple[str, ...]], added: Iterable[tuple[str, str]]) -> Any:
+    made = dict(groups)
+    for key, new in added:
+        made[key] = (*made.get(key, ()), new)
+    return made
 
 
 def each_once(held: Iterable[Authority]) -> list[Authority]:

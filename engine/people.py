@@ -11,13 +11,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from audit import log
+from audit.chain import link
 from audit.encoding import instant, timestamp
-from audit.entries import ENGINE, Draft
+from audit.entries import ENGINE, Draft, Entry
 from engine import roster
 from engine.directory import DUTIES, KINDS, Authority, Directory, Post, Substitution, Unit, valid
 from engine.errors import BadInput, Conflict, NotAllowed
@@ -377,9 +378,20 @@ def _administered(conn: Connection) -> bool:
 
 # --- reading ------------------------------------------------------------------------------------
 
+
+class Known(NamedTuple):
+    """A directory as of the ends of the two streams: what they hash to, and their lengths."""
+
+    key: tuple[bytes, ...]
+    lengths: tuple[int, ...]
+    directory: Directory
+
+
 # One directory per database. The key is what the two streams hash to, so that a directory read
 # inside a transaction that was rolled back is never taken for another one with the same numbers.
-_directories: dict[Any, tuple[tuple[bytes, ...], Directory]] = {}
+_directories: dict[Any, Known] = {}
+# More changes at once – a list that was imported – are not put in one by one.
+MOST_CHANGES: Final = 500
 # A city's register takes seconds and a hundred megabytes to read: one thread does it, the others
 # wait for it. Whoever reads waits for no lock of the database, so nobody waits in a circle.
 _reading = Lock()
@@ -392,24 +404,44 @@ def directory(conn: Connection, heads: Mapping[str, bytes] | None = None) -> Dir
     """
     key = _heads(log.register_heads(conn) if heads is None else heads)
     known = _directories.get(conn.engine.url)
-    if known is not None and known[0] == key:
-        return known[1]
+    if known is not None and known.key == key:
+        return known.directory
     with _reading:
         return _read(conn, key)
 
 
 def _read(conn: Connection, key: tuple[bytes, ...]) -> Directory:
     known = _directories.get(conn.engine.url)
-    if known is not None and known[0] == key:
-        return known[1]
+    if known is not None and known.key == key:
+        return known.directory
     # Under READ COMMITTED a change may slip in between the queries: then read again.
     while True:
-        read = roster.read_directory(conn)
+        lengths = tuple(log.peek(conn, stream) or 0 for stream in (UNITS, PEOPLE))
+        read = (known and _caught_up(conn, known)) or roster.read_directory(conn)
         if (now := _heads(log.register_heads(conn))) == key:
             break
         key = now
-    _directories[conn.engine.url] = (key, read)
+    _directories[conn.engine.url] = Known(key, lengths, read)
     return read
+
+
+def _caught_up(conn: Connection, known: Known) -> Directory | None:
+    """The directory with what has changed since; None if it is easier to read all of it.
+
+    A city's register changes many times a day, and takes seconds to read.
+    """
+    changes: list[Entry] = []
+    for stream, length, hash_ in zip((UNITS, PEOPLE), known.lengths, known.key, strict=True):
+        new = log.read(conn, stream, after=length)
+        # What was read in a transaction that was rolled back is not what these follow upon.
+        if new and new[0].prev != (link(hash_) if length else ""):
+            return None
+        if not new and log.peek_hash(conn, stream) != ((length, hash_) if length else None):
+            return None
+        changes += new
+    if len(changes) > MOST_CHANGES:
+        return None
+    return roster.amend(conn, known.directory, changes)
 
 
 def rebuild_directory(conn: Connection) -> None:

@@ -5,7 +5,7 @@ It can be thrown away and rebuilt, all but the names: those are nowhere else.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    func,
     insert,
     select,
     update,
@@ -26,7 +27,15 @@ from sqlalchemy import (
 from audit import log
 from audit.encoding import timestamp
 from audit.entries import Entry
-from engine.directory import Directory, Post, Substitution, Unit, UnknownUnit, assemble
+from engine.directory import (
+    Directory,
+    Post,
+    Substitution,
+    Unit,
+    UnknownUnit,
+    amended,
+    assemble,
+)
 from engine.errors import NotFound
 
 UNITS: Final = "@units"
@@ -145,6 +154,36 @@ def read_directory(conn: Connection) -> Directory:
 def _shared(post: Post, once: dict[Any, Any]) -> Post:
     """The same post, made of values that equal ones of other posts are made of."""
     return Post(*(once.setdefault(getattr(post, name), getattr(post, name)) for name in _OF_POST))
+
+
+def amend(conn: Connection, known: Directory, changes: Iterable[Entry]) -> Directory | None:
+    """The directory with what these entries changed, as the tables tell it now.
+
+    None where something new would not stand last, or a name was erased since: then read all.
+    """
+    found: dict[Table, set[str]] = {}
+    named: set[str] = set()
+    for entry in changes:
+        if change := change_of(entry):
+            found.setdefault(change.table, set()).add(change.id)
+            if change.table is person_table:
+                named.add(change.id)
+
+    def rows(table: Table) -> Any:
+        of_these = select(table).where(table.c.id.in_(sorted(found.get(table, ()))))
+        return conn.execute(of_these.order_by(table.c.since, table.c.id))
+
+    names = select(person_name_table).where(person_name_table.c.person.in_(sorted(named)))
+    read = amended(
+        known,
+        [_unit(row) for row in rows(unit_table)],
+        [_post(row) for row in rows(post_table)],
+        [_substitution(row) for row in rows(substitution_table)],
+        {row.person: row.name for row in conn.execute(names)},
+    )
+    # A name is erased without an entry.
+    kept = conn.execute(select(func.count()).select_from(person_name_table)).scalar()
+    return read if read and len(read.names) == kept else None
 
 
 def read_around(conn: Connection, person: str) -> Directory:

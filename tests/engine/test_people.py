@@ -1,7 +1,8 @@
 """The register of units and people: who may act, who held a post, and that the log says so."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from threading import Barrier
 from time import sleep
@@ -619,3 +620,99 @@ def test_one_thread_reads_a_changed_register_and_the_others_wait_for_it(
         found = list(threads.map(ask, range(6)))
     assert len(reads) == 1
     assert all(one is found[0] for one in found)
+
+
+# --- kept up with ---------------------------------------------------------------------------------
+
+
+def _caught_up(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Directory:
+    """The directory as a process that knew the one before keeps up with it, reading no register."""
+
+    def unread(_: Connection) -> Directory:
+        raise AssertionError("the whole register is read again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(roster, "read_directory", unread)
+        return directory(conn)
+
+
+def _say(one: Directory) -> list[Any]:
+    """A directory with the order of all it tells, but for the names."""
+    told = [getattr(one, field.name) for field in fields(one) if field.name != "names"]
+    return [list(each.items()) if isinstance(each, dict) else each for each in told] + [one.names]
+
+
+def test_each_change_of_the_register_is_put_in_as_if_all_were_read_again(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory(conn)
+    at = MONDAY + timedelta(hours=1)
+
+    def then() -> datetime:
+        nonlocal at
+        at += timedelta(minutes=1)
+        return at
+
+    changes: list[Callable[[], object]] = [
+        lambda: create_unit(conn, "u-nine", "general_grid", "九格", parent="u-tingtao", by=CHEN,
+                            at=then()),
+        lambda: create_unit(conn, "u-law", "department", "执法队", parent="u-tinglan", by=CHEN,
+                            at=then()),
+        lambda: register_person(conn, "九演示", person="p-nine", by=CHEN, at=then()),
+        lambda: grant_post(conn, "p-nine", "u-nine", "网格员", ["report", "rectify"],
+                           post="k-nine", reason="到任", by=CHEN, at=then()),
+        lambda: grant_post(conn, "p-nine", "u-law", "队员", ["respond"], post="k-law",
+                           reason="兼任", by=CHEN, at=then()),
+        lambda: rename_unit(conn, "u-nine", "第九网格", by=CHEN, at=then()),
+        lambda: correct_name(conn, "p-nine", "玖演示", by=CHEN, at=then()),
+        lambda: _stand_in(conn, at=then()),
+        lambda: end_post(conn, "k-law", reason="卸任", by=CHEN, at=then()),
+        lambda: end_post(conn, "k-nine", reason="调离", by=CHEN, at=then()),
+        lambda: close_unit(conn, "u-nine", reason="撤销", by=CHEN, at=then()),
+    ]  # fmt: skip
+    for change in changes:
+        change()
+        found = _caught_up(conn, monkeypatch)
+        assert _say(found) == _say(roster.read_directory(conn))
+    # Several at once as well, and nothing that was known meanwhile has changed itself.
+    before = directory(conn)
+    told = _say(before)
+    rename_unit(conn, "u-law", "综合执法队", by=CHEN, at=then())
+    register_person(conn, "十演示", person="p-ten", by=CHEN, at=then())
+    grant_post(conn, "p-ten", "u-law", "队员", ["respond"], reason="到任", by=CHEN, at=then())
+    assert _say(_caught_up(conn, monkeypatch)) == _say(roster.read_directory(conn))
+    assert _say(before) == told
+
+
+def test_what_would_not_stand_last_is_read_with_all_the_rest(conn: Connection) -> None:
+    at = MONDAY + DAY
+    register_person(conn, "演示", person="p-nine", by=CHEN, at=at)
+    grant: dict[str, Any] = {"reason": "到任", "by": CHEN, "at": at}
+    grant_post(conn, "p-nine", "u-tingtao", "预定", ["report"], start=at + 9 * DAY, **grant)
+    directory(conn)
+    grant_post(conn, "p-nine", "u-tingtao", "网格员", ["report"], **grant)
+    assert _say(directory(conn)) == _say(roster.read_directory(conn))
+
+
+def test_a_register_of_a_transaction_that_was_rolled_back_is_not_kept_up_with(
+    bare: Engine,
+) -> None:
+    with bare.begin() as conn:
+        _settle(conn)
+    with bare.connect() as attempt:
+        rename_unit(attempt, "u-tingtao", "没有成的名字", by=CHEN, at=MONDAY)
+        assert directory(attempt).unit("u-tingtao").name == "没有成的名字"
+        attempt.rollback()
+    with bare.begin() as conn:
+        rename_unit(conn, "u-fire", "消防站", by=CHEN, at=MONDAY)
+        rename_unit(conn, "u-fire", "消防救援站", by=CHEN, at=MONDAY)
+        assert _say(directory(conn)) == _say(roster.read_directory(conn))
+        assert directory(conn).unit("u-tingtao").name == "听涛社区"
+
+
+def test_an_erased_name_is_gone_with_the_next_change(conn: Connection) -> None:
+    assert "p-li" in directory(conn).names
+    named = roster.person_name_table
+    conn.execute(delete(named).where(named.c.person == "p-li"))
+    rename_unit(conn, "u-tingtao", "听涛", by=CHEN, at=MONDAY)
+    assert "p-li" not in directory(conn).names

@@ -77,15 +77,15 @@ def looked_at(street: Street, visitor: Visitor, path: str) -> int:
     with reading(street.database).begin() as conn:
         directory(conn)
     url, looked = street.database.url, Looked()
-    key, known = people._directories[url]
-    made = watched(known, looked)
-    people._directories[url] = key, made
+    told = people._directories[url]
+    made = watched(told.directory, looked)
+    people._directories[url] = told._replace(directory=made)
     records.names(made)  # gathered once for each state of the register
     looked.count = 0
     answer = visitor.get(path)
     assert answer.status_code == 200, (path, answer.status_code)
-    assert people._directories[url][1] is made
-    people._directories[url] = key, known
+    assert people._directories[url].directory is made
+    people._directories[url] = told
     return looked.count
 
 
