@@ -51,7 +51,7 @@ from audit.witness import (
     read_answer,
     write_request,
 )
-from engine.checkpoint_files import Contradicted, NotKept, keep_daily
+from engine.checkpoint_files import Contradicted, Larger, NotKept, keep_daily
 from engine.database import reading
 from engine.errors import Refusal
 from engine.outgoing import NoAnswer, Reply, post
@@ -245,6 +245,8 @@ class _Asked:
         try:
             line = self._ask(min(known, self.last.checkpoint.size))
         except OtherSize as other:
+            if _signed_since(self.engine, self.last, other.size):
+                return _Reached(other.size, lambda conn: None)
             line = self._ask_again(other.size)
         except NotWitnessed as refused:
             raise _refused(refused) from None
@@ -354,8 +356,23 @@ def _filed(engine: Engine, folder: Path, last: Stored, day: date) -> _Reached:
         with reading(engine).begin() as conn:
             return root(sequence.read_hashes(conn), size)
 
-    keep_daily(folder, last.note, last.checkpoint, root_of, day=day)
+    try:
+        keep_daily(folder, last.note, last.checkpoint, root_of, day=day)
+    except Larger as larger:
+        if not _signed_since(engine, last, larger.size):
+            raise
+        return _Reached(larger.size, lambda conn: None)
     return _Reached(last.checkpoint.size, lambda conn: None)
+
+
+def _signed_since(engine: Engine, last: Stored, size: int) -> bool:
+    """Whether a later checkpoint, of at least this size, was signed here in the meantime.
+
+    Then another process of this log has been there with it, and nothing was restored.
+    """
+    with reading(engine).begin() as conn:
+        now = sequence.latest(conn)
+    return now is not None and last.checkpoint.size < size <= now.checkpoint.size
 
 
 # --- what came of it ------------------------------------------------------------------------------

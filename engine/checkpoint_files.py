@@ -30,6 +30,18 @@ class Contradicted(NotKept):
     """A file holds what this log cannot have been: it was restored, rewritten, or the file was."""
 
 
+class Larger(Contradicted):
+    """A file holds a larger tree than our checkpoint; size: how many leaves."""
+
+    def __init__(self, path: Path, size: int, ours: int) -> None:
+        super().__init__(
+            f"{path} 里有 {size} 条，本库的检查点只有 {ours} 条：本库是不是从备份恢复的？",
+            f"{path} holds {size} leaves, our checkpoint only {ours}: was the database restored "
+            "from a backup?",
+        )
+        self.size = size
+
+
 def file_name(origin: str, day: date) -> str:
     """The file of a log and a day: `log.example_street-2026-03-02.checkpoint`."""
     return f"{_plain(origin)}-{day.isoformat()}{SUFFIX}"
@@ -53,7 +65,8 @@ def keep_daily(
     """Write the checkpoint as the file of this day; None if it is there already.
 
     root_of: the root of our tree at a smaller size. The folder is made, those above it are not: a
-    disk that is not mounted must not be mistaken for an empty one. Raises NotKept, Contradicted.
+    disk that is not mounted must not be mistaken for an empty one. Raises NotKept, Contradicted,
+    and Larger for a file that is ahead of us.
     """
     target = folder / file_name(checkpoint.origin, day)
     try:
@@ -88,12 +101,7 @@ def _merged(path: Path, note: Note, ours: Checkpoint, root_of: Callable[[int], b
             f"{path} is of another log, {held.origin}; it was left alone. Use a folder each.",
         )
     if held.size > ours.size:
-        raise Contradicted(
-            f"{path} 里有 {held.size} 条，本库的检查点只有 {ours.size} 条："
-            "本库是不是从备份恢复的？",
-            f"{path} holds {held.size} leaves, our checkpoint only {ours.size}: was the database "
-            "restored from a backup?",
-        )
+        raise Larger(path, held.size, ours.size)
     if root_of(held.size) != held.root:
         raise Contradicted(
             f"{path} 里的前 {held.size} 条与本库不是同一段历史：本库被改写，或文件被换过。",

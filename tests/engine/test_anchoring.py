@@ -20,6 +20,7 @@ from audit.policy import Policy, Witness
 from audit.sequence import Stored
 from audit.timestamp import check_stamp
 from audit.witness import MOST_AHEAD
+from engine import anchoring
 from engine.anchoring import (
     LONGEST_WAIT,
     Anchors,
@@ -437,6 +438,25 @@ def test_the_file_of_the_day_grows_with_the_log_and_bears_the_cosignatures(
     before = path.stat().st_mtime_ns
     assert go(street, anchors) == []
     assert path.stat().st_mtime_ns == before
+
+
+def test_whoever_comes_late_with_an_older_head_raises_no_alarm(
+    street: Street, office: Office, tmp_path: Path
+) -> None:
+    """A report is sealed and takes a newer head out while the worker is on its way with one."""
+    folder = tmp_path / "disk"
+    anchors = Anchors((office.witness,), folder=folder)
+    publish(street)
+    older = last(street)
+    publish(street)
+    assert go(street, anchors) == []
+    (path,) = folder.iterdir()
+    before = path.read_bytes()
+    newer, day = last(street).checkpoint.size, street.at.astimezone(anchors.zone).date()
+    filed = anchoring._filed(street.database, folder, older, day)
+    asked = anchoring._Asked(street.database, office.witness, older, 5.0, street.at).go(0)
+    assert older.checkpoint.size < filed.size == asked.size == newer
+    assert path.read_bytes() == before
 
 
 def test_another_days_file_is_never_touched(sqlite_street: Street, tmp_path: Path) -> None:
