@@ -146,9 +146,14 @@ def look(conn: Connection, case_id: str, at: datetime) -> Desk:
 
     Clocks that are due and have not rung yet have not rung here either.
     """
-    case = read_case(conn, case_id)
-    context = context_for(conn, load(conn, case.definition), case.place[-1], at)
-    return Desk(case, context, directory(conn), at)
+    return desk_for(conn, read_case(conn, case_id), at)
+
+
+def desk_for(conn: Connection, case: CaseState, at: datetime) -> Desk:
+    """The same for a case that was read before in this transaction."""
+    heads = log.register_heads(conn)
+    context = context_for(conn, load(conn, case.definition), case.place[-1], at, heads)
+    return Desk(case, context, directory(conn, heads), at)
 
 
 def look_at(conn: Connection, case_ids: Collection[str], at: datetime) -> list[Desk]:

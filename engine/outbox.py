@@ -80,6 +80,11 @@ def keep(conn: Connection, entries: Iterable[Entry]) -> None:
         _INSERT.run_all(conn, rows)
 
 
+def waits(conn: Connection) -> bool:
+    """Whether anything is on its way."""
+    return bool(_PENDING.rows(conn, {"most": 1}))
+
+
 def pending(conn: Connection, *, limit: int = 500) -> list[Pending]:
     """Messages on their way, those of a case in the order in which it said them."""
     return [

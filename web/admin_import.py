@@ -27,7 +27,7 @@ from web.frame import duties, moment
 from web.quantities import ZONE
 from web.sent_files import keep_file, kept_file, one_file
 from web.texts import either, later, refusal, say
-from web.visit import at, house, see_other, writes
+from web.visit import at, database, see_other, writes
 
 PURPOSE: Final = "register"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -136,7 +136,7 @@ def refused_rows(file: str, ending: str) -> Response:
 
 def _trying() -> Any:
     """A writing transaction: a preview does what it tells of, and takes it back itself."""
-    return house().database.begin()
+    return database().begin()
 
 
 def _rows(kept: Awaiting) -> Rows:

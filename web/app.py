@@ -75,7 +75,7 @@ from web.api import document
 from web.common import Common
 from web.config import Settings
 from web.replica import open_replica
-from web.visit import COOKIE_LENGTH, EXTENSION, House, utc_now
+from web.visit import COOKIE_LENGTH, EXTENSION, House, put_down, utc_now
 
 # Eight photos of 15 MB and a document; each file has its own limit in engine.uploads.
 LARGEST_REQUEST = 150 * 1024 * 1024
@@ -116,6 +116,9 @@ def create_app(
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
+    # No view of ours is a coroutine: Flask would look fifteen times a request.
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]
+    app.teardown_request(put_down)
     request_log.init_app(app, common.tally)
     texts.init_app(app)
     forgery = CSRFProtect(app)

@@ -17,7 +17,7 @@ from engine.provider_links import links_of
 from engine.second_step import CodeRefused, ConfirmationRefused
 from web.provider import at_hand, label
 from web.texts import later, refusal, say
-from web.visit import at, device_at, here, house, local_path, reads
+from web.visit import at, database, device_at, here, house, local_path, reads
 
 pages = Blueprint("confirming", __name__)
 
@@ -91,7 +91,7 @@ def _confirmed(what: str) -> Any:
         return _page(what, told), 422
     try:
         second_step.confirm(
-            house().database, house().field_key, current_user.token, typed,
+            database(), house().field_key, current_user.token, typed,
             at=at(), device_at=device_at(),
         )  # fmt: skip
     except (CodeRefused, ConfirmationRefused) as refused:

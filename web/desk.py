@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from engine.assignment import nameable
 from engine.cases import may_do, on_word_of, open_task
-from engine.casework import Desk, look
+from engine.casework import Desk, desk_for, look
 from engine.definition_sets import UnknownDefinition, latest
 from engine.definitions import Definition, UserTask
 from engine.directory import ANY_POST, KINDS, Authority, Directory, each_once, valid
@@ -19,6 +19,7 @@ from engine.inbox import InboxRow, open_steps
 from engine.rights import check_may_see
 from engine.state import OpenTask
 from web.forms import Choosing, Groups
+from web.seeing import read_before
 from web.texts import either, say
 from web.visit import at, by, reads
 
@@ -27,7 +28,8 @@ UNIT_WIDGETS: Final = ("unit", "units")
 
 def desk_of(conn: Connection, case_id: str) -> Desk:
     """A case as this person may see it now; raises UnknownCase, NotYoursToSee."""
-    desk = look(conn, case_id, at())
+    seen = read_before(conn, case_id)
+    desk = desk_for(conn, seen, at()) if seen else look(conn, case_id, at())
     check_may_see(desk.case, desk.directory, by(), at())
     return desk
 

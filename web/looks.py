@@ -13,7 +13,7 @@ from flask_login import current_user
 
 from engine.viewings import Sight, is_noted, note_look
 from web.anonymous import is_quiet
-from web.visit import at, by, house, reads
+from web.visit import at, by, database, reads
 
 logger = logging.getLogger("shaoji.looks")
 
@@ -86,7 +86,7 @@ def _note(case_id: str, sight: Sight) -> None:
         with reads() as conn:
             noted = is_noted(conn, case_id, sight, by=by(), at=at())
         if not noted:
-            with house().database.begin() as conn:
+            with database().begin() as conn:
                 note_look(conn, case_id, sight, by=by(), at=at())
     except Exception:
         # A full disk, a busy database, a clock set back: what was asked for is shown all the same.

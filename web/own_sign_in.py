@@ -16,7 +16,7 @@ from web import provider
 from web.confirming import confirmed, typed_code
 from web.second_factor import app_address, codes_page, drawn, grouped
 from web.texts import later, refusal, say
-from web.visit import at, by, device_at, house, reads, see_other, writes
+from web.visit import at, by, database, device_at, house, reads, see_other, writes
 
 pages = Blueprint("own_sign_in", __name__, url_prefix="/me/sign-in")
 
@@ -48,7 +48,7 @@ def enrol() -> Any:
     if request.method == "POST" and typed_code():
         try:
             codes = second_step.enrol(
-                house().database, house().field_key, current_user.token, typed_code(),
+                database(), house().field_key, current_user.token, typed_code(),
                 at=at(), device_at=device_at(),
             )  # fmt: skip
             return codes_page(codes, current_user.account, url_for("own_sign_in.page"))

@@ -28,7 +28,7 @@ from web.provider_refusals import FORGED, ProviderRefused
 from web.signed_cookies import drop, hand_on, handed_on
 from web.signin import ask, go_on, place, wanted
 from web.texts import language, later, refusal, say
-from web.visit import at, by, device_at, house, local_path, reads, see_other, writes
+from web.visit import at, by, database, device_at, local_path, reads, see_other, writes
 
 pages = Blueprint("provider_sign_in", __name__)
 
@@ -141,7 +141,7 @@ def _word(question: Question | None) -> Word:
         provider.check_let_in(request.args)  # some forget the state when they refuse
     if question is None or not provider.fits(question, state):
         raise ProviderRefused("not_asked")
-    with house().database.begin() as conn:
+    with database().begin() as conn:
         is_new = take_answer(conn, state, at=device_at())
     if not is_new:
         raise ProviderRefused("used")
@@ -150,7 +150,7 @@ def _word(question: Question | None) -> Word:
 
 def _entered(question: Question, word: Word) -> Any:
     try:
-        opened = provider_links.enter(house().database, word.identity, at=at(), place=_place())
+        opened = provider_links.enter(database(), word.identity, at=at(), place=_place())
     except NotLinked as refused:
         return _not_in(refused, subject=word.identity.subject)
     return go_on(opened, question.onward)
@@ -159,7 +159,7 @@ def _entered(question: Question, word: Word) -> Any:
 def _confirmed(question: Question, word: Word) -> Any:
     if not current_user.is_authenticated:
         return ask()
-    second_step.confirm_by_provider(house().database, current_user.token, word.identity, at=at())
+    second_step.confirm_by_provider(database(), current_user.token, word.identity, at=at())
     if question.onward:
         return redirect(question.onward, 303)
     return redirect(url_for("provider_sign_in.confirmed_there"), 303)
@@ -295,9 +295,9 @@ def _check_attempts() -> None:
 def _count(reason: str) -> None:
     """Count what did not come right; what was forged is recorded, too."""
     if reason in FORGED:
-        refuse_word(house().database, at=at(), place=_place())
+        refuse_word(database(), at=at(), place=_place())
     elif reason == "failed":  # each costs the provider an answer
-        with house().database.begin() as conn:
+        with database().begin() as conn:
             attempts.count(conn, _place(), at=at())
 
 

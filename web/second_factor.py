@@ -15,7 +15,7 @@ from web.confirming import typed_code
 from web.frame import street
 from web.signin import WAITING, let_in, place, wanted, who_waits
 from web.texts import refusal, say
-from web.visit import at, device_at, house, reads
+from web.visit import at, database, device_at, house, reads
 
 pages = Blueprint("second_factor", __name__, url_prefix="/second-factor")
 
@@ -39,7 +39,7 @@ def give() -> Any:
         return _asked(who_waits(), say("请输入验证码。")), 422
     try:
         opened = second_step.complete(
-            house().database, house().field_key, session[WAITING], typed,
+            database(), house().field_key, session[WAITING], typed,
             at=at(), device_at=device_at(), place=place(),
         )  # fmt: skip
     except SignInOver:
@@ -57,7 +57,7 @@ def enrol() -> Any:
         return _nobody_waits()
     try:
         opened, codes = second_step.enrol_and_enter(
-            house().database, house().field_key, session[WAITING], typed_code(),
+            database(), house().field_key, session[WAITING], typed_code(),
             at=at(), device_at=device_at(),
         )  # fmt: skip
     except SignInOver:

@@ -6,12 +6,14 @@ must not find out by trying that there is a confidential case in it.
 
 from typing import Final
 
-from flask import Flask, request
+from flask import Flask, g, request
+from sqlalchemy import Connection
 
 from engine.casework import read_case
 from engine.people import directory
 from engine.rights import check_may_see
-from web.visit import at, known, reads
+from engine.state import CaseState
+from web.visit import at, first_reads, known
 
 # Keepers of identities decide about cases they do not see; discipline is told who looked at them.
 UNSEEN: Final = frozenset({"custody", "access"})
@@ -30,5 +32,12 @@ def check() -> None:
     who = known()
     if who is None:
         return
-    with reads() as conn:
-        check_may_see(read_case(conn, case), directory(conn), who, at())
+    with first_reads() as conn:
+        g.seen = conn, read_case(conn, case)
+        check_may_see(g.seen[1], directory(conn), who, at())
+
+
+def read_before(conn: Connection, case_id: str) -> CaseState | None:
+    """The case of the address as the guard read it, if that was in this very transaction."""
+    by, case = g.get("seen", (None, None))
+    return case if by is conn and case is not None and case.case == case_id else None

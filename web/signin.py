@@ -25,7 +25,19 @@ from engine.second_step import Waiting, waiting
 from web.anonymous import source
 from web.provider import ends_sessions
 from web.texts import refusal
-from web.visit import at, by, device_at, here, house, local_path, reads, see_other, writes
+from web.visit import (
+    at,
+    by,
+    database,
+    device_at,
+    first_reads,
+    here,
+    house,
+    local_path,
+    reads,
+    see_other,
+    writes,
+)
 
 pages = Blueprint("signin", __name__)
 
@@ -69,7 +81,7 @@ def init_app(app: Flask) -> None:
 
 def load(token: str) -> User | None:
     """Who is behind a token now; notes at most every few minutes that the session is in use."""
-    with reads() as conn:
+    with first_reads() as conn:
         found = accounts.find_session(conn, token, at=at())
     if found is None:
         return None
@@ -108,7 +120,7 @@ def enter() -> Any:
     name = request.form.get("name", "").strip()
     password = request.form.get("password", "")
     try:
-        opened = accounts.sign_in(house().database, name, password, at=at(), place=place())
+        opened = accounts.sign_in(database(), name, password, at=at(), place=place())
     except (SignInRefused, TooManyFailures) as refused:
         return render_template("signin.html", name=name, told=refusal(refused)), 403
     return go_on(opened, request.args.get("next"))
