@@ -39,7 +39,7 @@ SEARCHES = (
 )  # fmt: skip
 FIGURES = (
     "/metrics", "/metrics?by=community", "/metrics?by=unit", "/metrics?by=grid",
-    "/metrics/rectified_of_due", "/month", "/flow", "/index", "/signals", "/warnings", "/board",
+    "/metrics/rectified_of_due", "/period", "/flow", "/index", "/signals", "/warnings", "/board",
     "/board?state=late",
 )  # fmt: skip
 OPEN_TO_ALL = (
