@@ -71,6 +71,7 @@ def _measure(folder: Path, told: Any) -> dict[str, Any]:
             create_unit(conn, unit, kind="community", name=f"社区 {unit[-3:]}", parent=STREET,
                         by=By("p-0001"), at=datetime.now(UTC))  # fmt: skip
     _fill(folder / "street.db", told.people)
+    engine.dispose()  # the journal is set aside for what follows: nobody else may be there
     million.write_again(folder / "street.db", CASES)
     began = time.perf_counter()
     with engine.connect() as conn:
@@ -99,7 +100,7 @@ def _measure(folder: Path, told: Any) -> dict[str, Any]:
 
 def _fill(path: Path, people: int) -> None:
     """Persons with a name, a post and an account each, beside those who are there."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as raw:
         hashed, locale = raw.execute("SELECT password_hash, locale FROM account").fetchone()
         since = "2026-01-01T00:00:00.000Z"
         raw.execute("BEGIN")

@@ -161,7 +161,8 @@ class Browser:
         if shots:
             self.ask("GET", self.chance.choice(shots))
         if self.chance.random() < 0.2:
-            self.ask("GET", f"/cases/{case}/record.json")
+            # It leaves the house: without a fresh confirmation one is asked for it first.
+            self.ask("GET", f"/cases/{case}/record.json", gives=(200, 303))
 
     def search(self) -> None:
         self.sit("supervise")
