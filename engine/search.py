@@ -21,20 +21,24 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union,
 )
 
 from audit.encoding import instant, timestamp
 from engine.inbox import open_task_table
-from engine.register import GUARDED, ORDERED, SEARCHED, register_table
+from engine.register import GUARDED, OPENLY, ORDERED, SEARCHED, register_table
 from engine.taking_part import part_table
 from engine.text_search import all_listed, cases_with_text
 
 PAGE: Final = 20
+# So many cases are read for a page of those that are asked for.
+FEW: Final = 3000
 STATUSES: Final = ("open", "overdue", "closed")
 
 _CASE = register_table.c
 _BY_TIME = (_CASE.opened_at, _CASE.case)
 _PART = part_table.c
+_BY_PART = (_PART.opened_at, _PART.case)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +103,15 @@ def search(
     """
     over = and_(_CASE.unit.in_(places), _CASE.confidential == 0)
     seen = or_(over, takes_part(person))
-    condition, text = and_(seen, _asked(query, below, at)), query.text.strip()
+    condition, text = _asked(query, below, at), query.text.strip()
     whole = _whole(conn, text, seen)
-    if whole is not None or not text:
-        return _page(conn, and_(condition, true() if whole is None else whole), after, limit)
-    if not all_listed(conn):
-        return _page(conn, and_(condition, _has(text)), after, limit)
-    return _page_with_text(conn, query, and_(condition, _has(text)), after, limit)
+    if whole is not None or text:
+        condition = and_(condition, _has(text) if whole is None else whole)
+    if _are_few(conn, places):
+        return _page_of_few(conn, places, person, condition, after, limit)
+    if whole is None and text and all_listed(conn):
+        return _page_with_text(conn, query, and_(seen, condition), after, limit)
+    return _page(conn, and_(seen, condition), after, limit)
 
 
 def reported_by(
@@ -219,6 +225,32 @@ def _page(conn: Connection, condition: ColumnElement[bool], after: str | None, l
     return _of_rows(_rows(conn, query, _BY_TIME, after, limit + 1), limit)
 
 
+def _are_few(conn: Connection, places: Collection[str]) -> bool:
+    """Whether to read all cases of these places costs less than to come upon them among others."""
+    if not places:
+        return True
+    some = select(_CASE.unit).where(_CASE.unit.in_(places), OPENLY).limit(FEW).subquery()
+    return int(conn.execute(select(func.count()).select_from(some)).scalar_one()) < FEW
+
+
+def _page_of_few(
+    conn: Connection,
+    places: Collection[str],
+    person: str,
+    condition: ColumnElement[bool],
+    after: str | None,
+    limit: int,
+) -> Page:
+    """Those of the places by the index of units, those with a part of theirs by that of parts."""
+    over = and_(_CASE.unit.in_(places), OPENLY, condition)
+    queries = [_first(_with_part(person, condition), _BY_PART, after, limit + 1)]
+    if places:
+        queries += [_first(select(*_COLUMNS).where(over), _BY_TIME, after, limit + 1)]
+    both = union(*(select(one.subquery()) for one in queries)).subquery().c
+    asked = select(*both).order_by(both.opened_at.desc(), both.case.desc()).limit(limit + 1)
+    return _of_rows([_found(row) for row in conn.execute(asked)], limit)
+
+
 def _page_with_text(
     conn: Connection, query: Query, condition: ColumnElement[bool], after: str | None, limit: int
 ) -> Page:
@@ -237,13 +269,16 @@ def _page_with(
     conn: Connection, person: str, part: ColumnElement[bool], after: str | None, limit: int
 ) -> Page:
     """Of the cases somebody has this part in: found in the order of the index of parts."""
-    query = (
+    rows = _rows(conn, _with_part(person, part), _BY_PART, after, limit + 1)
+    return _of_rows(rows, limit)
+
+
+def _with_part(person: str, condition: ColumnElement[bool]) -> Select[Any]:
+    return (
         select(*_COLUMNS)
         .join(part_table, _PART.case == _CASE.case)
-        .where(_PART.person == person, part)
+        .where(_PART.person == person, condition)
     )
-    order = (_PART.opened_at, _PART.case)
-    return _of_rows(_rows(conn, query, order, after, limit + 1), limit)
 
 
 def _rows(
@@ -253,12 +288,17 @@ def _rows(
     after: str | None,
     limit: int,
 ) -> list[FoundCase]:
+    return [_found(row) for row in conn.execute(_first(query, order, after, limit))]
+
+
+def _first(
+    query: Select[Any], order: tuple[Column[str], Column[str]], after: str | None, limit: int
+) -> Select[Any]:
     # By key, not by offset: a case reported meanwhile shifts nothing.
     opened_at, case = _key(after)
     if case:
         query = query.where(tuple_(*order) < (opened_at, case))
-    query = query.order_by(*(column.desc() for column in order)).limit(limit)
-    return [_found(row) for row in conn.execute(query)]
+    return query.order_by(*(column.desc() for column in order)).limit(limit)
 
 
 def _key(after: str | None) -> tuple[str, str]:
