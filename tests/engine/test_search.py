@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from engine import search as searching
 from engine.cases import Place
 from engine.people import directory
 from engine.register import register_table
@@ -107,7 +108,11 @@ def test_the_interval_of_reporting_is_half_open(street: Street, cases: list[str]
     assert numbers(found(street, Query(since=first + day))) == ["3", "2"]
 
 
-def test_overdue_are_the_cases_with_a_step_past_its_limit(street: Street, cases: list[str]) -> None:
+@pytest.mark.parametrize("many", [0, 1, 5000])
+def test_overdue_are_the_cases_with_a_step_past_its_limit(
+    street: Street, cases: list[str], many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MANY", many)
     # Four working hours each: only the last one is still in time.
     assert numbers(found(street, Query(status="overdue"))) == ["2", "1"]
 
