@@ -35,7 +35,6 @@ from engine.state import CaseState, to_json
 
 # As it stands in the index of them, so that the index answers.
 ORDERED: Final = text("orders IS NOT NULL")
-OPENLY: Final = text("confidential = 0")
 UNLISTED: Final = text("texts_listed = 0")
 
 register_table = Table(
@@ -78,16 +77,6 @@ register_table = Table(
     ).ddl_if(dialect="sqlite"),
     Index("case_register_by_community", "community", "status", "opened_at"),
     Index("case_register_by_receipt", "receipt"),
-    # For those who see few cases. Only who says OPENLY goes by it: in any other question about
-    # units SQLite, which has counted nothing, would go through all cases of the units.
-    Index(
-        "case_register_by_unit",
-        "unit",
-        "opened_at",
-        "confidential",
-        sqlite_where=OPENLY,
-        postgresql_where=OPENLY,
-    ),
     Index("case_register_alike", "category", "unit", "opened_at"),
     # With the column itself in it, SQLite reads nothing else.
     Index(

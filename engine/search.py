@@ -21,18 +21,15 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
-    union,
 )
 
 from audit.encoding import instant, timestamp
 from engine.inbox import open_task_table
-from engine.register import GUARDED, OPENLY, ORDERED, SEARCHED, register_table
+from engine.register import GUARDED, ORDERED, SEARCHED, register_table
 from engine.taking_part import part_table
 from engine.text_search import all_listed, cases_with_text
 
 PAGE: Final = 20
-# So many cases are read for a page of those that are asked for.
-FEW: Final = 3000
 # Of so many overdue cases a page is found sooner among the newest cases.
 MANY: Final = 5000
 STATUSES: Final = ("open", "overdue", "closed")
@@ -110,8 +107,8 @@ def search(
     whole = _whole(conn, text, seen)
     if whole is not None or text:
         condition = and_(condition, _has(text) if whole is None else whole)
-    if _are_few(conn, places):
-        return _page_of_few(conn, places, person, condition, after, limit)
+    if not places:
+        return _page_with(conn, person, condition, after, limit)
     if whole is None and text and all_listed(conn):
         return _page_with_text(conn, query, and_(seen, condition), after, limit)
     return _page(conn, and_(seen, condition), after, limit)
@@ -232,32 +229,6 @@ def _status(conn: Connection, status: str, at: datetime) -> ColumnElement[bool]:
 def _page(conn: Connection, condition: ColumnElement[bool], after: str | None, limit: int) -> Page:
     query = select(*_COLUMNS).where(condition)
     return _of_rows(_rows(conn, query, _BY_TIME, after, limit + 1), limit)
-
-
-def _are_few(conn: Connection, places: Collection[str]) -> bool:
-    """Whether to read all cases of these places costs less than to come upon them among others."""
-    if not places:
-        return True
-    some = select(_CASE.unit).where(_CASE.unit.in_(places), OPENLY).limit(FEW).subquery()
-    return int(conn.execute(select(func.count()).select_from(some)).scalar_one()) < FEW
-
-
-def _page_of_few(
-    conn: Connection,
-    places: Collection[str],
-    person: str,
-    condition: ColumnElement[bool],
-    after: str | None,
-    limit: int,
-) -> Page:
-    """Those of the places by the index of units, those with a part of theirs by that of parts."""
-    over = and_(_CASE.unit.in_(places), OPENLY, condition)
-    queries = [_first(_with_part(person, condition), _BY_PART, after, limit + 1)]
-    if places:
-        queries += [_first(select(*_COLUMNS).where(over), _BY_TIME, after, limit + 1)]
-    both = union(*(select(one.subquery()) for one in queries)).subquery().c
-    asked = select(*both).order_by(both.opened_at.desc(), both.case.desc()).limit(limit + 1)
-    return _of_rows([_found(row) for row in conn.execute(asked)], limit)
 
 
 def _page_with_text(

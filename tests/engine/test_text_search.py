@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text, update
 
-from engine import search as searching
 from engine.case_texts import BYTES, beginnings, case_text_table, pieces
 from engine.cases import Place
 from engine.people import directory
@@ -37,12 +36,6 @@ def test_what_stands_in_a_text_has_pieces_that_something_in_it_begins_with(
     assert all(len(one) <= BYTES for one in kept)
     for piece in pieces(whole[first:last]):
         assert any(one.startswith(piece) for one in kept)
-
-
-@pytest.fixture(params=[0, 12, 3000], ids=["many", "some", "few"])
-def seen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many cases are few: who sees fewer has all of them read, whatever is looked for."""
-    monkeypatch.setattr(searching, "FEW", request.param)
 
 
 def told(chance: random.Random, most: int) -> str:
@@ -106,9 +99,7 @@ def read_through(street: Street, query: Query, name: str) -> list[str]:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-def test_the_same_is_found_as_by_reading_every_text(
-    many: Street, seen: None, data: st.DataObject
-) -> None:
+def test_the_same_is_found_as_by_reading_every_text(many: Street, data: st.DataObject) -> None:
     with many.database.begin() as conn:
         assert all_listed(conn)
         rows = conn.execute(
@@ -142,9 +133,8 @@ def as_an_older_release_left_it(street: Street, cases: list[str]) -> None:
 
 @pytest.mark.parametrize("old", [slice(0, 40), slice(5, 7), slice(39, 40)])
 def test_cases_of_an_older_release_are_found_before_they_are_listed_and_after(
-    many: Street, old: slice, monkeypatch: pytest.MonkeyPatch
+    many: Street, old: slice
 ) -> None:
-    monkeypatch.setattr(searching, "FEW", 0)
     with many.database.begin() as conn:
         cases = list(conn.execute(select(register_table.c.case).order_by("case")).scalars())[old]
     before, wanted = kept(many), read_through(many, Query(text="车"), "watch")
@@ -180,7 +170,7 @@ def test_steps_write_no_texts(street: Street) -> None:
     street.check()
 
 
-def test_no_case_somebody_may_not_see_is_found_by_a_part_of_it(street: Street, seen: None) -> None:
+def test_no_case_somebody_may_not_see_is_found_by_a_part_of_it(street: Street) -> None:
     case = street.report(title="密封的线索")
     assert found(street, Query(text="封的"), "watch", 20) == [case]
     with street.database.begin() as conn:
@@ -190,11 +180,29 @@ def test_no_case_somebody_may_not_see_is_found_by_a_part_of_it(street: Street, s
     assert found(street, Query(text="封的"), "other", 20) == []
 
 
-@pytest.mark.parametrize("after", ["~", "x~y", "2026~x", "9999-99-99~x", "~~~"])
-def test_a_page_key_that_says_nothing_does_no_harm(
-    street: Street, after: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("part", ["", "飞线", "飞", "nowhere"])
+def test_whoever_oversees_no_place_finds_their_own_cases_page_by_page(
+    street: Street, part: str
 ) -> None:
-    monkeypatch.setattr(searching, "FEW", 0)
+    own = [street.report(title=f"飞线 {number}") for number in range(3)]
+    street.report(by="other", title="飞线", place=Place("u-other", "沿河里"))
+    names, after = [], None
+    with street.database.begin() as conn:
+        for _ in range(4):
+            page = search(
+                conn, Query(text=part), person=street.person["grid"], places=[], at=street.at,
+                after=after, limit=2,
+            )  # fmt: skip
+            names += [one.case for one in page.cases]
+            after = page.after
+            if after is None:
+                break
+    assert names == ([] if part == "nowhere" else own[::-1])
+    street.check()
+
+
+@pytest.mark.parametrize("after", ["~", "x~y", "2026~x", "9999-99-99~x", "~~~"])
+def test_a_page_key_that_says_nothing_does_no_harm(street: Street, after: str) -> None:
     case = street.report()
     with street.database.begin() as conn:
         page = search(
