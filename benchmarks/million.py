@@ -214,7 +214,6 @@ def write_again(path: Path, size: int) -> None:
         raw.execute("COMMIT")
         for _, _, sql in aside:
             raw.execute(sql)
-        raw.execute("ANALYZE")
         raw.execute("PRAGMA journal_mode=WAL")
 
 
@@ -277,6 +276,25 @@ def _asked(conn: Connection, bench: steps.Bench) -> dict[str, Ask]:
             conn, Query(text=f" {chance.randrange(5000)} 号"), places=PLACES, **watch
         ),
         "a word nowhere": looked_for(text="没有这样的地方"),
+        "a word of every seventh": looked_for(text="充电"),
+        "a word of one community": lambda conn, chance: search(
+            conn, Query(text="充电"), places=[chance.choice(PLACES)], **watch
+        ),
+        "a character all have": looked_for(text="号"),
+        "one digit": looked_for(text="7"),
+        "part of an address": lambda conn, chance: search(
+            conn, Query(text=f"锦绣家园{chance.randrange(1, 41)} 幢"), places=PLACES, **watch
+        ),
+        "part of a number": lambda conn, chance: search(
+            conn, Query(text=f"{chance.randrange(1_000_000):07d}"), places=PLACES, **watch
+        ),
+        "a long text of common parts": lambda conn, chance: search(
+            conn, Query(text=f"车棚飞线充电 {chance.randrange(5000)}"), places=PLACES, **watch
+        ),
+        "own cases": lambda conn, chance: search(
+            conn, Query(), places=[], at=at,
+            person=f"{bench.person['confirm']}-{chance.randrange(HOLDERS)}",
+        ),
         "overdue cases": looked_for(status="overdue"),
         "closed of one community": lambda conn, chance: search(
             conn, Query(status="closed", unit="x"), below=[chance.choice(PLACES)], places=PLACES,
