@@ -78,6 +78,7 @@ register_table = Table(
     Index("case_register_by_community", "community", "status", "opened_at"),
     Index("case_register_by_receipt", "receipt"),
     Index("case_register_alike", "category", "unit", "opened_at"),
+    Index("case_register_alike_there", "address", "category", "community", "opened_at"),
     # With the column itself in it, SQLite reads nothing else.
     Index(
         "case_register_unlisted",
@@ -89,6 +90,8 @@ register_table = Table(
     Index("case_register_ordered", "case", sqlite_where=ORDERED, postgresql_where=ORDERED),
 )
 
+# So many cases are named beside one that is being reported.
+SUGGESTED: Final = 5
 # Cases of which more has to be asked than where they are: who may see them.
 GUARDED: Final = or_(register_table.c.confidential == 1, register_table.c.kept_out > 0)
 
@@ -182,20 +185,23 @@ def alike(
     Those still open, however old, and those that ended since.
     A suggestion for people; at most five, newest first.
     """
-    near = (register_table.c.unit == path[0]) | (
-        (register_table.c.community.in_(path)) & (register_table.c.address == address)
-    )
-    query = (
-        select(register_table.c.case)
-        .where(register_table.c.process == process, register_table.c.category == category, near)
-        .where(
-            register_table.c.ended_at.is_(None) | (register_table.c.ended_at >= timestamp(since))
+    row = register_table.c
+    # Each by an index of its own: together they would go through all cases.
+    here = row.unit == path[0]
+    there = row.community.in_(path) & (row.address == address)
+    found = {
+        (one.opened_at, one.case)
+        for near in (here, there)
+        for one in conn.execute(
+            select(row.opened_at, row.case)
+            .where(row.process == process, row.category == category, near)
+            .where(row.ended_at.is_(None) | (row.ended_at >= timestamp(since)))
+            .order_by(row.opened_at.desc(), row.case.desc())
+            .limit(SUGGESTED)
         )
-        # The log keeps what is suggested: of cases opened at once every database names the same.
-        .order_by(register_table.c.opened_at.desc(), register_table.c.case.desc())
-        .limit(5)
-    )
-    return list(conn.execute(query).scalars())
+    }
+    # The log keeps what is suggested: of cases opened at once every database names the same.
+    return [case for _, case in sorted(found, reverse=True)[:SUGGESTED]]
 
 
 def ended_at(conn: Connection, case: str) -> str | None:
