@@ -13,10 +13,10 @@ from audit.metrics.contributions import Contribution, within
 from audit.metrics.formulas import Formulas
 from audit.reports.periodic import Behind, PeriodReport, Position, SignalCount, WholePeriodReport
 from audit.signals.rules import Rules
-from engine.casework import read_cases
 from engine.conduct import reporting_post
 from engine.directory import Authority, Directory
 from engine.errors import BadInput
+from engine.guarded import kept_from
 from engine.metric_periods import (
     Basis,
     Counted,
@@ -29,8 +29,8 @@ from engine.metric_periods import (
 )
 from engine.people import By, directory
 from engine.periods import begin_of, kind_of
-from engine.register import GUARDED, register_table
-from engine.rights import NotYoursToReport, may_see, places_reported
+from engine.register import register_table
+from engine.rights import NotYoursToReport, places_reported
 from engine.signal_queue import signal_counts
 from engine.signals import OPEN
 
@@ -115,7 +115,7 @@ def _read(
     index = alike.index(wanted.period)
     before = _figures(conn, wanted, alike[index - 1], "", files) if index else None
     cases = cases_behind(conn, wanted.period, wanted.unit)
-    closed = _closed(conn, people, cases, by, at)
+    closed = kept_from(conn, people, cases, by, at)
     return PeriodReport(
         log=rests.log,
         unit=wanted.unit,
@@ -178,7 +178,7 @@ def _behind(
     """What cases contributed to these metrics, of those that may be told."""
     here = within({one: kept_list(conn, wanted.period, one) for one in metrics}, wanted.unit)
     cases = {one.case for told in here.values() for one in told}
-    called = _called(conn, cases - _closed(conn, people, cases, by, at))
+    called = _called(conn, cases - kept_from(conn, people, cases, by, at))
     return tuple(
         _told(metric, one, called[one.case])
         for metric, contributed in here.items()
@@ -192,19 +192,6 @@ def _told(metric: str, one: Contribution, called: tuple[str, str]) -> Behind:
         metric, one.case, *called, one.entry, one.at, one.unit, one.hits, one.of, one.reason,
         one.apart, one.minutes,
     )  # fmt: skip
-
-
-def _closed(
-    conn: Connection, people: Directory, cases: Collection[str], by: By, at: datetime
-) -> set[str]:
-    """Of these cases those that whoever asks may not see."""
-    # Few cases are guarded; in a year's figures stand more than a question may name.
-    guarded = conn.execute(select(_FILE.case).where(GUARDED)).scalars()
-    asked, closed = sorted(set(guarded).intersection(cases)), set()
-    for start in range(0, len(asked), _AT_ONCE):
-        states = read_cases(conn, asked[start : start + _AT_ONCE])
-        closed |= {one for one, state in states.items() if not may_see(state, people, by, at)}
-    return closed
 
 
 def _called(conn: Connection, cases: Collection[str]) -> dict[str, tuple[str, str]]:

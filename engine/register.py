@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     insert,
+    literal_column,
     or_,
     select,
     text,
@@ -92,8 +93,18 @@ register_table = Table(
 
 # So many cases are named beside one that is being reported.
 SUGGESTED: Final = 5
-# Cases of which more has to be asked than where they are: who may see them.
-GUARDED: Final = or_(register_table.c.confidential == 1, register_table.c.kept_out > 0)
+# Cases of which more has to be asked than where they are: who may see them. Said with numbers and
+# not with parameters, so that the index of these cases answers.
+GUARDED: Final = or_(
+    register_table.c.confidential == literal_column("1"),
+    register_table.c.kept_out > literal_column("0"),
+)
+Index(
+    "case_register_guarded",
+    register_table.c.case,
+    sqlite_where=GUARDED,
+    postgresql_where=GUARDED,
+)
 
 _UPDATE = Statement(
     update(register_table)

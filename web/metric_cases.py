@@ -6,16 +6,14 @@ from typing import Final
 
 from flask import url_for
 from markupsafe import Markup
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from audit.metrics.catalogue import METRICS
 from audit.metrics.contributions import Contribution, within
 from audit.metrics.places import Places
 from audit.metrics.results import grouping
-from engine.casework import read_cases
 from engine.directory import Directory
-from engine.register import GUARDED, register_table
-from engine.rights import may_see
+from engine.guarded import kept_from
 from web.desk import unit_name
 from web.frame import moment
 from web.metric_words import NOTES
@@ -107,7 +105,7 @@ def rows_of(
     conn: Connection, people: Directory, metric: str, told: Sequence[Contribution], first: int
 ) -> Listed:
     """A page of these from number `first` on, the newest first."""
-    closed = _kept_from(conn, people, {one.case for one in told})
+    closed = kept_from(conn, people, {one.case for one in told}, by(), at())
     seen = sorted(
         (one for one in told if one.case not in closed),
         key=lambda one: (one.at, one.case, one.entry),
@@ -117,14 +115,6 @@ def rows_of(
     files, called = read_files(conn, {one.case for one in page}), names(people)
     lines = tuple(_line(metric, one, files[one.case], called, people) for one in page)
     return Listed(lines, len(seen), len(told) - len(seen))
-
-
-def _kept_from(conn: Connection, people: Directory, cases: set[str]) -> set[str]:
-    """Of these cases those that whoever asks may not see, though they answer for the place."""
-    table = register_table.c
-    query = select(table.case).where(GUARDED, table.case.in_(cases))
-    states = read_cases(conn, set(conn.execute(query).scalars()))
-    return {case for case, state in states.items() if not may_see(state, people, by(), at())}
 
 
 def _line(

@@ -219,7 +219,7 @@ def test_a_case_one_is_kept_out_of_counts_and_is_not_named(
         conn.execute(update(register_table).values(kept_out=1))
     watch = signed_in("watch")
     assert case in watch.text("/metrics/rectified_of_found")
-    monkeypatch.setattr("web.metric_cases.may_see", lambda *_: False)
+    monkeypatch.setattr("engine.guarded.may_see", lambda *_: False)
     page = watch.text("/metrics/rectified_of_found")
     assert case not in page
     assert "另有 1 件您无权查看" in page
