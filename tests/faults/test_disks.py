@@ -45,16 +45,31 @@ def fill(street: Street) -> list[str]:
     raise AssertionError("the disk never ran full")
 
 
+def finish_some(street: Street, opened: list[str]) -> list[str]:
+    """Do the step of these cases until the disk takes no more; returns those it is not done of."""
+    for number, case in enumerate(opened):
+        try:
+            street.complete(case, "prepare#1", "head", PREPARED)
+        except OperationalError as error:
+            if "full" in str(error):
+                return opened[number:]
+            raise
+    raise AssertionError("the disk never ran full")
+
+
 def test_a_disk_runs_full_and_is_made_larger(small: tuple[Path, Street]) -> None:
     folder, street = small
     opened = fill(street)
     assert opened
+    # A step takes less room than a case that is opened: some may still be done.
+    left = finish_some(street, opened)
     with pytest.raises(OperationalError, match="full"):
-        street.complete(opened[0], "prepare#1", "head", PREPARED)
+        street.complete(left[0], "prepare#1", "head", PREPARED)
     forget_live_states()
     street.check()  # what is there is read and verified on the full disk
     remount(folder, "size=64m")
-    street.complete(opened[0], "prepare#1", "head", PREPARED)
+    for case in left:
+        street.complete(case, "prepare#1", "head", PREPARED)
     number = int(street.report()[-5:])
     assert number == len(opened) + 1  # nothing was taken by what was refused
     street.check()
