@@ -30,6 +30,7 @@ from engine.index_register import STREAM, Edition
 from engine.index_weights import check_month, read_register, weights_for
 from engine.metric_periods import Basis, at_one_position, basis, kept_lists, months
 from engine.people import By, actor, directory
+from engine.periods import end_of
 from engine.reasons import reasoned
 from engine.rights import SUPERVISION, places_overlooked
 
@@ -110,7 +111,7 @@ def _trial(
         Told(kept_lists(conn, name, NEEDED), formulas, units, zone)
         for name in (month, before_month(month))
     )
-    whole = kept[month].until == _end(month, zone)
+    whole = kept[month].until == end_of(month, zone)
     return Trial(month, index_table(now, before, weights), rests, weights, whole)
 
 
@@ -118,11 +119,6 @@ def before_month(month: str) -> str:
     """The month before: `2025-12` of `2026-01`."""
     count = int(month[:4]) * 12 + int(month[5:]) - 2
     return f"{count // 12:04}-{count % 12 + 1:02}"
-
-
-def _end(month: str, zone: tzinfo) -> datetime:
-    count = int(month[:4]) * 12 + int(month[5:])
-    return datetime(count // 12, count % 12 + 1, 1, tzinfo=zone)
 
 
 # --- who ------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """流程走向: which ways cases went, who handed on to whom, where time went; whether they replay."""
 
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from flask import Blueprint, render_template, request, url_for
@@ -16,11 +16,12 @@ from engine.directory import Directory
 from engine.errors import NotAllowed
 from engine.flow_months import Basis, Flow, bases, flow_of
 from engine.people import directory
+from engine.periods import end_of
 from engine.rights import may_see, measures_everything
 from web.act_kinds import processes
 from web.desk import unit_name
 from web.periods import period_words
-from web.quantities import bare_duration
+from web.quantities import ZONE, bare_duration
 from web.texts import either, language, say
 from web.visit import at, by, reads
 
@@ -241,6 +242,6 @@ def _pair(told: Spread) -> tuple[str, str]:
 
 
 def _command(basis: Basis) -> str:
-    _, last = monthrange(*map(int, basis.month.split("-")))
-    period = f"--from {basis.month}-01 --to {basis.month}-{last}"
+    last = end_of(basis.month, ZONE) - timedelta(days=1)
+    period = f"--from {basis.month}-01 --to {last:%Y-%m-%d}"
     return f"shaoji mining conformance --process {basis.process} {period}"
