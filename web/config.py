@@ -307,9 +307,14 @@ def _processes(text: str) -> int:
     return int(text)
 
 
+def can_fork() -> bool:
+    """Whether this system can serve by several processes; Windows cannot."""
+    return hasattr(os, "fork")
+
+
 def usual_processes() -> int:
     """By how many processes pages are served on this machine where nobody says otherwise."""
-    if not hasattr(os, "fork"):
+    if not can_fork():
         return 1
     mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     return min(USUAL_PROCESSES, len(mine) if mine else os.cpu_count() or 1)

@@ -24,6 +24,7 @@ from web.signal_rules import signal_rules
 from web.texts import say
 from web.told_report import Cell, Link, Section, ToldReport, cells, entry, stamp
 
+NONE: Final = "–"
 # What is told first: rates of what was done in time.
 HEADINGS: Final = {
     "month": ("月报", "Monthly report"),
@@ -205,10 +206,10 @@ class PeriodText:
         return Link("metrics.listed", told)
 
     def _value(self, figure: FigureRow | None) -> str:
-        return (figure.big or figure.small) if figure else "–"
+        return (figure.big or figure.small) if figure else NONE
 
     def _earlier(self, row: MetricRow | None) -> str:
-        return self._value(row.whole) if row and row.whole else "–"
+        return self._value(row.whole) if row and row.whole else NONE
 
     def _by(self, by: str, ids: tuple[str, ...]) -> Section:
         titles = {"community": ("各社区", "By community"), "unit": ("各单位", "By unit")}
@@ -223,23 +224,27 @@ class PeriodText:
             pick(titles[by], self.locale),
             (self.say("单位", "Unit"), *heads),
             tuple(
-                cells(name, *(self._of_group(found[name].get(id_)) for id_ in ids))
+                cells(name, *told)
                 for name in sorted(found)
+                if set(told := [self._of_group(found[name].get(id_)) for id_ in ids]) != {NONE}
             ),
             none=self.say("没有。", "None."),
             note=self.say(
-                "按名称排列，不排名次。括号里是分子和分母；不到 10 件只写这两个数。",
-                "By name, no ranking. In brackets the two counts; below ten, these alone.",
+                "按名称排列，不排名次。括号里是分子和分母；不到 10 件只写这两个数。"
+                "这些数一个也没有的不列。",
+                "By name, no ranking. In brackets the two counts; below ten, these alone. Whoever "
+                "has none of these figures is not listed.",
             ),
         )
 
     def _of_group(self, figure: FigureRow | None) -> str:
         if figure is None or figure.of == 0:
-            return "–"
+            return NONE
         counts = f"{figure.numbers[0].count}/{figure.of}" if figure.of is not None else ""
         if not figure.big:
             return counts or figure.small
-        return f"{figure.big}（{counts}）" if counts else figure.big
+        # With a blank, so that on paper a narrow column breaks there and not within a number.
+        return f"{figure.big} ({counts})" if counts else figure.big
 
     def _signals(self) -> Section:
         tell, rules = self.say, signal_rules()

@@ -53,11 +53,6 @@ class _Place:
     begun: int = 0
 
 
-def can_fork() -> bool:
-    """Whether this system can serve by several processes; Windows cannot."""
-    return hasattr(os, "fork")
-
-
 def run(parts: Sequence[Part]) -> int:
     """Keep all parts running until SIGTERM or Ctrl+C; the exit status.
 

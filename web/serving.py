@@ -25,7 +25,7 @@ from web.app import create_app
 from web.background import start_publication, start_worker
 from web.channels import channels
 from web.common import Common
-from web.config import Settings, usual_processes
+from web.config import Settings, can_fork, usual_processes
 from web.demonstration import clock_of
 from web.health import EXTENSION
 from web.heartbeat import start_heartbeat
@@ -57,7 +57,7 @@ def serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> int
     No connection to the database may be open in this process.
     """
     count = settings.processes or usual_processes()
-    if count > 1 and not processes.can_fork():
+    if count > 1 and not can_fork():
         raise NoSeveral(
             "这个系统只能用一个进程提供网页，请去掉 --processes 和 SHAOJI_PROCESSES。",
             "This system serves pages by one process; leave out --processes and SHAOJI_PROCESSES.",

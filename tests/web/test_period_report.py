@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -26,10 +27,11 @@ from tests.web.test_metric_pages import counted
 from tests.web.test_signal_queue import judging, late, look
 from web.config import Settings
 from web.formulas import formulas
-from web.period_text import period_files
+from web.period_text import PeriodText, period_files
 from web.press import make_waiting
 from web.quantities import ZONE
 from web.signal_rules import signal_rules
+from web.texts import spoken
 
 Enter = Callable[[str], Visitor]
 MONTH = "2026-03"
@@ -252,3 +254,26 @@ def test_in_english_it_says_the_same(
     assert "Metric This period Period before" in told
     book = load_workbook(io.BytesIO(made(watch, web_street, settings, "xlsx").data))
     assert any("By community" in name for name in book.sheetnames)
+
+
+def test_a_unit_without_any_of_the_figures_told_by_unit_is_not_listed(
+    signed_in: Enter, web_street: Street
+) -> None:
+    closed(web_street)
+    web_street.later(days=25)
+    counted(web_street)
+    with reading(web_street.database).begin() as conn:
+        wanted, who = Wanted(MONTH, "u-street"), By(web_street.person["watch"])
+        report = read_period(conn, wanted, period_files(), by=who, at=web_street.at)
+    (in_time,) = (one for one in report.groups["unit"] if one["metric"] == "in_time")
+    # Whatever this unit was given was merged: none of it is in any rate.
+    merged = in_time | {"groups": ["u-other"], "numerator": 0, "denominator": 0}
+    report = replace(report, groups=report.groups | {"unit": (*report.groups["unit"], merged)})
+    with spoken("zh"):
+        told = PeriodText(report, {}, "zh").told()
+    by_unit = next(one for one in told.sections if one.title == "各单位")
+    names = [row[0].text for row in by_unit.rows]
+    assert "u-property" in names
+    assert "u-other" not in names
+    assert "这些数一个也没有的不列" in by_unit.note
+    assert "这些数一个也没有的不列" in signed_in("watch").text("/period")

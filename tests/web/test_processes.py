@@ -21,7 +21,7 @@ from engine.database import open_database
 from tests.cluster.machines import wait_for
 from tests.conftest import ROOT
 from tests.web.test_internal_metrics import TOKEN, of, read
-from web import processes
+from web import processes, serving
 from web.config import Settings, read_settings, usual_processes
 from web.serving import NoSeveral, serve
 
@@ -196,7 +196,7 @@ def test_an_address_that_is_taken_is_told_in_a_sentence(
 def test_a_system_that_cannot_fork_serves_by_one_process_and_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(processes, "can_fork", lambda: False)
+    monkeypatch.setattr(serving, "can_fork", lambda: False)
     settings = Settings("k" * 48, f"sqlite:///{tmp_path}/street.db", processes=2)
     with pytest.raises(NoSeveral) as refused:
         serve(settings, "127.0.0.1", 0, with_worker=False)
