@@ -8,58 +8,97 @@ take and give back unchanged. What the driver refuses is told as Core would tell
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Select
 from sqlalchemy.sql.expression import Executable
+
+from audit.composed import composed, native
+
+# Rows of one part of what is sent together. With more it would hardly ever be the same statement
+# again, and the server had to plan it each time: they are sent by themselves, behind what waits.
+MOST_ROWS: Final = 32
 
 
 class Statement:
     """A statement to be run with `conn` and parameters by name."""
 
-    __slots__ = ("_columns", "_compiled", "_core")
+    __slots__ = ("_columns", "_core", "_forms")
 
     def __init__(self, core: Executable) -> None:
         self._core = core
-        self._compiled: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
+        self._forms: dict[str, _Form] = {}
         self._columns = core.selected_columns.keys() if isinstance(core, Select) else []
 
     def first(self, conn: Connection, parameters: Mapping[str, Any]) -> Any:
         """The first row, its columns by name, or None."""
-        sql, names, fixed = self._for(conn)
-        cursor = _execute(conn, sql, _bound(names, fixed, parameters))
-        found = cursor.fetchone()
+        found = self._send(conn, parameters).fetchone()
         if found is None:
             return None
         return SimpleNamespace(**dict(zip(self._columns, found, strict=True)))
 
     def rows(self, conn: Connection, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """All rows, each by the names of its columns."""
-        sql, names, fixed = self._for(conn)
-        cursor = _execute(conn, sql, _bound(names, fixed, parameters))
-        return [dict(zip(self._columns, row, strict=True)) for row in cursor.fetchall()]
+        found = self._send(conn, parameters).fetchall()
+        return [dict(zip(self._columns, row, strict=True)) for row in found]
 
     def run(self, conn: Connection, parameters: Mapping[str, Any]) -> int:
-        """Execute once; returns how many rows it wrote."""
-        sql, names, fixed = self._for(conn)
-        return int(_execute(conn, sql, _bound(names, fixed, parameters)).rowcount)
+        """Execute once, behind what was put before; returns how many rows it wrote."""
+        waiting = _waiting.get(conn) if _waiting else None
+        if waiting is None:
+            return int(self._send(conn, parameters).rowcount)
+        waiting.append((self._form(conn), [parameters]))
+        return _flush(conn, waiting)
 
     def run_all(self, conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute once per row."""
-        sql, names, fixed = self._for(conn)
-        if len(rows) == 1:
-            _execute(conn, sql, _bound(names, fixed, rows[0]))
-        elif rows:
-            _execute(conn, sql, [_bound(names, fixed, row) for row in rows])
+        """Execute once per row; within `sent_together` not before that sends it."""
+        if not rows:
+            return
+        form = self._form(conn)
+        waiting = _waiting.get(conn) if _waiting else None
+        if waiting is not None:
+            if len(rows) <= MOST_ROWS:
+                waiting.append((form, rows))
+                return
+            _flush(conn, waiting)
+        bound = [form.bound(row) for row in rows]
+        _execute(conn, form, bound[0] if len(bound) == 1 else bound)
 
-    def _for(self, conn: Connection) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
-        known = self._compiled.get(conn.dialect.name)
-        if known is None:
-            compiled = self._core.compile(dialect=conn.dialect)  # type: ignore[attr-defined]
-            names = tuple(compiled.positiontup) if compiled.positiontup else None
-            fixed = {name: value for name, value in compiled.params.items() if value is not None}
-            known = self._compiled[conn.dialect.name] = (str(compiled), names, fixed)
-        return known
+    def _send(self, conn: Connection, parameters: Mapping[str, Any]) -> Any:
+        form = self._form(conn)
+        return _execute(conn, form, form.bound(parameters))
+
+    def _form(self, conn: Connection) -> "_Form":
+        form = self._forms.get(conn.dialect.name)
+        if form is None:
+            form = self._forms[conn.dialect.name] = _form(self._core, conn)
+        return form
+
+
+class _Form:
+    """A statement as a driver takes it; `native` is how PostgreSQL itself takes it."""
+
+    __slots__ = ("_fixed", "_names", "native", "sql")
+
+    def __init__(self, sql: str, native: str | None, names: Sequence[str], fixed: Any) -> None:
+        self.sql, self.native = sql, native
+        self._names, self._fixed = tuple(names), fixed
+
+    def bound(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Parameters in the order the driver wants them."""
+        if self._fixed:
+            given = {**self._fixed, **given}
+        return tuple([given[name] for name in self._names])
+
+
+def _form(core: Any, conn: Connection) -> _Form:
+    ours = conn.dialect.name == "postgresql"
+    kind: Any = type(conn.dialect)
+    dialect = kind(paramstyle="format") if ours else conn.dialect
+    compiled = core.compile(dialect=dialect)
+    fixed = {name: value for name, value in compiled.params.items() if value is not None}
+    sql = str(compiled)
+    return _Form(sql, native(sql) if ours else None, compiled.positiontup or (), fixed)
 
 
 def execute(conn: Connection, sql: str, parameters: Any) -> Any:
@@ -70,7 +109,36 @@ def execute(conn: Connection, sql: str, parameters: Any) -> Any:
     """
     if conn.dispatch.before_cursor_execute:
         return conn.exec_driver_sql(sql, parameters)
-    cursor = conn.connection.cursor()
+    return _run(conn, conn.connection.cursor(), sql, parameters)
+
+
+def _execute(conn: Connection, form: _Form, parameters: Any) -> Any:
+    # Outside a transaction Core begins one, and Core tells whoever listens.
+    if not conn.in_transaction() or conn.dispatch.before_cursor_execute:
+        return conn.exec_driver_sql(form.sql, parameters)
+    if form.native is None:
+        return _run(conn, conn.connection.cursor(), form.sql, parameters)
+    return _run_native(conn, form.native, parameters)
+
+
+def _run_native(conn: Connection, sql: str, parameters: Any) -> Any:
+    """Without looking through the statement for its parameters, and answered in binary."""
+    from psycopg import RawCursor  # optional: only who has PostgreSQL has it
+
+    cursor: Any = RawCursor(conn.connection.driver_connection)  # type: ignore[arg-type]
+    cursor.format = 1  # binary
+    several = type(parameters) is list
+    told = [_told(row) for row in parameters] if several else _told(parameters)
+    return _run(conn, cursor, sql, told)
+
+
+def _told(row: Sequence[Any]) -> tuple[Any, ...]:
+    # As numbers they would be of one of three types by their size, and what was planned for one
+    # would be planned anew for another. The statement says what they are.
+    return tuple([str(one) if type(one) is int else one for one in row])
+
+
+def _run(conn: Connection, cursor: Any, sql: str, parameters: Any) -> Any:
     try:
         if type(parameters) is list:
             cursor.executemany(sql, parameters)
@@ -81,40 +149,38 @@ def execute(conn: Connection, sql: str, parameters: Any) -> Any:
     return cursor
 
 
+_waiting: dict[Connection, list[tuple[_Form, Sequence[Mapping[str, Any]]]]] = {}
+
+
 @contextmanager
 def sent_together(conn: Connection) -> Iterator[None]:
-    """What is written in the block goes to PostgreSQL in one go, and one answer is waited for.
+    """What is written in the block goes to PostgreSQL as one statement (audit.composed).
 
-    Nothing is known of a statement before the end of the block: neither how many rows it wrote nor
-    that it was refused; only then what Core raises is raised. Where somebody listens to statements,
-    and on SQLite, they go one by one.
+    It goes when one of them has to answer (`run`) or the outermost such block ends; only then it is
+    known that it was refused. What is read in the block is read before it is written, and no row is
+    written twice. Where somebody listens to statements, and on SQLite, they go one by one.
     """
-    driver: Any = conn.connection.driver_connection
-    if not hasattr(driver, "pipeline") or conn.dispatch.before_cursor_execute:
+    if (
+        conn.dialect.name != "postgresql"
+        or conn in _waiting
+        or conn.dispatch.before_cursor_execute
+        or not conn.in_transaction()
+    ):
         yield
         return
+    waiting = _waiting[conn] = []
     try:
-        with driver.pipeline():
-            yield
-    except _errors(conn) as error:
-        conn._handle_dbapi_exception(error, "(several)", None, None, None)
+        yield
+        _flush(conn, waiting)
+    finally:
+        del _waiting[conn]
 
 
-def _errors(conn: Connection) -> type[Exception]:
-    found: type[Exception] = conn.dialect.loaded_dbapi.Error
-    return found
-
-
-def _execute(conn: Connection, sql: str, parameters: Any) -> Any:
-    # Outside a transaction Core begins one.
-    send = execute if conn.in_transaction() else Connection.exec_driver_sql
-    return send(conn, sql, parameters)
-
-
-def _bound(names: tuple[str, ...] | None, fixed: dict[str, Any], given: Mapping[str, Any]) -> Any:
-    """Parameters in the order or by the name the driver wants them."""
-    if names is None:
-        return {**fixed, **given}
-    if fixed:
-        given = {**fixed, **given}
-    return tuple([given[name] for name in names])
+def _flush(conn: Connection, waiting: list[tuple[_Form, Sequence[Mapping[str, Any]]]]) -> int:
+    """Send what waits; returns how many rows the last of it wrote."""
+    if not waiting:
+        return 0
+    sql = composed([(form.sql, len(rows)) for form, rows in waiting])
+    parameters = [one for form, rows in waiting for row in rows for one in form.bound(row)]
+    waiting.clear()
+    return int(_run_native(conn, sql, tuple(parameters)).rowcount)

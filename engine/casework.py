@@ -358,8 +358,8 @@ class Work:
             acts.keep(self.conn, self.case, self.entries)
             taking_part.project(self.conn, self.before, self.case)
             _remember(self.conn, key, self)
-        # Last, and by itself: whether the head was where it was taken has to be known.
-        log.move(self.conn, self.head, self.entries[-1])
+            # Last, as whether the head was where it was taken has to be known.
+            log.move(self.conn, self.head, self.entries[-1])
         _live.pop(self.head.hash, None)
         _keep_live(self.end.hash, self.case)
 
@@ -411,4 +411,4 @@ def _remember(conn: Connection, key: str | None, work: Work) -> None:
             "seq": work.case.seq,
             "at": timestamp(work.at),
         }
-        _INSERT_ANSWER.run(conn, row)
+        _INSERT_ANSWER.run_all(conn, [row])

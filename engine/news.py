@@ -51,7 +51,7 @@ def keep(conn: Connection, entries: Iterable[Entry]) -> None:
     """Note that these entries are news, if one is; in the transaction that records them."""
     first = next((entry for entry in entries if _is_news(entry)), None)
     if first is not None:
-        _INSERT.run(conn, {"case": first.stream, "seq": first.seq})
+        _INSERT.run_all(conn, [{"case": first.stream, "seq": first.seq}])
 
 
 def _is_news(entry: Entry) -> bool:

@@ -180,7 +180,7 @@ def list_texts(conn: Connection, limit: int) -> int:
 def refresh(conn: Connection, case: CaseState) -> None:
     """Write what changed of a case in the register."""
     changing = {f"v_{name}": value for name, value in row_of(case).items()}
-    _UPDATE.run(conn, {"c": case.case} | changing)
+    _UPDATE.run_all(conn, [{"c": case.case} | changing])
 
 
 def alike(

@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    update,
 )
 
 from audit.log import metadata
@@ -56,6 +57,11 @@ _DELETE: Final = Statement(
         part_table.c.case == bindparam("c"), part_table.c.person == bindparam("p")
     )
 )
+_UPDATE: Final = Statement(
+    update(part_table)
+    .where(part_table.c.case == bindparam("c"), part_table.c.person == bindparam("p"))
+    .values(reported=bindparam("r"), did=bindparam("d"))
+)
 _OF_CASE: Final = Statement(select(part_table).where(part_table.c.case == bindparam("c")))
 
 
@@ -65,16 +71,15 @@ def project(conn: Connection, before: CaseState | None, after: CaseState) -> Non
     The case stands in the register: when it was opened is read from there.
     """
     old, new = rows_of(before) if before else {}, rows_of(after)
-    gone = [{"c": after.case, "p": person} for person in old if old[person] != new.get(person)]
-    come = [
-        {"c": after.case, "p": person, "r": row["reported"], "d": row["did"]}
+    gone = [{"c": after.case, "p": person} for person in old if person not in new]
+    told = {
+        person: {"c": after.case, "p": person, "r": row["reported"], "d": row["did"]}
         for person, row in new.items()
         if row != old.get(person)
-    ]
-    if gone:
-        _DELETE.run_all(conn, gone)
-    if come:
-        _INSERT.run_all(conn, come)
+    }
+    _DELETE.run_all(conn, gone)
+    _UPDATE.run_all(conn, [row for person, row in told.items() if person in old])
+    _INSERT.run_all(conn, [row for person, row in told.items() if person not in old])
 
 
 def kept(conn: Connection, case: str) -> Rows:

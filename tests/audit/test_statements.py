@@ -14,14 +14,16 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    update,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from audit.statements import Statement, sent_together
+from audit.statements import MOST_ROWS, Statement, sent_together
 from tests.conftest import Street
 
 SHELF = Table("shelf", MetaData(), Column("n", Integer, primary_key=True), Column("word", Text))
 INSERT = Statement(insert(SHELF))
+UPDATE = Statement(update(SHELF).where(SHELF.c.n >= bindparam("least")).values(word=bindparam("w")))
 SELECT = Statement(select(SHELF).where(SHELF.c.n >= bindparam("least")).order_by(SHELF.c.n))
 
 
@@ -83,13 +85,17 @@ def test_outside_a_transaction_one_begins_and_nothing_stays_without_its_commit(
     assert words(street) == []
 
 
-def test_what_is_sent_together_is_written_in_order_and_its_refusal_told_at_the_end(
+def test_what_is_sent_together_is_one_statement_and_its_refusal_told_at_the_end(
     street: Street,
 ) -> None:
-    with street.database.begin() as conn, sent_together(conn):
-        INSERT.run(conn, {"n": 1, "word": "a"})
-        INSERT.run_all(conn, [{"n": 2, "word": "b"}, {"n": 3, "word": "c"}])
-    assert [row["n"] for row in words(street)] == [1, 2, 3]
+    with street.database.begin() as conn:
+        with sent_together(conn):
+            INSERT.run_all(conn, [{"n": 1, "word": "a"}])
+            INSERT.run_all(conn, [{"n": 2, "word": "b"}, {"n": 3, "word": None}])
+        if conn.dialect.name == "postgresql":
+            # The number of the statement within its transaction that wrote a row.
+            assert len(conn.execute(text("SELECT DISTINCT cmin FROM shelf")).all()) == 1
+    assert [row["word"] for row in words(street)] == ["a", "b", None]
     with pytest.raises(IntegrityError):
         put_twice_together(street)
     assert [row["n"] for row in words(street)] == [1, 2, 3]
@@ -97,8 +103,37 @@ def test_what_is_sent_together_is_written_in_order_and_its_refusal_told_at_the_e
 
 def put_twice_together(street: Street) -> None:
     with street.database.begin() as conn, sent_together(conn):
-        INSERT.run(conn, {"n": 4, "word": "d"})
-        INSERT.run(conn, {"n": 4, "word": "e"})
+        INSERT.run_all(conn, [{"n": 4, "word": "d"}])
+        INSERT.run_all(conn, [{"n": 4, "word": "e"}])
+
+
+def test_one_that_has_to_answer_sends_what_waits_and_tells_its_own_rows(street: Street) -> None:
+    with street.database.begin() as conn, sent_together(conn), sent_together(conn):
+        INSERT.run_all(conn, [{"n": 1, "word": "a"}, {"n": 2, "word": "b"}])
+        # Of the tables as they were before: of what is written with it, it sees nothing.
+        assert UPDATE.run(conn, {"least": 3, "w": "c"}) == 0
+        assert UPDATE.run(conn, {"least": 2, "w": "c"}) == 1
+        INSERT.run_all(conn, [{"n": 3, "word": "d"}])
+    assert [row["word"] for row in words(street)] == ["a", "c", "d"]
+
+
+def test_more_rows_than_are_put_into_one_statement_are_all_written(street: Street) -> None:
+    many = [{"n": n, "word": str(n)} for n in range(MOST_ROWS + 1)]
+    with street.database.begin() as conn, sent_together(conn):
+        INSERT.run_all(conn, [{"n": -1, "word": "a"}])
+        INSERT.run_all(conn, many)
+    assert len(words(street)) == len(many)
+    with street.database.begin() as conn:
+        assert UPDATE.run(conn, {"least": -1, "w": "all"}) == len(many) + 1
+
+
+def test_whoever_listens_hears_each_by_itself(street: Street) -> None:
+    told: list[str] = []
+    event.listen(street.database, "before_cursor_execute", lambda *args: told.append(str(args[2])))
+    with street.database.begin() as conn, sent_together(conn):
+        INSERT.run_all(conn, [{"n": 1, "word": "a"}])
+        assert UPDATE.run(conn, {"least": 1, "w": "b"}) == 1
+    assert [sql[:6] for sql in told if "shelf" in sql] == ["INSERT", "UPDATE"]
 
 
 def test_what_is_raised_between_what_is_sent_together_stays_what_it_is(street: Street) -> None:
@@ -109,7 +144,7 @@ def test_what_is_raised_between_what_is_sent_together_stays_what_it_is(street: S
 
 def put_and_raise(street: Street) -> None:
     with street.database.begin() as conn, sent_together(conn):
-        INSERT.run(conn, {"n": 1, "word": "a"})
+        INSERT.run_all(conn, [{"n": 1, "word": "a"}])
         raise KeyError
 
 
