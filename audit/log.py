@@ -33,7 +33,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from audit.chain import Problem, check_stream, link
 from audit.encoding import instant, timestamp
 from audit.entries import Draft, Entry, seal, unseal
-from audit.statements import Statement
+from audit.statements import Statement, sent_together
 
 metadata = MetaData()
 
@@ -78,7 +78,7 @@ outbox_table = Table(
 
 _INSERT_EVENT = Statement(insert(event_table))
 _INSERT_OUTBOX = Statement(insert(outbox_table))
-_INSERT_HEAD = insert(head_table)
+_INSERT_HEAD = Statement(insert(head_table))
 _UPDATE_HEAD = Statement(
     update(head_table)
     .where(head_table.c.stream == bindparam("s"), head_table.c.seq == bindparam("was"))
@@ -89,6 +89,7 @@ _SELECT_HEAD = select(head_table.c.seq, head_table.c.hash, head_table.c.at).wher
 )
 _PEEK = Statement(_SELECT_HEAD)
 _ORIGIN = select(origin_table.c.origin)
+_NAME = Statement(_ORIGIN)
 _TAKE_HEAD = Statement(
     _SELECT_HEAD.add_columns(_ORIGIN.scalar_subquery().label("origin")).with_for_update(
         of=head_table
@@ -147,10 +148,10 @@ def found(conn: Connection, origin: str) -> None:
 
 def origin(conn: Connection) -> str:
     """The name of the log, which every body repeats; raises LookupError before `found`."""
-    name = conn.execute(_ORIGIN).scalar()
-    if name is None:
+    row = _NAME.first(conn, {})
+    if row is None:
         raise LookupError("this database holds no log yet")
-    return str(name)
+    return str(row.origin)
 
 
 def take(conn: Connection, stream: str) -> Head:
@@ -233,13 +234,16 @@ def place(head: Head, draft: Draft) -> tuple[Entry, Head]:
 
 
 def write(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
-    """Write entries placed behind `head`: events, outbox, head, in this order, one transaction.
+    """Write entries placed behind `head`: events, outbox, head, in one transaction.
+
+    In this order on SQLite, by one statement on PostgreSQL.
 
     A rival's event fails on the primary key (stream, seq), so the chain cannot fork; a crash
     before COMMIT leaves nothing. Raises ForkRefused; then roll back.
     """
-    put(conn, entries)
-    move(conn, head, entries[-1])
+    with sent_together(conn):
+        put(conn, entries)
+        move(conn, head, entries[-1])
 
 
 def put(conn: Connection, entries: Sequence[Entry]) -> None:
@@ -269,7 +273,7 @@ def move(conn: Connection, head: Head, last: Entry) -> None:
     at = timestamp(last.at)
     if head.seq == 0:
         row = {"stream": head.stream, "seq": last.seq, "hash": last.hash, "at": at}
-        conn.execute(_INSERT_HEAD, row)
+        _INSERT_HEAD.run_all(conn, [row])
         return
     moved = _UPDATE_HEAD.run(
         conn, {"s": head.stream, "was": head.seq, "n": last.seq, "h": last.hash, "t": at}

@@ -14,6 +14,7 @@ from datetime import date
 from typing import Final
 
 from sqlalchemy import (
+    ARRAY,
     Column,
     ColumnElement,
     Connection,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     func,
     insert,
     select,
@@ -45,6 +47,16 @@ case_text_table = Table(
 )
 
 _INSERT: Final = Statement(insert(case_text_table))
+_INSERT_EACH: Final = Statement(
+    insert(case_text_table).from_select(
+        ["day", "beginning", "case"],
+        select(
+            bindparam("day", type_=Integer),
+            func.unnest(bindparam("each", type_=ARRAY(LargeBinary))),
+            bindparam("case", type_=Text),
+        ),
+    )
+)
 _CHARACTER: Final = re.compile(rb"[^\x80-\xbf]")
 _SMALL: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
@@ -52,8 +64,13 @@ _SMALL: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 def keep(conn: Connection, case: str, opened_at: str, texts: Iterable[str]) -> None:
     """Write down what texts a case is found by; it was opened at this instant, as it is stored."""
     day = day_of(opened_at)
-    rows = [{"day": day, "beginning": one, "case": case} for one in sorted(beginnings(texts))]
-    _INSERT.run_all(conn, rows)
+    found = sorted(beginnings(texts))
+    if conn.dialect.name == "postgresql":
+        # However many there are, the same statement, planned once.
+        _INSERT_EACH.run_all(conn, [{"day": day, "each": found, "case": case}])
+    else:
+        rows = [{"day": day, "beginning": one, "case": case} for one in found]
+        _INSERT.run_all(conn, rows)
 
 
 def is_kept(conn: Connection, case: str, opened_at: str, texts: Iterable[str]) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, sele
 from audit import log
 from audit.entries import ENGINE, Draft
 from audit.log import metadata
+from audit.statements import Statement, sent_together
 from engine import forms, informants, register, site_codes
 from engine.calendar_versions import calendar
 from engine.casework import Desk, Done, answered, begin, change, context_for
@@ -53,10 +54,15 @@ _PURPOSES = {
     "site": ("现场照片", "photos of the site"),
 }
 
-_LAST = (
+_LAST = Statement(
     select(number_table.c.last)
     .where(number_table.c.process == bindparam("p"), number_table.c.year == bindparam("y"))
     .with_for_update()
+)
+_TAKE = Statement(
+    update(number_table)
+    .where(number_table.c.process == bindparam("p"), number_table.c.year == bindparam("y"))
+    .values(last=bindparam("n"))
 )
 _FIRST = text(
     "INSERT INTO case_number (process, year, last) VALUES (:p, :y, 0) ON CONFLICT DO NOTHING"
@@ -133,14 +139,15 @@ def open_case(
     if known:
         return known
     definition = latest(conn, report.process)
-    people = directory(conn)
+    heads = log.register_heads(conn)
+    people = directory(conn, heads)
     path = people.path(report.place.unit)
     values = _checked(definition, OPENING_FORM, report.form, report.evidence)
     books = partial(latest, conn), partial(register.ended_at, conn)
     check_named_at_opening(definition, people, values, at, *books)
     report = replace(report, informant=values.get(INFORMANT, report.informant))
     who = _reporter(people, by, report, definition, at)
-    number = f"{year}-{_take_number(conn, definition.key, year, last + 1):05d}"
+    number = f"{year}-{last + 1:05d}"
     street = people.unit(path[-1])
     case_id = f"{definition.key}-{number}"
     if vault is not None and any(f.seal for form in definition.forms.values() for f in form.fields):
@@ -160,8 +167,10 @@ def open_case(
     draft = Draft(
         "case.opened", data, who, at, _items(report.evidence), claimed_at=report.claimed_at
     )
-    context = context_for(conn, definition, path[-1], at)
-    return begin(conn, case_id, draft, context, key=key)
+    context = context_for(conn, definition, path[-1], at, heads)
+    with sent_together(conn):
+        _TAKE.run_all(conn, [{"p": definition.key, "y": year, "n": last + 1}])
+        return begin(conn, case_id, draft, context, people, key=key)
 
 
 def _opening(
@@ -462,20 +471,12 @@ def _short(name: str) -> str:
 
 def _lock_numbers(conn: Connection, process: str, at: datetime) -> tuple[int, int]:
     """The year and the last number given out in it, held until the transaction ends."""
-    year = at.astimezone(ZoneInfo(calendar(conn).zone)).year
+    known = calendar(conn, log.register_heads(conn).get("@calendar"))
+    year = at.astimezone(ZoneInfo(known.zone)).year
     asked = {"p": process, "y": year}
-    last = conn.execute(_LAST, asked).scalar()
-    if last is None:
+    row = _LAST.first(conn, asked)
+    if row is None:
         # The first of a year: of two at once one makes the row and the other waits for it.
         conn.execute(_FIRST, asked)
-        last = conn.execute(_LAST, asked).scalar_one()
-    return year, last
-
-
-def _take_number(conn: Connection, process: str, year: int, number: int) -> int:
-    conn.execute(
-        update(number_table)
-        .where(number_table.c.process == process, number_table.c.year == year)
-        .values(last=number)
-    )
-    return number
+        row = _LAST.first(conn, asked)
+    return year, row.last

@@ -192,24 +192,31 @@ def change(
 
 
 def begin(
-    conn: Connection, case_id: str, draft: Draft, context: Context, *, key: str | None = None
+    conn: Connection,
+    case_id: str,
+    draft: Draft,
+    context: Context,
+    people: Directory,
+    *,
+    key: str | None = None,
 ) -> Done:
     """Begin a case with its case.opened draft."""
     entry, head = _place(Head(log.origin(conn), case_id, 0, b"", ""), draft)
     effect = open_case(entry, context)
     start = Head(head.log, case_id, 0, b"", "")
-    work = Work(conn, start, draft.at, None, context, directory(conn))
+    work = Work(conn, start, draft.at, None, context, people)
     work.entries, work.end = [entry], head
     work.take_facts(effect)
     work.ring_if_joined()
-    log.write(conn, work.head, work.entries)
-    outbox.keep(conn, work.entries)
-    news.keep(conn, work.entries)
-    register.enter(conn, work.case, work.entries)
-    inbox.project(conn, None, work.case, context.definition)
-    acts.keep(conn, work.case, work.entries)
-    taking_part.project(conn, None, work.case)
-    _remember(conn, key, work)
+    with sent_together(conn):
+        log.write(conn, work.head, work.entries)
+        outbox.keep(conn, work.entries)
+        news.keep(conn, work.entries)
+        register.enter(conn, work.case, work.entries)
+        inbox.project(conn, None, work.case, context.definition)
+        acts.keep(conn, work.case, work.entries)
+        taking_part.enter(conn, work.case, work.entries[0].at)
+        _remember(conn, key, work)
     return Done(case_id, work.case.seq, tuple(work.entries))
 
 

@@ -23,6 +23,7 @@ from audit.encoding import instant, timestamp
 from audit.entries import Draft
 from audit.log import metadata
 from audit.pinned import listing_digest, sha256
+from audit.statements import Statement
 from engine.definitions import Definition, parse
 from engine.errors import BadInput, NotFound, Refusal
 from engine.findings import Finding
@@ -50,7 +51,7 @@ set_table = Table(
     UniqueConstraint("key", "version", name="definition_set_version_once"),
 )
 
-_LATEST = (
+_LATEST = Statement(
     select(set_table.c.digest)
     .where(set_table.c.key == bindparam("k"))
     .order_by(set_table.c.version.desc())
@@ -137,12 +138,12 @@ _parsed: dict[str, Definition] = {}
 
 def latest(conn: Connection, key: str) -> Definition:
     """The newest deployed definition of a process; raises UnknownDefinition."""
-    digest = conn.execute(_LATEST, {"k": key}).scalar()
-    if digest is None:
+    row = _LATEST.first(conn, {"k": key})
+    if row is None:
         raise UnknownDefinition(
             f"还没有部署流程 {key}。请管理员先部署。", f"No definition of {key} is deployed."
         )
-    return load(conn, digest)
+    return load(conn, row.digest)
 
 
 def version_of(conn: Connection, digest: str) -> int | None:

@@ -5,6 +5,7 @@ A projection: it can be thrown away and rebuilt from the log (engine.rebuild).
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -22,6 +23,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union_all,
     update,
 )
 
@@ -122,7 +124,7 @@ _UPDATE = Statement(
         kept_out=bindparam("v_kept_out"),
     )
 )
-_INSERT = insert(register_table)
+_INSERT = Statement(insert(register_table))
 _LISTED = (
     update(register_table).where(register_table.c.case == bindparam("c")).values(texts_listed=1)
 )
@@ -152,7 +154,7 @@ def enter(conn: Connection, case: CaseState, entries: Iterable[Entry]) -> None:
         "opened_at": timestamp(told[0].at),
         "texts_listed": 1,
     }
-    conn.execute(_INSERT, fixed | row_of(case))
+    _INSERT.run_all(conn, [fixed | row_of(case)])
     case_texts.keep(conn, case.case, fixed["opened_at"], [fixed[name] for name in SEARCHED])
 
 
@@ -196,23 +198,33 @@ def alike(
     Those still open, however old, and those that ended since.
     A suggestion for people; at most five, newest first.
     """
+    places = {f"place{number}": unit for number, unit in enumerate(path)}
+    told = {"p": process, "c": category, "a": address, "since": timestamp(since)}
+    rows = _alike(len(path)).rows(conn, told | places)
+    # The log keeps what is suggested: of cases opened at once every database names the same.
+    found = {(row["opened_at"], row["case"]) for row in rows}
+    return [case for _, case in sorted(found, reverse=True)[:SUGGESTED]]
+
+
+@cache
+def _alike(places: int) -> Statement:
+    """Asks for both, of a place with so many units on its path; `place0` is the nearest."""
     row = register_table.c
+    path: list[Any] = [bindparam(f"place{number}") for number in range(places)]
     # Each by an index of its own: together they would go through all cases.
     here = row.unit == path[0]
-    there = row.community.in_(path) & (row.address == address)
-    found = {
-        (one.opened_at, one.case)
+    there = row.community.in_(path) & (row.address == bindparam("a"))
+    newest = [
+        select(row.opened_at, row.case)
+        .where(row.process == bindparam("p"), row.category == bindparam("c"), near)
+        .where(row.ended_at.is_(None) | (row.ended_at >= bindparam("since")))
+        .order_by(row.opened_at.desc(), row.case.desc())
+        .limit(literal_column(str(SUGGESTED)))
+        .subquery()
         for near in (here, there)
-        for one in conn.execute(
-            select(row.opened_at, row.case)
-            .where(row.process == process, row.category == category, near)
-            .where(row.ended_at.is_(None) | (row.ended_at >= timestamp(since)))
-            .order_by(row.opened_at.desc(), row.case.desc())
-            .limit(SUGGESTED)
-        )
-    }
-    # The log keeps what is suggested: of cases opened at once every database names the same.
-    return [case for _, case in sorted(found, reverse=True)[:SUGGESTED]]
+    ]
+    both = union_all(*(select(one.c.opened_at, one.c.case) for one in newest)).subquery()
+    return Statement(select(both.c.opened_at, both.c.case))
 
 
 def ended_at(conn: Connection, case: str) -> str | None:

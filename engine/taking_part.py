@@ -3,6 +3,7 @@
 A projection of engine.rights.participants: it can be thrown away and rebuilt (engine.rebuild).
 """
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -19,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from audit.encoding import timestamp
 from audit.log import metadata
 from audit.statements import Statement
 from engine.acts import REPORT
@@ -52,6 +54,7 @@ _OPENED: Final = select(
 _INSERT: Final = Statement(
     insert(part_table).from_select(["case", "person", "opened_at", "reported", "did"], _OPENED)
 )
+_ENTER: Final = Statement(insert(part_table))
 _DELETE: Final = Statement(
     delete(part_table).where(
         part_table.c.case == bindparam("c"), part_table.c.person == bindparam("p")
@@ -80,6 +83,12 @@ def project(conn: Connection, before: CaseState | None, after: CaseState) -> Non
     _DELETE.run_all(conn, gone)
     _UPDATE.run_all(conn, [row for person, row in told.items() if person in old])
     _INSERT.run_all(conn, [row for person, row in told.items() if person not in old])
+
+
+def enter(conn: Connection, case: CaseState, opened_at: datetime) -> None:
+    """Write the rows of a case that is being opened."""
+    opened = timestamp(opened_at)
+    _ENTER.run_all(conn, [row | {"opened_at": opened} for row in rows_of(case).values()])
 
 
 def kept(conn: Connection, case: str) -> Rows:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from audit.encoding import instant
 from engine.cases import NotYourTask, Separated
@@ -99,6 +100,43 @@ def test_a_repeated_key_is_answered_as_before_and_writes_nothing(street: Street)
     assert again.repeated
     assert again.seq == first.seq
     assert len(street.entries(case)) == before
+
+
+def test_on_postgresql_an_opening_and_a_step_are_written_by_one_statement_each(
+    street: Street,
+) -> None:
+    if street.database.dialect.name != "postgresql":
+        pytest.skip("SQLite is told statement by statement")
+    case = street.report()
+    assert written(street, case) == (set(WRITTEN), 1)
+    street.complete(case, "prepare#1", "head", PREPARED)
+    tables, statements = written(street, case)
+    assert tables >= {"event", "outbox", "stream_head", "case_register", "act", "open_task"}
+    assert statements == 1
+
+
+OF_CASE = 'FROM {table} WHERE "case" = :case'
+WRITTEN = {
+    "event": "FROM {table} WHERE stream = :case",
+    "outbox": "FROM {table} WHERE hash IN (SELECT hash FROM event WHERE stream = :case)",
+    "stream_head": "FROM {table} WHERE stream = :case",
+    **dict.fromkeys(
+        ("case_register", "act", "part", "open_task", "case_news", "case_text"), OF_CASE
+    ),
+}
+
+
+def written(street: Street, case: str) -> tuple[set[str], int]:
+    """In which tables the last command on a case wrote, and by how many statements."""
+    asked = " UNION ".join(
+        f"SELECT '{table}' AS name, xmin::text, cmin::text {where.format(table=table)}"
+        for table, where in WRITTEN.items()
+    )
+    with street.database.begin() as conn:
+        rows = conn.execute(text(asked), {"case": case}).all()
+    last = max(int(row.xmin) for row in rows)
+    mine = [row for row in rows if int(row.xmin) == last]
+    return {row.name for row in mine}, len({row.cmin for row in mine})
 
 
 def test_only_the_holder_completes_a_step(street: Street) -> None:
