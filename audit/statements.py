@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select
 from sqlalchemy.sql.expression import Executable
 
-from audit.composed import composed, native
+from audit.composed import Sent, composed, native
 
 # Rows of one part of what is sent together. With more it would hardly ever be the same statement
 # again, and the server had to plan it each time: they are sent by themselves, behind what waits.
@@ -121,7 +121,7 @@ def _execute(conn: Connection, form: _Form, parameters: Any) -> Any:
     return _run_native(conn, form.native, parameters)
 
 
-def _run_native(conn: Connection, sql: str, parameters: Any) -> Any:
+def _run_native(conn: Connection, sql: str, parameters: Any, **how: Any) -> Any:
     """Without looking through the statement for its parameters, and answered in binary."""
     from psycopg import RawCursor  # optional: only who has PostgreSQL has it
 
@@ -129,7 +129,7 @@ def _run_native(conn: Connection, sql: str, parameters: Any) -> Any:
     cursor.format = 1  # binary
     several = type(parameters) is list
     told = [_told(row) for row in parameters] if several else _told(parameters)
-    return _run(conn, cursor, sql, told)
+    return _run(conn, cursor, sql, told, **how)
 
 
 def _told(row: Sequence[Any]) -> tuple[Any, ...]:
@@ -138,17 +138,18 @@ def _told(row: Sequence[Any]) -> tuple[Any, ...]:
     return tuple([str(one) if type(one) is int else one for one in row])
 
 
-def _run(conn: Connection, cursor: Any, sql: str, parameters: Any) -> Any:
+def _run(conn: Connection, cursor: Any, sql: str, parameters: Any, **how: Any) -> Any:
     try:
         if type(parameters) is list:
             cursor.executemany(sql, parameters)
         else:
-            cursor.execute(sql, parameters)
+            cursor.execute(sql, parameters, **how)
     except BaseException as error:
         conn._handle_dbapi_exception(error, sql, parameters, cursor, None)
     return cursor
 
 
+_sent = Sent()
 _waiting: dict[Connection, list[tuple[_Form, Sequence[Mapping[str, Any]]]]] = {}
 
 
@@ -183,4 +184,5 @@ def _flush(conn: Connection, waiting: list[tuple[_Form, Sequence[Mapping[str, An
     sql = composed([(form.sql, len(rows)) for form, rows in waiting])
     parameters = [one for form, rows in waiting for row in rows for one in form.bound(row)]
     waiting.clear()
-    return int(_run_native(conn, sql, tuple(parameters)).rowcount)
+    prepare = None if _sent.often(sql) else False
+    return int(_run_native(conn, sql, tuple(parameters), prepare=prepare).rowcount)

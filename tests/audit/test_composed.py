@@ -1,6 +1,6 @@
 """Statements of PostgreSQL put together into one, as text."""
 
-from audit.composed import composed, cut, native
+from audit.composed import MOST_KEPT, RARE, Sent, composed, cut, native
 
 INSERT = "INSERT INTO event (stream, seq) VALUES (%s::VARCHAR, %s::INTEGER)"
 UPDATE = "UPDATE head SET seq=%s::INTEGER WHERE head.stream = %s::VARCHAR"
@@ -35,3 +35,19 @@ def test_what_answers_by_itself_is_no_insert_of_rows() -> None:
     assert cut(INSERT).values
     assert not cut(COPY).values
     assert not cut(f"{INSERT} RETURNING event.seq").values
+
+
+def test_only_what_is_sent_often_is_worth_preparing() -> None:
+    sent = Sent()
+    assert all(sent.often("step") for _ in range(RARE))
+    assert not sent.often("imported")  # one in 101
+    assert sent.often("step")
+    assert sent.often("imported")  # two in 103
+    assert not any(sent.often(str(n)) for n in range(RARE))
+
+
+def test_what_was_sent_is_counted_anew_before_it_grows_without_end() -> None:
+    sent = Sent()
+    told = [sent.often(str(n)) for n in range(MOST_KEPT + 2)]
+    assert told.count(True) == RARE + 1
+    assert told[-1]
