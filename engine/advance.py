@@ -434,9 +434,8 @@ def _opening_units(case: CaseState) -> tuple[str, ...]:
 def _draw_unit(
     place: tuple[str, ...], waiting: Waiting, cause: Entry, context: Context
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    candidates = [unit for unit in context.communities() if unit not in place]
-    if not candidates:
-        raise _nobody(waiting.element)
+    # Where the street has no other community, its own office looks.
+    candidates = [unit for unit in context.communities() if unit not in place] or [place[-1]]
     chosen = candidates[draw(cause.hash, waiting.key, len(candidates))]
     return (chosen,), {"lot": waiting.key, "candidates": candidates, "unit": chosen}
 

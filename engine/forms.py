@@ -6,7 +6,8 @@ allowed are those that can be explained to the person who fills it in. Ours: `x-
 expression over earlier fields holds), `x-seal` (the answer never reaches the log: it lies in the
 vault as `content` or `identity` of a complaint, or as an `answer` opened later), `x-machine`
 (filled in by another case, never asked of a person), `x-within` (a case named is open, or ended at
-most so many days ago), and at the root `x-evidence`, `x-required-when-shown`.
+most so many days ago), `x-among` (only what was chosen in this earlier list can be chosen), and at
+the root `x-evidence`, `x-required-when-shown`.
 """
 
 import json
@@ -90,6 +91,7 @@ COMMON_WORDS: Final = frozenset(
         "x-seal",
         "x-machine",
         "x-within",
+        "x-among",
     }
 )
 SEALS: Final = frozenset({"content", "identity", "answer"})
@@ -142,7 +144,7 @@ class Field:
     required: always; required_when_shown: whenever `when` holds. Lengths in characters.
     seal: content, identity, answer, or None for what is recorded in clear. machine: filled in by
     another case and never asked of a person. within: a case named here is open, or ended at most so
-    many days ago.
+    many days ago. among: the earlier list from which these are chosen.
     """
 
     name: str
@@ -170,6 +172,7 @@ class Field:
     seal: str | None = None
     machine: bool = False
     within: int | None = None
+    among: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +287,7 @@ def _read(form: Form, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[F
             continue
         value = _normal(field, values.get(field.name))
         error = _missing(field) if value is None else _fault(field, value)
+        error = error or _not_among(form, field, value, cleaned)
         if error:
             errors.append(error)
         elif value is not None:
@@ -335,6 +339,19 @@ def _error(field: Field, chinese: str, english: str) -> FieldError:
 
 def _fault(field: Field, value: Any) -> FieldError | None:
     return next(iter(FAULTS[field.type](field, value)), None)
+
+
+def _not_among(
+    form: Form, field: Field, value: Any, earlier: Mapping[str, Any]
+) -> FieldError | None:
+    source = form.field(field.among) if field.among and value is not None else None
+    if source is None or set(value) <= set(earlier.get(source.name, ())):
+        return None
+    return _error(
+        field,
+        f"只能从“{source.title}”里勾过的选",
+        f"can only name what was chosen in “{source.title_en or source.name}”",
+    )
 
 
 def _text_faults(field: Field, value: Any) -> Iterator[FieldError]:
@@ -461,7 +478,7 @@ def read_form(document: bytes) -> Form:
     when_shown = _names(schema, "x-required-when-shown", properties)
     fields: list[Field] = []
     for name, words in properties.items():
-        earlier = {field.name for field in fields}
+        earlier = {field.name: field.type for field in fields}
         fields.append(_read_field(name, words, required, when_shown, earlier))
     return Form(
         title=_words(schema, "title", "表单"),
@@ -542,7 +559,7 @@ def _read_field(
     words: Any,
     required: frozenset[str],
     when_shown: frozenset[str],
-    earlier: set[str],
+    earlier: Mapping[str, str],
 ) -> Field:
     if not FIELD_NAME.fullmatch(name):
         raise _bad(f"字段名 {name[:40]} 应为小写英文", f"{name[:40]} must be lower-case English")
@@ -577,9 +594,21 @@ def _read_field(
         seal=_read_seal(name, words),
         machine=_flag(words, "x-machine", name),
         within=_read_within(name, words),
+        among=_read_among(name, words, earlier),
     )
     _check_default(field)
     return field
+
+
+def _read_among(name: str, words: Mapping[str, Any], earlier: Mapping[str, str]) -> str | None:
+    among = words.get("x-among")
+    if among is None:
+        return None
+    if words["type"] != "array" or among not in earlier or earlier[among] != "array":
+        raise _bad(
+            f"{name} 的 x-among 应是前面一项清单的名字", f"x-among of {name} names no earlier list"
+        )
+    return str(among)
 
 
 def _read_within(name: str, words: Mapping[str, Any]) -> int | None:
@@ -625,13 +654,13 @@ def _read_widget(name: str, words: Mapping[str, Any]) -> str:
     raise _bad(f"{name} 的控件 {widget} 不认识", f"{name} has an unknown widget {widget}")
 
 
-def _read_when(name: str, text: Any, earlier: set[str]) -> Expression | None:
+def _read_when(name: str, text: Any, earlier: Mapping[str, str]) -> Expression | None:
     if text is None:
         return None
     when = _condition(name, text)
-    if when.names <= earlier:
+    if when.names <= earlier.keys():
         return when
-    later = "、".join(sorted(when.names - earlier))
+    later = "、".join(sorted(when.names - earlier.keys()))
     raise _bad(
         f"{name} 的 x-when 用到了前面没有的 {later}", f"x-when of {name} reads {later}, not earlier"
     )

@@ -264,12 +264,17 @@ class Again:
                 return
         last = {e["data"]["task"]: e["data"]["due"] for e in events if e["type"] == "deadline.set"}
         came = done(events, "arrive", "arrive_at_once")
+        touched = done(events, "contact", "arrive", "arrive_at_once")
         signed = done(events, "sign_in", "sign_in_bound")
         late = any(e["at"] > last[e["data"]["task"]] for e in signed)
         missed = self._missed(events, last)
-        for metric, blamed in (("responded", late), ("arrived_in_time", False)):
-            if came:
-                in_time = came[0]["at"] <= last[came[0]["data"]["task"]]
+        due = [last[task] for task in last if element(task) in ("arrive", "arrive_at_once")]
+        for metric, acts, blamed in (
+            ("responded", touched, late),
+            ("arrived_in_time", came, False),
+        ):
+            if acts:
+                in_time = acts[0]["at"] <= due[-1]
                 self.count(metric, events, in_time and not blamed)
             elif blamed or missed:
                 self.count(metric, events, False)
@@ -308,6 +313,14 @@ class Again:
                     cell = self.rates["conforming"][self.street.community(events)]
                     cell[0] += len(every - set(items))
                     cell[1] += len(every)
+        looks = done(events, "recheck")
+        if looks and self.within(looks[-1]["at"]):
+            said = {*walks[-1]["data"]["form"]["checked"]}
+            said |= {e["data"]["form"]["category"] for e in done(events, "record_item")}
+            form = looks[-1]["data"]["form"]
+            cell = self.rates["rechecked_items"][self.street.community(events)]
+            cell[0] += len(said.intersection(form.get("changed", [])))
+            cell[1] += len(said.intersection(form["looked_again"]))
 
     def _complaint(self, events: list[Event]) -> None:
         starts = opened(events, "revisit")

@@ -144,9 +144,12 @@ class Acts:
         ):  # fmt: skip
             if ended_as(events, *ends):
                 self.out["until_arrival"][reason] += 1
+                self.out["first_contact"][reason] += 1
                 return
-        came = self._came(events)
+        came, called = self._came(events), done(events, "contact")
         self.minutes["until_arrival"].append(minutes(events[0]["at"], came) if came else None)
+        first = min([*(e["at"] for e in called[:1]), *([came] if came else [])], default=None)
+        self.minutes["first_contact"].append(minutes(events[0]["at"], first) if first else None)
 
     def _evaluations(self, events: list[Event]) -> None:
         for e in events:

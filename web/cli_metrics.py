@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,6 @@ from typing import Any, Final
 import click
 
 from audit.encoding import timestamp
-from audit.metrics.catalogue import NOT_RECORDED
 from audit.metrics.marks import Period
 from audit.metrics.plain import metrics_json
 from audit.metrics.results import BY, Results, results
@@ -122,7 +120,6 @@ def _json(told: Results, basis: Basis) -> dict[str, Any]:
     return results_json(told) | {
         "position": position_json(basis),
         "metrics": metrics_json(told, basis.places),
-        "not_recorded": [asdict(row) for row in NOT_RECORDED],
     }
 
 
@@ -166,9 +163,6 @@ def show_formulas() -> None:
 def _show(told: Results, basis: Basis) -> None:
     show_basis(basis)
     show_figures(metrics_json(told, basis.places))
-    click.echo("\n没有记录、算不出的 / not recorded")
-    for row in NOT_RECORDED:
-        click.echo(f"  {row.name}：{row.reason} / {row.reason_en}")
 
 
 def show_figures(rows: Sequence[Mapping[str, Any]]) -> None:

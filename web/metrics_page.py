@@ -10,7 +10,7 @@ from flask_login import login_required
 from sqlalchemy import Connection
 
 from audit.encoding import timestamp
-from audit.metrics.catalogue import METRICS, NOT_RECORDED
+from audit.metrics.catalogue import METRICS
 from audit.metrics.contributions import Contribution
 from engine.definition_sets import load, sets_in_force
 from engine.definitions import OPENING_FORM
@@ -128,8 +128,6 @@ def page() -> str:
         groupings=[(say(words), asked.address(by=name), name == asked.by)
                    for name, words in BY.items()],
         places=_places(found, asked),
-        not_recorded=[(either(row.name, row.name_en), either(row.reason, row.reason_en))
-                      for row in NOT_RECORDED],
         basis=found.basis,
         command=_command(asked),
     )  # fmt: skip

@@ -99,11 +99,13 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "walked": (_limit("walk"),),
     "objects": (_limit("walk"),),
     "found": (_answer("walk", "result"),),
+    "rechecked_items": _ours("外来记录没有逐项的检查表", "checklists are not told item by item"),
     "responded": (_done("sign_in"), _limit("sign_in"), _done("arrive"), _limit("arrive")),
     "arrived_in_time": (_done("arrive"), _limit("arrive")),
     "first_arrival": _ours(
         "外来记录不说明哨声什么时候发给各部门", "when the departments were called is not told"
     ),
+    "first_contact": (_done("contact"), _done("arrive")),
     "until_arrival": (_done("arrive"),),
     "evaluated": _ours(
         "外来记录没有封存后再公开的评价", "evaluations that were sealed and opened are not told"

@@ -66,12 +66,16 @@ _ROWS: Final = (
            inspections.objects),
     Metric("found", "rate", "检出率", "patrols that found something", "patrol", "OURS",
            inspections.found),
-    Metric("responded", "rate", "响应率", "signed in and came in time", "response", "S",
-           whistles.responded),
+    Metric("rechecked_items", "rate", "检查表复核改判率", "verdicts on items changed", "patrol",
+           "OURS", inspections.rechecked),
+    Metric("responded", "rate", "响应率", "signed in, and called or came, in time", "response",
+           "S", whistles.responded),
     Metric("arrived_in_time", "rate", "准时报到率", "came in time", "response", "OURS",
            whistles.arrived_in_time),
     Metric("first_arrival", "duration", "首发响应时长", "until the first department came",
            "whistle", "S2, OURS", whistles.first_arrival),
+    Metric("first_contact", "duration", "首次联系时长", "until each department called or came",
+           "response", "OURS", whistles.first_contact),
     Metric("until_arrival", "duration", "到场时长", "until each department came", "response",
            "OURS", whistles.until_arrival),
     Metric("evaluated", "rate", "吹哨方评价满意率", "evaluated as satisfying by the whistle's side",
@@ -102,24 +106,3 @@ METRICS: Final[Mapping[str, Metric]] = {one.id: one for one in _ROWS}
 
 # 三率综合 is made of other rates by the weights of the formulas.
 COMPOSITE: Final = "three_rates"
-
-
-@dataclass(frozen=True, slots=True)
-class NotRecorded:
-    """A row of the reference that cannot be computed, and why: Chinese, English."""
-
-    id: str
-    name: str
-    name_en: str
-    reason: str
-    reason_en: str
-
-
-NOT_RECORDED: Final = (
-    NotRecorded("rechecked_items", "检查表复核改判率", "verdicts on items changed",
-                "巡查没有复核这一步；隐患结论的复看见复核改判率",
-                "patrols have no second look; verdicts on hazards are in second_looks"),
-    NotRecorded("first_contact", "首次联系时长", "until the first call",
-                "只记签收和到场，打电话联系没有记录",
-                "signing in and arriving are recorded, a call is not"),
-)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Patrols: planned and walked, what was looked at, what was found."""
+"""Patrols: planned and walked, what was looked at, what was found, what a second look changed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -64,6 +64,33 @@ def conforming(seen: Seen) -> Iterator[Mark]:
             yield excluded(case, step.closed, step.whose, "not_all_entered", step.closed_seq)
             continue
         wrong = {str(one.said("category")) for one in told}
-        looked = set(step.said("checked") or ()) | wrong
+        looked = _looked_at(step) | wrong
         counts, entry = (len(looked - wrong), len(looked)), step.closed_seq
         yield Mark(case, step.closed, step.whose, *counts, entry=entry)
+
+
+def _looked_at(step: Step) -> set[str]:
+    return set(step.said("checked") or ())
+
+
+def rechecked(seen: Seen) -> Iterator[Mark]:
+    """检查表复核改判率: of the items looked at again in the period, those whose verdict changed.
+
+    Whose figure it is: the patrol's. The last second look counts, if it was corrected. An item that
+    the patrol said nothing of has no verdict to change.
+    """
+    roles = seen.roles(PATROL)
+    for case in seen.of(PATROL):
+        looks = [one for one in case.of(roles["recheck"]) if one.done()]
+        walks = [one for one in case.of(roles["walk"]) if one.done()]
+        if not looks or not walks or not seen.period.has(looks[-1].closed):
+            continue
+        look, walk = looks[-1], walks[-1]
+        items = [one for one in case.of(roles["item"]) if one.done()]
+        judged = _looked_at(walk) | {str(one.said("category")) for one in items}
+        again, changed = set(look.said("looked_again") or ()), set(look.said("changed") or ())
+        if look.closed:
+            entry, counts = look.closed_seq, (len(again & judged & changed), len(again & judged))
+            yield Mark(case, look.closed, walk.whose, *counts, entry=entry)
+            for _ in again - judged:
+                yield excluded(case, look.closed, walk.whose, "no_verdict", entry)

@@ -1,6 +1,6 @@
-"""Departments that were called: whether they signed in and came, and how long that took."""
+"""Departments that were called: whether they signed in, called back and came, and how soon."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -43,17 +43,37 @@ def _missed(steps: Iterable[Step], end: datetime) -> list[int]:
     ]
 
 
-def _came(seen: Seen, *, signing: bool) -> Iterator[Mark]:
+def _first_contact(case: CaseFacts, roles: Roles) -> Step | None:
+    """The step by which they first were in touch: a call, or coming without one."""
+    calls = (one for one in case.of(roles["contact"]) if one.done())
+    return next(calls, None) or _arrival(case, roles)
+
+
+def _coming_due(case: CaseFacts, roles: Roles) -> datetime | None:
+    """The last limit for coming that was set, which is the one for calling, too."""
+    due = [one.lawful_due for one in case.of(roles["arrive"]) if one.lawful_due]
+    return due[-1] if due else None
+
+
+def _within(case: CaseFacts, roles: Roles, step: Step) -> bool:
+    due = _coming_due(case, roles)
+    return due is None or (step.closed is not None and step.closed <= due)
+
+
+def _answered(
+    seen: Seen, first: Callable[[CaseFacts, Roles], Step | None], *, signing: bool
+) -> Iterator[Mark]:
+    """Of each department called, whether what `first` finds was done in time."""
     roles = seen.roles(RESPONSE)
     for case in _called(seen):
         signed, coming = case.of(roles["sign_in"]), case.of(roles["arrive"])
-        arrived, (gone, by) = _arrival(case, roles), _let_go(case, roles)
+        done, (gone, by) = first(case, roles), _let_go(case, roles)
         late = [one.closed_seq for one in signed if signing and one.done() and not _in_time(one)]
         failed = [*late, *_missed([*signed, *coming], seen.period.until)]
         if gone:
             yield excluded(case, case.opened, case.party, gone, by)
-        elif arrived is not None:
-            hit, entry = _in_time(arrived) and not late, [*late, arrived.closed_seq][0]
+        elif done is not None:
+            hit, entry = _within(case, roles, done) and not late, [*late, done.closed_seq][0]
             yield counted(case, case.opened, case.party, hit, entry=entry)
         elif failed:
             yield counted(case, case.opened, case.party, False, entry=failed[0])
@@ -64,28 +84,39 @@ def _came(seen: Seen, *, signing: bool) -> Iterator[Mark]:
 
 
 def responded(seen: Seen) -> Iterator[Mark]:
-    """响应率: of the departments called in the period, signed in and came within the limits."""
-    return _came(seen, signing=True)
+    """响应率: of the departments called in the period, signed in and were in touch in time.
+
+    In touch: called whoever blew, or came, within the limit for coming.
+    """
+    return _answered(seen, _first_contact, signing=True)
 
 
 def arrived_in_time(seen: Seen) -> Iterator[Mark]:
     """准时报到率: of the departments called, came in time; unanswered ones did not."""
-    return _came(seen, signing=False)
+    return _answered(seen, _arrival, signing=False)
+
+
+def first_contact(seen: Seen) -> Iterator[Mark]:
+    """首次联系时长: from being called until first in touch, of each department called."""
+    return _took(seen, _first_contact)
 
 
 def until_arrival(seen: Seen) -> Iterator[Mark]:
     """到场时长: from being called until arrived, of each department called in the period."""
+    return _took(seen, _arrival)
+
+
+def _took(seen: Seen, first: Callable[[CaseFacts, Roles], Step | None]) -> Iterator[Mark]:
     roles = seen.roles(RESPONSE)
     for case in _called(seen):
-        (gone, by), arrived = _let_go(case, roles), _arrival(case, roles)
+        (gone, by), done = _let_go(case, roles), first(case, roles)
         if gone:
             yield excluded(case, case.opened, case.party, gone, by)
         else:
-            end = arrived.closed if arrived else None
+            end = done.closed if done else None
             took = None if end is None else minutes(case.opened, end)
-            entry = arrived.closed_seq if arrived else OPENING
-            due = [one.lawful_due for one in case.of(roles["arrive"]) if one.lawful_due]
-            allowed = minutes(case.opened, due[-1]) if due else None
+            entry, due = done.closed_seq if done else OPENING, _coming_due(case, roles)
+            allowed = minutes(case.opened, due) if due else None
             yield Mark(
                 case, case.opened, case.party, of=1, minutes=took, entry=entry, allowed=allowed
             )

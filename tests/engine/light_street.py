@@ -13,7 +13,7 @@ from engine.definitions import read_folder
 from engine.people import grant_post, register_person
 from engine.state import CaseState, OpenTask
 from engine.timekeeping import ring
-from tests.conftest import NOON, ROOT, Street
+from tests.conftest import NOON, ROOT, Street, photo
 
 PROCESSES = ("hazard", "patrol_plan", "patrol", "directive", "directive_receipt", "drill")
 PEOPLE = {
@@ -35,6 +35,16 @@ ITEM = {"title": "楼道堆旧家具", "category": "corridor", "address": "听�
 STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "walk": ("walker", {"walked_at": AT, "checked": ["corridor", "charging"], "result": "nil"}),
     "record_item": ("walker", ITEM),
+    "recheck": (
+        "other",
+        {
+            "visited_at": AT,
+            "looked_again": ["corridor"],
+            "result": "same",
+            "findings": "与所报一致",
+        },
+    ),
+    "record_missed": ("other", ITEM),
     "explain_missed": ("head", {"reason": "巡查员抽去防汛", "arranged": "当天下午补巡"}),
     "excuse": ("head", {"decision": "drop", "reason": "台风红色预警"}),
     "legality": ("lawyer", {"opinion": "lawful", "reason": "依据有效，权限相符"}),
@@ -84,12 +94,27 @@ class Light:
         return Light(self.street, case)
 
     def do(self, element: str, by: str | None = None, **form: Any) -> "Light":
-        """Complete the open step of this element, with its usual answer but for what is said."""
+        """Complete the open step of this element, with its usual answer but for what is said.
+
+        If the lot falls on a patrol then, another community looks again and agrees.
+        """
+        self.only(element, by, **form)
+        return self.only("recheck") if self.drawn else self
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the lot fell on it and nobody has looked again yet."""
+        return "recheck" in self.open
+
+    def only(self, element: str, by: str | None = None, **form: Any) -> "Light":
+        """Complete the open step of this element, and nothing beside."""
         process = self.state.process
         who, usual = REVIEWS[process] if element == "review" else STEPS[element]
         answers = {name: v for name, v in {**usual, **form}.items() if v is not None}
         self.street.later(minutes=1)
-        self.street.complete(self.case, self.task(element).key, by or who, answers)
+        evidence = [photo("site")] if element == "recheck" else []
+        self.street.complete(self.case, self.task(element).key, by or who, answers,
+                             evidence=evidence)  # fmt: skip
         self.street.deliver()
         return self
 

@@ -1,6 +1,7 @@
 """Patrol plans and patrols through commands: every end, every boundary, every message."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from engine.cases import NotYourTask, Separated
 from engine.errors import NotAllowed
 from engine.forms import FormRefused
 from engine.openers import NotTheOpener
+from engine.people import close_unit, directory, end_post, grant_post
 from engine.turns import NotDrawn, recall, return_task
 from tests.conftest import Street
 from tests.engine.light_street import AT, ITEM, Light, light
@@ -181,6 +183,74 @@ def test_a_patrol_that_cannot_be_walked_is_decided_on_by_the_community(s: Light)
     assert patrol.do("excuse", decision="walk").holder("walk") == "walker"
     patrol.act(return_task, patrol.task("walk").key, "台风", by="walker")
     assert patrol.do("excuse").ended == "not_walked"
+
+
+# --- the second look ------------------------------------------------------------------------------
+
+
+def drawn(s: Light, **form: Any) -> Light:
+    """A patrol on which the lot fell: one in twenty, by the hash of what was entered."""
+    for _ in range(600):
+        patrol = s.begin("patrol").only("walk", **form)
+        if patrol.drawn:
+            return patrol
+    raise AssertionError("the lot fell on none of 600")
+
+
+def test_another_community_looks_again_at_a_nil_report_that_stands(s: Light) -> None:
+    patrol = drawn(s)
+    assert patrol.task("recheck").units == ("u-other",)
+    assert patrol.deadline("recheck") == "WD2"
+    assert patrol.ended is None
+    with pytest.raises(NotYourTask):
+        patrol.only("recheck", by="head")
+    assert patrol.only("recheck").ended == "nil_report"
+    (lot, chosen) = [lot for one in patrol.all("case.advanced") for lot in one.data.get("lots", ())]
+    assert lot == {"lot": "draw_lot", "per_mille": 50, "drawn": True}
+    assert chosen["candidates"] == ["u-other"]
+
+
+def test_what_the_patrol_missed_becomes_a_hazard_of_whoever_looked_again(s: Light) -> None:
+    patrol = drawn(s)
+    looked = ["corridor", "charging"]
+    patrol.only("recheck", looked_again=looked, result="changed", changed=["corridor"], count=1)
+    assert patrol.holder("record_missed") == "other"
+    (hazard,) = patrol.only("record_missed").children
+    assert hazard.all("case.opened")[0].data["form"] == {**ITEM, "discovered_at": AT}
+    assert patrol.ended == "nil_report"  # what was said stays as it was said
+
+
+def test_only_what_was_looked_at_again_can_be_changed(s: Light) -> None:
+    patrol = drawn(s)
+    with pytest.raises(FormRefused, match="只能从“复核了哪些”里勾过的选"):
+        patrol.only("recheck", result="changed", changed=["gas"], count=0)
+    with pytest.raises(FormRefused, match="改判哪些"):
+        patrol.only("recheck", result="changed", count=0)
+    with pytest.raises(FormRefused, match="漏查几处"):
+        patrol.only("recheck", result="changed", changed=["corridor"])
+
+
+def test_whoever_walked_does_not_look_again_with_another_post_either(s: Light) -> None:
+    with s.street.database.begin() as conn:
+        grant_post(conn, s.street.person["walker"], "u-other", "兼职", ["reinspect"], reason="兼",
+                   by=None, at=s.street.at)  # fmt: skip
+    patrol = drawn(s)
+    with pytest.raises(Separated):
+        patrol.only("recheck", by="walker")
+    assert patrol.only("recheck").ended == "nil_report"
+
+
+def test_where_the_street_has_one_community_its_office_looks_again(s: Light) -> None:
+    with s.street.database.begin() as conn:
+        grant_post(conn, s.street.person["mayor"], "u-street", "督查", ["reinspect"], reason="兼",
+                   by=None, at=s.street.at)  # fmt: skip
+        for name in ("other", "warden2"):
+            (post,) = directory(conn).posts_of(s.street.person[name], s.street.at)
+            end_post(conn, post.id, reason="撤并", by=None, at=s.street.at)
+        close_unit(conn, "u-other", reason="并入听涛社区", by=None, at=s.street.at)
+    patrol = drawn(s)
+    assert patrol.task("recheck").units == ("u-street",)
+    assert patrol.only("recheck", by="mayor").ended == "nil_report"
 
 
 def test_a_patrol_not_walked_is_told_to_the_plan_as_such(s: Light) -> None:

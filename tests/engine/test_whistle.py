@@ -321,7 +321,7 @@ def test_a_department_bound_or_signed_in_and_late_is_before_its_leader_too(w: Wh
     w.do("rule_objection", "u-fire").wait("u-fire", hours=1, minutes=1)
     assert w.open("u-fire") == ["leader_called", "sign_in_bound"]
     w.do("leader_called", "u-fire").do("sign_in_bound", "u-fire").wait("u-fire", days=2)
-    assert w.open("u-fire") == ["arrive", "leader_called"]
+    assert w.open("u-fire") == ["arrive", "contact", "leader_called"]
     w.do("arrive", "u-fire")
     assert w.open("u-fire") == ["do_part"]
 

@@ -41,14 +41,14 @@ __all__ = ["founded", "shaoji"]  # fixtures
 EXCLUDING = ("rectified_of_due", "rectified_of_found", "in_time", "in_original_time")
 COMPARED = (
     *EXCLUDING, "second_looks", "extended", "refuted", "refuted_by_lot", "reopened",
-    "found_by_others", "conforming", "walked", "found", "responded", "arrived_in_time", "objected",
-    "upheld", "solved", "satisfied", "reached", "reopened_complaints",
+    "found_by_others", "conforming", "walked", "found", "rechecked_items", "responded",
+    "arrived_in_time", "objected", "upheld", "solved", "satisfied", "reached", "reopened_complaints",
 )  # fmt: skip
 ACTS = (
     "rated_satisfied", "suppressed", "objects", "evaluated", "dodged", "ordered", "listed",
     "repeated", "found_true",
 )  # fmt: skip
-DURATIONS = ("until_accepted", "first_arrival", "until_arrival")
+DURATIONS = ("until_accepted", "first_arrival", "until_arrival", "first_contact")
 PERIOD = ("--from", "2026-01-01", "--to", "2027-01-01")
 
 

@@ -238,6 +238,7 @@ def test_who_does_what() -> None:
         ("whistle", "recheck"): ("whistle", "opener"),
         ("response", "sign_in"): ours,
         ("response", "sign_in_bound"): ours,
+        ("response", "contact"): ours,
         ("response", "arrive"): ours,
         ("response", "arrive_at_once"): ours,
         ("response", "rule_objection"): desk,
@@ -583,7 +584,8 @@ def evaluated(case: Case) -> Case:
 def test_the_straight_way_of_a_response() -> None:
     case = Case("response", lead="u-urban")
     assert case.open() == {"sign_in"}
-    assert case.do("sign_in").open() == {"arrive"}
+    assert case.do("sign_in").open() == {"arrive", "contact"}
+    assert case.do("contact").open() == {"arrive"}
     case.do("arrive")
     assert [sending.form for sending in case.step.sends] == [
         {"person": "p-arrive", "unit": "u-fire"}
@@ -622,7 +624,12 @@ def test_after_a_ruling_there_is_no_objection_any_more() -> None:
     case = Case("response").do("sign_in_object").do("rule_objection", ruling="rejected")
     assert case.open() == {"sign_in_bound"}
     assert "sign_in_object" not in case.may()
-    assert case.do("sign_in_bound").open() == {"arrive"}
+    assert case.do("sign_in_bound").open() == {"arrive", "contact"}
+
+
+def test_who_comes_without_a_call_is_asked_for_none() -> None:
+    case = Case("response").do("sign_in").do("arrive")
+    assert case.open() == {"do_part"}
 
 
 def test_in_an_emergency_the_department_comes_while_its_objection_is_ruled_on() -> None:
@@ -649,7 +656,7 @@ def test_in_an_emergency_an_objection_upheld_lets_the_department_go(arrived: boo
 @pytest.mark.parametrize(
     ("late", "steps"),
     [("sign_in_overdue", ()), ("bound_overdue", ("sign_in_object", "rule_objection")),
-     ("arrive_overdue", ("sign_in",))],
+     ("arrive_overdue", ("sign_in", "contact"))],
 )  # fmt: skip
 def test_a_late_department_is_before_its_leader_and_then_the_district(
     late: str, steps: tuple[str, ...]

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection
 
-from audit.metrics.catalogue import NOT_RECORDED
 from audit.metrics.plain import listed
 from engine.errors import NotFound
 from engine.metric_periods import at_one_position
@@ -103,14 +102,6 @@ class MetricTold(Told):
     figures: list[FigureTold]
 
 
-class NotRecordedTold(Told):
-    """A row that cannot be counted, and why."""
-
-    id: str
-    name: Bilingual
-    reason: Bilingual
-
-
 class PositionTold(Told):
     """The checkpoint all of it rests on: name of the log, size and root of the tree, signed at."""
 
@@ -144,7 +135,6 @@ class Metrics(Told):
     position: PositionTold
     formulas: FormulasTold
     items: list[MetricTold]
-    not_recorded: list[NotRecordedTold]
 
 
 @shows(operations, "/metrics", later("一个月、一季或一年的风险管控指标"), Metrics, SCOPE)
@@ -179,14 +169,6 @@ def _told(found: Known, told: list[dict[str, Any]]) -> Metrics:
         position=PositionTold(log=rests.log, size=rests.size, root=rests.root, signed_at=rests.at),
         formulas=FormulasTold(version=rests.version, sha256=rests.formulas),
         items=[_metric(one) for one in told],
-        not_recorded=[
-            NotRecordedTold(
-                id=row.id,
-                name=Bilingual(zh=row.name, en=row.name_en),
-                reason=Bilingual(zh=row.reason, en=row.reason_en),
-            )
-            for row in NOT_RECORDED
-        ],
     )
 
 

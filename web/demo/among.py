@@ -12,7 +12,7 @@ from typing import Any, Final
 from engine import cases, outbox, site_codes, turns
 from web.demo.chance import Chance
 from web.demo.life import World
-from web.demo.pictures import Photo
+from web.demo.rechecks import plan_recheck
 from web.demo.town import STREET, local
 
 # Beside the hazards; all that can open each other.
@@ -60,13 +60,16 @@ class Tale:
         found = [task for task in world.case(where).tasks.values() if task.element == element]
         if not found:
             raise AssertionError(f"{self.key}: {element} of {where} is not open at {world.now}")
-        shot = (self._shot(role),) if form.pop("photo", False) else ()
+        photo = form.pop("photo", False)
+        shot = (world.at_the_site(f"{self.key}|{role}", self.case, role),) if photo else ()
         code = self._code() if element.startswith("arrive") else ""
         cases.complete_task(
             world.conn, where, found[-1].key, form, by=world.by(role), at=world.now,
             evidence=shot, code=code, vault=world.vault,
         )  # fmt: skip
         world.deliver()
+        if element == "walk":
+            plan_recheck(world, where, form["checked"])
 
     def object(self, element: str, role: str, of: str, **form: Any) -> None:
         """Say that a step is not one's own."""
@@ -97,19 +100,6 @@ class Tale:
             randomness=lambda count: chance.token()[:count],
         )  # fmt: skip
         return shown.code
-
-    def _shot(self, role: str) -> Any:
-        told = self.world.case(self.case).opened
-        photo = Photo(
-            scene=f"{self.key}|{role}",
-            category=told["category"],
-            cured=True,
-            turned=False,
-            label=told["place"].get("address", ""),
-            taken=self.world.now - timedelta(minutes=4),
-            device=f"A-{Chance('device', role).between(1, 60):02d}",
-        )
-        return self.world.picture(photo, "site")
 
 
 def plan_among(world: World) -> None:
@@ -145,6 +135,9 @@ def _market(tale: Tale) -> None:
     tale.at(day(9, 10, 20), tale.do, "fix_list", "command 1", departments=called, lead=lead)
     for minute, unit in enumerate((lead, "u-fire", "u-power")):
         tale.at(day(9, 11, 5 * minute), tale.do, "sign_in", f"engineer {unit}", unit)
+    for minute, unit in enumerate((lead, "u-power")):
+        tale.at(day(9, 11, 20 + 6 * minute), tale.do, "contact", f"engineer {unit}", unit,
+                how="telephone", agreed="12 日早上 8 点半在 1 号门碰头。")  # fmt: skip
     tale.at(day(9, 11, 40), tale.object, "sign_in", f"engineer {dodger}", dodger,
             proposed_unit="u-housing", legal_basis=BASIS, reason="市场里面不归城管。")  # fmt: skip
     tale.at(day(9, 15), tale.do, "rule_objection", "command 1", dodger, ruling="rejected",
@@ -261,6 +254,8 @@ def _facade(tale: Tale) -> None:
             departments=[lead, "u-urban"], lead=lead)  # fmt: skip
     for minute, unit in enumerate((lead, "u-urban")):
         tale.at(day(26, 15, minute), tale.do, "sign_in", f"engineer {unit}", unit)
+        tale.at(day(26, 15, 10 + minute), tale.do, "contact", f"engineer {unit}", unit,
+                how="telephone", agreed="27 日上午 9 点半到，带测厚锤。")  # fmt: skip
         tale.at(day(27, 9, 30 + minute), tale.do, "arrive", f"engineer {unit}", unit, people=2)
     tale.at(day(27, 10), tale.do, "first_measures", f"engineer {lead}",
             measures="拉起围挡，人行道改线。", safe="safe")  # fmt: skip

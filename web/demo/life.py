@@ -147,6 +147,20 @@ class World:
             device=f"A-{Chance('device', by).between(1, 60):02d}",
         )
 
+    def at_the_site(self, scene: str, case: str, role: str) -> Evidence:
+        """A photo of where a case is, taken some minutes ago; scene: what tells it from others."""
+        told = self.case(case).opened
+        photo = Photo(
+            scene=scene,
+            category=told["category"],
+            cured=True,
+            turned=False,
+            label=told["place"].get("address", ""),
+            taken=self.now - timedelta(minutes=4),
+            device=f"A-{Chance('device', role).between(1, 60):02d}",
+        )
+        return self.picture(photo, "site")
+
     def picture(self, photo: Photo, purpose: str) -> Evidence:
         """Keep a drawing as the file of an act."""
         return self._keep(draw_photo(photo), "photo.jpg", purpose, "image/jpeg")

@@ -10,6 +10,7 @@ from typing import Final
 from engine import cases, outbox
 from web.demo.chance import Chance
 from web.demo.life import World
+from web.demo.rechecks import plan_recheck
 from web.demo.town import END, Size, Town, local
 
 FIRST: Final = local(2025, 11, 3, 8, 30)
@@ -74,3 +75,4 @@ class _Walks:
             world.conn, children[number], "walk#1", form, by=world.by(self.role), at=world.now
         )  # fmt: skip
         world.deliver()
+        plan_recheck(world, children[number], SHEET)

@@ -201,6 +201,12 @@ class _Life:
         self.clock = self.world.office(minutes, after=self.clock)
         return self.clock
 
+    def _called(self, unit: str) -> datetime:
+        """When a department calls whoever blew: soon, or so late that it has come before."""
+        chance = Chance("whistle call", self.blown.key, unit)
+        minutes = chance.between(2, 15) if chance.happens(800) else 480
+        return self.world.office(minutes, after=self.clock)
+
     def _soon(self, what: str, first: int, last: int) -> datetime:
         assert self.clock  # noqa: S101 - set when it is blown
         seconds = Chance("whistle pace", self.blown.key, what).between(first * 60, last * 60)
@@ -230,6 +236,10 @@ class _Life:
                 self._after(f"sign {unit}", 3, 20),
                 partial(self.do, "sign_in", f"engineer {unit}", unit),
             )
+            yield self._called(unit), partial(
+                self.do, "contact", f"engineer {unit}", unit, how="telephone",
+                agreed="问清位置和要带的东西，说好什么时候到。",
+            )  # fmt: skip
         for unit in departments:
             yield (
                 self._after(f"come {unit}", 20, 90),
