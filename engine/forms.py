@@ -604,7 +604,8 @@ def _read_among(name: str, words: Mapping[str, Any], earlier: Mapping[str, str])
     among = words.get("x-among")
     if among is None:
         return None
-    if words["type"] != "array" or among not in earlier or earlier[among] != "array":
+    source = earlier.get(among) if isinstance(among, str) else None
+    if words["type"] != "array" or source != "array":
         raise _bad(
             f"{name} 的 x-among 应是前面一项清单的名字", f"x-among of {name} names no earlier list"
         )

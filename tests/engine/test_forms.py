@@ -343,6 +343,9 @@ def test_a_form_that_says_what_we_do_not_read_is_refused(changes):
         {"type": "array", "items": {"type": "integer"}},
         {"type": "array", "items": {"type": "string", "pattern": "a"}},
         {"type": "string", "enum": ["a"], "default": "b"},
+        {"type": "array", "items": {"type": "string"}, "x-among": "later"},
+        {"type": "array", "items": {"type": "string"}, "x-among": "x"},
+        {"type": "array", "items": {"type": "string"}, "x-among": ["x"]},
     ],
 )
 def test_a_field_that_cannot_be_shown_and_checked_is_refused(words):
@@ -433,3 +436,36 @@ def test_what_is_accepted_is_clean_and_stays_clean(values):
             assert unicodedata.is_normalized("NFC", value)
             assert value == value.strip()
             value.encode()
+
+
+SOME = {"type": "array", "items": {"type": "string", "enum": ["gas", "fire", "water"]}}
+AMONG = form(
+    properties={
+        "seen": {**SOME, "title": "看过的"},
+        "wrong": {**SOME, "title": "不对的", "x-among": "seen"},
+    },
+    required=[],
+    **{"x-required-when-shown": [], "x-evidence": []},
+)
+
+
+def test_what_must_be_among_an_earlier_list_is_chosen_from_what_was_chosen_there():
+    assert wrong({"seen": ["gas", "fire"], "wrong": ["fire"]}, AMONG) == {}
+    assert wrong({"seen": ["gas"]}, AMONG) == {}
+    refused = {"wrong": "“不对的”只能从“看过的”里勾过的选。"}
+    assert wrong({"seen": ["gas"], "wrong": ["gas", "fire"]}, AMONG) == refused
+    assert wrong({"wrong": ["gas"]}, AMONG) == refused
+
+
+@pytest.mark.parametrize("of", [{"type": "string"}, {"type": "integer"}])
+def test_only_a_list_can_be_among_a_list(of):
+    for properties in (
+        {"seen": {**of, "title": "一"}, "wrong": {**SOME, "title": "二", "x-among": "seen"}},
+        {"seen": {**SOME, "title": "一"}, "wrong": {**of, "title": "二", "x-among": "seen"}},
+    ):
+        with pytest.raises(BadForm):
+            form(
+                properties=properties,
+                required=[],
+                **{"x-required-when-shown": [], "x-evidence": []},
+            )

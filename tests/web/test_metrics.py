@@ -42,7 +42,8 @@ EXCLUDING = ("rectified_of_due", "rectified_of_found", "in_time", "in_original_t
 COMPARED = (
     *EXCLUDING, "second_looks", "extended", "refuted", "refuted_by_lot", "reopened",
     "found_by_others", "conforming", "walked", "found", "rechecked_items", "responded",
-    "arrived_in_time", "objected", "upheld", "solved", "satisfied", "reached", "reopened_complaints",
+    "arrived_in_time", "objected", "upheld", "solved", "satisfied", "reached",
+    "reopened_complaints",
 )  # fmt: skip
 ACTS = (
     "rated_satisfied", "suppressed", "objects", "evaluated", "dodged", "ordered", "listed",

@@ -61,7 +61,7 @@ class Tale:
         if not found:
             raise AssertionError(f"{self.key}: {element} of {where} is not open at {world.now}")
         photo = form.pop("photo", False)
-        shot = (world.at_the_site(f"{self.key}|{role}", self.case, role),) if photo else ()
+        shot = (world.at_the_site(self.case, role, scene=f"{self.key}|{role}"),) if photo else ()
         code = self._code() if element.startswith("arrive") else ""
         cases.complete_task(
             world.conn, where, found[-1].key, form, by=world.by(role), at=world.now,

@@ -147,12 +147,12 @@ class World:
             device=f"A-{Chance('device', by).between(1, 60):02d}",
         )
 
-    def at_the_site(self, scene: str, case: str, role: str) -> Evidence:
-        """A photo of where a case is, taken some minutes ago; scene: what tells it from others."""
+    def at_the_site(self, case: str, role: str, *, scene: str, category: str = "") -> Evidence:
+        """A photo of where a case is, some minutes old; category: of what, if not of the case's."""
         told = self.case(case).opened
         photo = Photo(
             scene=scene,
-            category=told["category"],
+            category=category or told["category"],
             cured=True,
             turned=False,
             label=told["place"].get("address", ""),

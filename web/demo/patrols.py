@@ -1,6 +1,7 @@
-"""The patrols of a year on order: every general grid has plans, and walks its rounds nearly always.
+"""Patrols by plan, walked nearly always: in a year on order by every general grid.
 
-The demonstration itself tells of one week of patrols only (among.py).
+In the demonstration itself one grid walks through its last two months; what befalls a week of
+patrols is told in among.py.
 """
 
 from datetime import datetime, timedelta
@@ -11,9 +12,11 @@ from engine import cases, outbox
 from web.demo.chance import Chance
 from web.demo.life import World
 from web.demo.rechecks import plan_recheck
-from web.demo.town import END, Size, Town, local
+from web.demo.town import END, PATROLLED, Size, Town, local
 
 FIRST: Final = local(2025, 11, 3, 8, 30)
+AUTUMN: Final = local(2026, 9, 1, 8, 30)
+AUTUMN_ROUNDS: Final = 60
 SHEET: Final = ("corridor", "charging", "fire_lane", "fire_equipment", "electricity", "gas",
                 "falling", "road")  # fmt: skip
 
@@ -21,6 +24,9 @@ SHEET: Final = ("corridor", "charging", "fire_lane", "fire_equipment", "electric
 def plan_patrols(world: World, town: Town, size: Size) -> None:
     """Put a plan for each grid and its rounds on the agenda: so many sheets in all."""
     estates = {spot.grid: spot.estate for spot in town.spots if spot.grid}
+    if not size.sheets:
+        walks = _Walks(world, PATROLLED[2], estates[PATROLLED[2]], 0)
+        world.plan(AUTUMN, partial(walks.begin, AUTUMN_ROUNDS))
     for number, (grid, estate) in enumerate(sorted(estates.items()) if size.sheets else ()):
         rounds = size.sheets * (number + 1) // len(estates) - size.sheets * number // len(estates)
         # A year has so many days; more sheets are more plans of the same grid.

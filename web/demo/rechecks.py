@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from engine import cases
 from engine.state import OpenTask
+from web.demo.answers import written
 from web.demo.chance import Chance
 from web.demo.life import World
 
@@ -37,7 +38,7 @@ def _open(world: World, case: str) -> OpenTask | None:
 def _look(world: World, case: str, role: str, checked: Sequence[str]) -> None:
     task = _open(world, case)
     if task is not None:
-        photo = world.at_the_site(f"{case}|recheck", case, role)
+        photo = world.at_the_site(case, role, scene=f"{case}|recheck", category=checked[0])
         cases.complete_task(
             world.conn, case, task.key, _answer(world, case, checked), by=world.by(role),
             at=world.now, evidence=(photo,),
@@ -49,7 +50,7 @@ def _answer(world: World, case: str, checked: Sequence[str]) -> dict[str, Any]:
     chance = Chance("looked again", case)
     visited = world.now - timedelta(minutes=chance.between(10, 50))
     form: dict[str, Any] = {
-        "visited_at": visited.isoformat(timespec="seconds"), "looked_again": list(checked),
+        "visited_at": written(visited), "looked_again": list(checked),
         "result": "same", "findings": "逐项看过，与巡查所报一致。",
     }  # fmt: skip
     if chance.happens(CHANGED_PER_MILLE):
