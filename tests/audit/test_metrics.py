@@ -319,6 +319,22 @@ def test_unanswered_departments_count_and_released_ones_do_not() -> None:
     assert rate("arrived_in_time", silent, released, early, over) == (0, 1, out)
 
 
+def test_who_calls_in_time_has_responded_and_who_comes_has_called() -> None:
+    called = response("response-1").step("sign_in", 0, 0.5, due=1)
+    called.step("arrive", 0.5, due=2).step("contact", 0.5, 1, due=2)
+    came = response("response-2").step("sign_in", 0, 0.5, due=1)
+    came.step("arrive", 0.5, 1.5, due=2).step("contact", 0.5, 1.5, due=2, how="cancelled")
+    late = response("response-3").step("sign_in", 0, 0.5, due=1)
+    late.step("arrive", 0.5, due=2).step("contact", 0.5, 3, due=2)
+    silent = response("response-4").step("sign_in", 0, 0.5, due=1)
+    silent.step("arrive", 0.5, due=2).step("contact", 0.5, due=2)
+    assert rate("responded", called, came, late, silent) == (2, 4, {})
+    assert rate("arrived_in_time", called, came, late, silent) == (1, 4, {})
+    (figure,) = of(told(called, came, late, silent), "first_contact").values()
+    assert isinstance(figure, Spread)
+    assert (figure.n, figure.censored, figure.median) == (4, 1, 36 * 60)
+
+
 def test_the_first_department_there_ends_the_first_response() -> None:
     whistle = (
         other("whistle", "whistle-1").step("review", 0, 0).act("message.sent", 0, "whistle.called")
@@ -363,6 +379,20 @@ def test_items_conform_unless_something_was_entered_for_them() -> None:
     again = other("patrol", "patrol-2").step("walk", 3, due=4)
     assert rate("walked", patrol, again) == (1, 2, {})
     assert rate("objects", patrol, again) == (1, 1, {})
+
+
+def test_of_items_looked_at_again_those_count_that_the_patrol_judged() -> None:
+    patrol = other("patrol", "patrol-1").step(
+        "walk", 0, 1, due=2, checked=["gas", "road"], result="found", count=1
+    )
+    patrol.step("record_item", 1, 1, category="fire_lane")
+    patrol.step("recheck", 1, 2, looked_again=["gas", "fire_lane", "food"], changed=["gas"])
+    assert rate("rechecked_items", patrol) == (1, 2, {"no_verdict": 1})
+    assert rate("conforming", patrol) == (2, 3, {})  # what was said stays as it was said
+    patrol.step("recheck", 2, 3, looked_again=["gas", "fire_lane"])
+    assert rate("rechecked_items", patrol) == (0, 2, {})  # the last look counts
+    before = Period(MARCH.since, at(2.5))
+    assert rate("rechecked_items", patrol, period=before) == (1, 2, {"no_verdict": 1})
 
 
 def complaints(*answers: dict[str, str]) -> list[Case]:

@@ -13,6 +13,7 @@ from engine.people import close_unit, directory, end_post, grant_post
 from engine.turns import NotDrawn, recall, return_task
 from tests.conftest import Street
 from tests.engine.light_street import AT, ITEM, Light, light
+from tests.engine.metrics_compared import compared
 
 
 @pytest.fixture
@@ -212,12 +213,13 @@ def test_another_community_looks_again_at_a_nil_report_that_stands(s: Light) -> 
 
 def test_what_the_patrol_missed_becomes_a_hazard_of_whoever_looked_again(s: Light) -> None:
     patrol = drawn(s)
-    looked = ["corridor", "charging"]
+    looked = ["corridor", "charging", "gas"]  # of which the patrol said nothing
     patrol.only("recheck", looked_again=looked, result="changed", changed=["corridor"], count=1)
     assert patrol.holder("record_missed") == "other"
     (hazard,) = patrol.only("record_missed").children
     assert hazard.all("case.opened")[0].data["form"] == {**ITEM, "discovered_at": AT}
     assert patrol.ended == "nil_report"  # what was said stays as it was said
+    assert compared(s.street, "rechecked_items") == (1, 2)
 
 
 def test_only_what_was_looked_at_again_can_be_changed(s: Light) -> None:
