@@ -164,8 +164,10 @@ def _patrols(
     there: ColumnElement[bool] = _FILE.unit.in_(units)
     if place.address:
         there = or_(there, _FILE.address == place.address)
+    # One whose lot was drawn has said so, too, while another community is still to look again.
+    said = or_(_FILE.status == NIL, _FILE.ended_at.is_(None))
     query = select(_FILE.case).where(
-        _FILE.process == PATROL, _FILE.status == NIL, there, _FILE.opened_at < timestamp(until)
+        _FILE.process == PATROL, said, there, _FILE.opened_at < timestamp(until)
     )
     seen = _seen(conn, desk, conn.execute(query).scalars().all(), by)
     return records_at(conn, seen, until).values()

@@ -1,15 +1,17 @@
 """Patrol plans and patrols through commands: every end, every boundary, every message."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from engine.cases import NotYourTask, Separated
+from engine.cases import NotYourTask, Place, Separated
 from engine.errors import NotAllowed
 from engine.forms import FormRefused
 from engine.openers import NotTheOpener
 from engine.people import close_unit, directory, end_post, grant_post
+from engine.risk_reports import read_risk
 from engine.turns import NotDrawn, recall, return_task
 from tests.conftest import Street
 from tests.engine.light_street import AT, ITEM, Light, light
@@ -230,6 +232,20 @@ def test_only_what_was_looked_at_again_can_be_changed(s: Light) -> None:
         patrol.only("recheck", result="changed", count=0)
     with pytest.raises(FormRefused, match="漏查几处"):
         patrol.only("recheck", result="changed", changed=["corridor"])
+
+
+def test_a_risk_report_names_a_nil_report_that_is_still_to_be_looked_at_again(s: Light) -> None:
+    form = {name: ITEM[name] for name in ("title", "category", "address", "description")}
+    known = s.street.report(
+        "hazard", "grid", place=Place("u-grid-1", ITEM["address"]), form=form,
+        category=ITEM["category"], title=ITEM["title"],
+    )  # fmt: skip
+    patrol = drawn(s)
+    with s.street.database.begin() as conn:
+        at = s.street.at + timedelta(minutes=1)
+        told = read_risk(conn, known, at, by=s.street.by("watch"), at=at).content
+    assert patrol.case in {one.case for one in told.nil}
+    assert patrol.ended is None
 
 
 def test_whoever_walked_does_not_look_again_with_another_post_either(s: Light) -> None:
