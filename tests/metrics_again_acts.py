@@ -40,6 +40,8 @@ class Acts:
         for events in self.street.of("hazard"):
             self._ratings(events)
             self._suppressed(events)
+        for events in self.street.of("patrol"):
+            self._suppressed(events)
         for process, names in (
             ("hazard", ["sign_in"]),
             ("response", ["sign_in", "arrive_at_once"]),

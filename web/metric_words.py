@@ -38,7 +38,7 @@ COUNTS: Final[Mapping[str, str]] = {
     "reopened": later("本期的销号里，到期末被督查重开的。"),
     "rated_satisfied": later("本期销号、上报人评价过的，评为满意的。"),
     "found_by_others": later("本期确认的隐患里，不是本社区和网格自己发现的。"),
-    "suppressed": later("说成不是隐患，本期经人核实是瞒报的（线索 B7 属实）。"),
+    "suppressed": later("说成没有隐患，本期经人核实是瞒报的（线索 B7 属实）。"),
     "conforming": later("本期巡查看过的检查项里，没有登记问题的。"),
     "walked": later("本期应走的巡查里，到期末走过的。"),
     "objects": later("本期应查的地点里，至少查过一次的。"),

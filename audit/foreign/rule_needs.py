@@ -107,6 +107,8 @@ PARTS: Final[Mapping[str, tuple[Part, ...]]] = {
         _part("没有“不是隐患”的结论、地址、标题或类别，认不出后来又立案",
               "a later case of the same thing cannot be told",
               _by_person("confirm", "second_look"), _answer("second_look", "decision"), *_AGAIN),
+        _part("没有零报告和抽签复核的结果", "nil reports and second looks at them are not told",
+              _answer("walk", "result"), _answer("recheck", "result")),
     ),
     "B8": (
         _part("没有确认和复看各自定的等级", "the levels first and at the second look are not told",

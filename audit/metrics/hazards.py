@@ -7,6 +7,7 @@ from typing import Final
 
 from audit.metrics.facts import CaseFacts, Step
 from audit.metrics.formulas import Roles
+from audit.metrics.inspections import PATROL
 from audit.metrics.marks import (
     OPENING,
     Mark,
@@ -294,9 +295,11 @@ def rated(seen: Seen) -> Iterator[Mark]:
 def suppressed(seen: Seen) -> Iterator[Mark]:
     """瞒报属实数: hazards said to be none, where signal B7 was found to hold in the period.
 
+    Nil reports of patrols are among them.
+
     Each counts once, and is told of the block's own people, if one of them said so.
     """
-    for case in seen.of(HAZARD):
+    for case in (*seen.of(HAZARD), *seen.of(PATROL)):
         said = {step.closed_seq: step.unit for step in case.steps if step.closed_seq}
         found = [
             (said[act.of], act) for act in case.acted("signal.confirmed")

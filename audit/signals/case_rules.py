@@ -137,7 +137,15 @@ def _filled(record: CaseRecord, seq: int) -> datetime | None:
 
 
 def suppressed(record: CaseRecord, steps: Steps, rule: Rule) -> Found:
-    """B7: said to be none, then found to be one after whoever reported insisted."""
+    """B7: said to be none, then found to be one after whoever reported insisted.
+
+    Or nothing was reported of a walk, and who looked again by lot would have (the last such look).
+    """
+    walks = [line for line in record.responsibility if _done(line, steps, "walk")]
+    again = [line for line in record.responsibility if _done(line, steps, "recheck")]
+    for walk, look in zip(walks[-1:], again[-1:], strict=False):
+        if walk.outcome.get("result") == "nil" and look.outcome.get("result") == "changed":
+            yield _numbers(walk.seq, look.seq)
     looks = [line for line in record.responsibility if _done(line, steps, "second_look")]
     for earlier, later in pairwise(looks):
         if later.outcome.get("verdict") == "hazard" and earlier.outcome.get("decision") == "agree":

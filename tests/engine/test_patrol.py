@@ -12,10 +12,12 @@ from engine.forms import FormRefused
 from engine.openers import NotTheOpener
 from engine.people import close_unit, directory, end_post, grant_post
 from engine.risk_reports import read_risk
+from engine.signals import confirm
 from engine.turns import NotDrawn, recall, return_task
 from tests.conftest import Street
 from tests.engine.light_street import AT, ITEM, Light, light
 from tests.engine.metrics_compared import compared
+from tests.engine.test_signals import RULES, found, kept_up
 
 
 @pytest.fixture
@@ -222,6 +224,20 @@ def test_what_the_patrol_missed_becomes_a_hazard_of_whoever_looked_again(s: Ligh
     assert hazard.all("case.opened")[0].data["form"] == {**ITEM, "discovered_at": AT}
     assert patrol.ended == "nil_report"  # what was said stays as it was said
     assert compared(s.street, "rechecked_items") == (1, 2)
+
+
+def test_a_nil_report_that_does_not_hold_is_a_signal_and_counts_once_a_person_says_so(
+    s: Light,
+) -> None:
+    patrol = drawn(s).only("recheck")
+    assert found(s.street, "B7") == []
+    patrol = drawn(s).only("recheck", result="changed", changed=["corridor"], count=0)
+    walk, look = (entry.seq for entry in patrol.all("task.completed"))
+    assert found(s.street, "B7") == [(patrol.case, (walk, look))]
+    kept_up(s.street)
+    assert compared(s.street, "suppressed") == (0, 0)
+    patrol.act(confirm, "B7", walk, "楼道堆物已有多日", rules=RULES, by="watch")
+    assert compared(s.street, "suppressed") == (1, 1)
 
 
 def test_only_what_was_looked_at_again_can_be_changed(s: Light) -> None:

@@ -128,6 +128,15 @@ def _alone(entries: Sequence[Entry]) -> Iterator[tuple[str, int]]:
             yield "B2", entry.seq
     yield from (("B4", seq) for seq in _for_each_other(entries))
     yield from (("B3", seq) for seq in _refuted(entries))
+    if entries[0].data["process"] == "patrol":
+        yield from (("B7", seq) for seq in _not_nil(entries))
+
+
+def _not_nil(entries: Sequence[Entry]) -> Iterator[int]:
+    """A nil report of which another community, looking again, changed a verdict."""
+    nil = [one.seq for one in entries if _did(one, "walk#") and _form(one)["result"] == "nil"]
+    if any(_did(one, "recheck#") and "changed" in _form(one) for one in entries):
+        yield from nil[-1:]
 
 
 def _for_each_other(entries: Sequence[Entry]) -> Iterator[int]:
