@@ -52,6 +52,8 @@ class Acts:
             self._place(events)
         for events, walked in self.places.values():
             self.count("objects", events, walked)
+        for events in self.street.of("accident"):
+            self._determined(events)
         for events in self.street.of("whistle"):
             self._first_arrival(events)
         for events in self.street.of("response"):
@@ -120,6 +122,11 @@ class Acts:
             key = place["path"][0], place.get("address", "")
             _, before = self.places.get(key, (events, False))
             self.places[key] = events, before or bool(done(events, "walk"))
+
+    def _determined(self, events: list[Event]) -> None:
+        for last in done(events, "determine")[-1:]:
+            if self.within(last["at"]):
+                self.count("accidents", events, True)
 
     def _came(self, events: list[Event]) -> str | None:
         came = done(events, "arrive", "arrive_at_once")

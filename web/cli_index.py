@@ -25,7 +25,7 @@ from web.cli_metrics import (
 )
 from web.formulas import formulas
 from web.index_weights import index_weights, weights_or_shipped
-from web.index_words import BANDS, NOT_RECORDED, PARTS
+from web.index_words import BANDS, NO_ACCIDENTS, PARTS
 from web.quantities import ZONE
 from web.shell import Shell, json_option, print_json
 from web.texts import both
@@ -98,7 +98,6 @@ def _json(month: str, table: dict[str, Any], basis: Basis, weights: Weights) -> 
         "weights": {"version": weights.version, "sha256": weights.sha256},
         "figures_sha256": figures_hash(table),
         **table,
-        "not_recorded": [_words(NOT_RECORDED)],
     }
 
 
@@ -110,7 +109,8 @@ def _show(month: str, table: dict[str, Any], basis: Basis, weights: Weights, *, 
         click.echo(f"\n{name}")
         for one in table[kind]:
             _show_one(one, basis.places)
-    click.echo(f"\n{_words(NOT_RECORDED)}")
+    if not weights.accidents:
+        click.echo(f"\n{_words(NO_ACCIDENTS)}")
     click.echo(f"表的摘要 {figures_hash(table)} / digest of the table")
 
 
@@ -126,6 +126,8 @@ def _show_one(one: dict[str, Any], places: Places) -> None:
         click.echo(f"  {part['points']:>6}/{part['weight']:<3}{_part(part)}")
     if one["suppressed"]:
         click.echo(f"  瞒报扣分 {one['suppressed']} 件 / off for suppressed hazards")
+    if one.get("accidents"):
+        click.echo(f"  有责事故 {one['accidents']} 件 / off for accidents it answers for")
 
 
 def _part(part: dict[str, Any]) -> str:

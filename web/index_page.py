@@ -36,7 +36,7 @@ from web.index_rows import (
 )
 from web.index_seeing import check_may_see_edition, may_see_edition, overlooks_all
 from web.index_weights import index_weights, weights_or_shipped
-from web.index_words import NOT_RECORDED
+from web.index_words import NO_ACCIDENTS
 from web.periods import period_words
 from web.quantities import ZONE
 from web.texts import either, refusal, say
@@ -119,7 +119,7 @@ def page() -> str:
         overtaken=[edition_line(one) for one in register.overtaken() if keeps],
         standing=edition_line(register_published) if (
             register_published := register.published(month)) else None,
-        not_recorded=say(NOT_RECORDED),
+        no_accidents=say(NO_ACCIDENTS),
     )  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def edition_page(seq: int) -> str:
         units=[(unit, names.get(unit, unit)) for unit in _objecting(people, edition, table)],
         keeps=keeps,
         hindered=[either(*one) for one in hindrances(edition, at())][:1],
-        not_recorded=say(NOT_RECORDED),
+        no_accidents=say(NO_ACCIDENTS),
     )  # fmt: skip
 
 

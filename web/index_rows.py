@@ -55,6 +55,8 @@ class UnitRow:
     suppressed: int
     off: int
     suppressed_address: str
+    accidents: int
+    accidents_address: str
     parts: tuple[PartRow, ...]
 
 
@@ -91,6 +93,8 @@ def _unit(one: Mapping[str, Any], kind: str, telling: Telling) -> UnitRow:
         suppressed=one["suppressed"],
         off=one["off"],
         suppressed_address=_listed("suppressed", kind, unit, telling, own=True),
+        accidents=one.get("accidents", 0),
+        accidents_address=_listed("accidents", kind, unit, telling, own=False),
         parts=tuple(_part(part, kind, unit, telling) for part in one["parts"]),
     )
 

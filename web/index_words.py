@@ -42,7 +42,7 @@ STRATA: Final[Mapping[str, str]] = {
     "bureau": later("部门"),
     "utility": later("公用企业"),
 }
-NOT_RECORDED: Final = later("事故没有记录，没有扣分")
+NO_ACCIDENTS: Final = later("这一版权重没有写事故扣几分，事故没有扣分")
 # What of an edition may differ from the one before.
 FIELDS: Final[Mapping[str, str]] = {
     "value": later("得分"),
@@ -50,6 +50,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "band": later("色档"),
     "backed": later("足够样本的权重"),
     "suppressed": later("瞒报扣分的件数"),
+    "accidents": later("有责事故的件数"),
     "rank": later("档内位次"),
     "stratum": later("档"),
     "weight": later("权重"),

@@ -17,6 +17,7 @@ SECTIONS: Final = (
     (later("部门响应"), ("responded", "arrived_in_time", "first_contact", "first_arrival",
                        "until_arrival", "evaluated")),
     (later("派件、异议、督办"), ("objected", "upheld", "dodged", "ordered", "listed")),
+    (later("事故"), ("accidents",)),
     (
         later("投诉处理"),
         ("solved", "satisfied", "reached", "repeated", "reopened_complaints", "found_true",
@@ -55,6 +56,7 @@ COUNTS: Final[Mapping[str, str]] = {
     "dodged": later("本期派出的里面，有推诿线索、经人核实属实的。"),
     "ordered": later("本期发出的督办。"),
     "listed": later("到期末还挂着账的步骤。"),
+    "accidents": later("本期认定过的事故；认定社区该做没做到的，按等级另列。"),
     "solved": later("本期起应回访、问到了的投诉里，投诉人说解决了的。"),
     "satisfied": later("本期起应回访、问到了的投诉里，投诉人说满意的。"),
     "reached": later("本期起应回访的投诉里，问到了投诉人的。"),
@@ -85,6 +87,10 @@ NOTES: Final[Mapping[str, str]] = {
     "not_reached": later("没有问到"),
     "partly": later("部分"),
     "corrected": later("后来更正"),
+    "general_answerable": later("一般，社区有责"),
+    "larger_answerable": later("较大，社区有责"),
+    "major_answerable": later("重大，社区有责"),
+    "extreme_answerable": later("特别重大，社区有责"),
 }
 
 # The lists behind the numbers of a figure.

@@ -68,6 +68,12 @@ KINDS: Final = (
     Kind("patrol", "walk", later("巡查一次"), later("临时巡查，没发现也要报。")),
     Kind("patrol_plan", "walk", later("定巡查计划"), later("定好后按时自动发出，不用每次再填。")),
     Kind("directive", "send", later("发布指令"), later("每个人各收一份，读没读、办没办都看得到。")),
+    Kind(
+        "accident",
+        "alert",
+        later("报告事故"),
+        later("先救人、打 119 和 120，再在这里报。"),
+    ),
     Kind("drill", "drill", later("安排演练"), later("练完复盘，查出的事逐件整改。")),
 )
 

@@ -69,6 +69,7 @@ PROCESSES: Final[Mapping[str, tuple[str, str]]] = {
     "directive": ("一键直达", "Directive"),
     "directive_receipt": ("指令签收", "Directive receipt"),
     "drill": ("演练", "Drill"),
+    "accident": ("事故", "Accident"),
 }
 MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "case.ended": ("已了结", "it has ended"),
@@ -236,10 +237,12 @@ def person_words(actor: Actor, names: Names, locale: str, *, source: str = "") -
 
 
 def level_words(record: CaseRecord, locale: str) -> str:
-    """The level in words: the definition's own, else the usual ones, else as recorded."""
+    """The level in words: of a hazard the usual ones, else the definition's, else as recorded."""
     level = record.level
-    if level is None or level in LEVELS:
-        return pick(LEVELS[level], locale) if level else ""
+    if level is None:
+        return ""
+    if level in LEVELS and record.process == "hazard":
+        return pick(LEVELS[level], locale)
     offered = (
         facts.fields["level"].choices
         for facts in record.elements.values()

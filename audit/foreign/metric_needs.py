@@ -117,6 +117,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     ),
     "ordered": (_act("case.supervised", "督办", "an order"),),
     "listed": (_act("standing.listed", "挂账", "the standing list"),),
+    "accidents": (_answer("verify", "level"), _answer("determine", "answerable")),
     "solved": (*map(_opened, _VISITS), _answer("revisit", "reached"), _answer("revisit", "solved")),
     "satisfied": (
         *map(_opened, _VISITS), _answer("revisit", "reached"), _answer("revisit", "satisfied"),

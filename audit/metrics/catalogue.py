@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from audit.metrics import complaints, hazards, inspections, refusals, whistles
+from audit.metrics import accidents, complaints, hazards, inspections, refusals, whistles
 from audit.metrics.marks import Marks
 
 Kind = Literal["rate", "duration", "count"]
@@ -88,6 +88,8 @@ _ROWS: Final = (
     Metric("ordered", "count", "督办件数", "orders given", "hazard", "OURS", refusals.ordered),
     Metric("listed", "count", "挂账存量", "on the standing list", "hazard", "OURS",
            refusals.listed),
+    Metric("accidents", "count", "事故件数", "accidents determined", "accident", "OURS",
+           accidents.accidents),
     Metric("solved", "rate", "解决率", "said to be solved", "hotline", "S", complaints.solved,
            frozenset({"not_reached"})),
     Metric("satisfied", "rate", "满意率", "said to be satisfied", "hotline", "S",

@@ -5,15 +5,28 @@ proportion is drawn towards the median of the stratum in the period before, by s
 file says: few cases make neither a hero nor a culprit. No weight is given from one part to another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from audit.metrics.accidents import level_of
+from audit.metrics.contributions import Contribution
 from audit.metrics.figures import Count, Figure, Rate
 from audit.metrics.results import metric_figures
 from audit.risk_index.index import Index, summed
 from audit.risk_index.parts import NOTHING, Part, Share, amount_part, median, share_part, usual
-from audit.risk_index.told import Told, anyhow, by_community, hits, own, rest, shares, sums
+from audit.risk_index.told import (
+    Group,
+    Told,
+    anyhow,
+    by_community,
+    hits,
+    own,
+    rest,
+    shares,
+    sums,
+)
 from audit.risk_index.weights import Community, Weights
 
 
@@ -23,7 +36,7 @@ class Done:
 
     overdue_days: weighted days at its end. found_true: complaints, of all `households` with which
     they are told together. suppressed: hazards its own people said were none, where that signal was
-    found to hold.
+    found to hold. accidents: those it was found to be answerable for, by level.
     """
 
     shares: Mapping[str, Share]
@@ -31,6 +44,7 @@ class Done:
     found_true: int
     households: int
     suppressed: int
+    accidents: Mapping[str, int]
 
 
 def block_indices(now: Told, before: Told, weights: Weights) -> list[Index]:
@@ -62,6 +76,7 @@ def _done(told: Told, communities: Mapping[str, Community]) -> dict[str, Done]:
     }
     days = sums(rows["overdue"], mine, group)
     suppressed = sums(rows["suppressed"], mine, group)
+    accidents = _accidents(rows["accidents"], group)
     solved, found = _figures(told, "solved"), _figures(told, "found_true")
     return {
         unit: Done(
@@ -70,9 +85,18 @@ def _done(told: Told, communities: Mapping[str, Community]) -> dict[str, Done]:
             days.get(unit, 0),
             *_found_true(found, unit, communities),
             suppressed.get(unit, 0),
+            accidents.get(unit, {}),
         )
         for unit in communities
     }
+
+
+def _accidents(rows: Iterable[Contribution], group: Group) -> dict[str, Counter[str]]:
+    found = defaultdict[str, Counter[str]](Counter)
+    for one in rows:
+        if level := level_of(one.apart):
+            found[group(one)][level] += 1
+    return found
 
 
 # Complaints are told together where they are few.
@@ -116,9 +140,12 @@ def _priors(earlier: Mapping[str, Done], weights: Weights, stratum: str) -> Mapp
 
 def _index(unit: str, told: Done, priors: Mapping[str, Fraction], weights: Weights) -> Index:
     off = told.suppressed * weights.numbers["suppressed"]
+    off += sum(weights.accidents.get(level, 0) * n for level, n in told.accidents.items())
+    accidents = sum(told.accidents.values()) if weights.accidents else None
     stratum = weights.communities[unit].stratum
     parts = _parts(told, unit, priors, weights)
-    return summed(unit, stratum, parts, weights.bands, suppressed=told.suppressed, off=off)
+    return summed(unit, stratum, parts, weights.bands, suppressed=told.suppressed,
+                  accidents=accidents, off=off)  # fmt: skip
 
 
 def _parts(

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 KINDS: Final = ("communities", "departments")
 # Of a unit beside its parts, and of a part.
-_OF_UNIT: Final = ("value", "interval", "band", "backed", "suppressed", "rank", "stratum")
+_OF_UNIT: Final = ("value", "interval", "band", "backed", "suppressed", "accidents", "rank",
+                   "stratum")  # fmt: skip
 _OF_PART: Final = ("weight", "points", "good", "of", "prior", "amount", "households", "percent")
 
 

@@ -15,8 +15,9 @@ _ZERO: Final = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The index of one unit in a period. off: points taken off, for `suppressed` hazards.
+    """The index of one unit in a period. off: points off for `suppressed` hazards and `accidents`.
 
+    accidents: those it was found to be answerable for; None where nothing is taken off for any.
     interval: about 95 %, in hundredths of a point.
     """
 
@@ -24,6 +25,7 @@ class Index:
     stratum: str
     parts: tuple[Part, ...]
     suppressed: int
+    accidents: int | None
     off: int
     value: Fraction
     interval: Interval
@@ -45,6 +47,7 @@ def summed(
     bands: Bands,
     *,
     suppressed: int = 0,
+    accidents: int | None = None,
     off: int = 0,
 ) -> Index:
     """`sum of weight x part - off`, 0 at least."""
@@ -52,8 +55,9 @@ def summed(
     whole = sum((one.weight * one.value for one in told), Fraction(0)) - off
     value = max(Fraction(0), whole)
     return Index(
-        unit, stratum, told, suppressed, off, value, _interval(told, whole), band(value, bands)
-    )
+        unit, stratum, told, suppressed, accidents, off, value, _interval(told, whole),
+        band(value, bands),
+    )  # fmt: skip
 
 
 def _interval(parts: Sequence[Part], whole: Fraction) -> Interval:

@@ -47,6 +47,8 @@ def plain(indices: Sequence[Index], *, ranking: bool) -> list[dict[str, Any]]:
             "off": one.off,
             "parts": [_plain(part) for part in one.parts],
         }
+        # A table by a file older than accidents are recorded keeps its bytes.
+        | ({} if one.accidents is None else {"accidents": one.accidents})
         | ({"rank": told[one.unit]} if one.unit in told else {})
         for one in indices
     ]

@@ -15,7 +15,7 @@ from audit.risk_index.parts import Share
 # All that the index needs of the catalogue of metrics.
 NEEDED: Final = (
     "walked", "found_by_others", "in_time", "refuted", "overdue", "suppressed", "solved",
-    "found_true", "arrived_in_time", "until_arrival", "dodged", "evaluated",
+    "found_true", "arrived_in_time", "until_arrival", "dodged", "evaluated", "accidents",
 )  # fmt: skip
 Fits = Callable[[Contribution], bool]
 Group = Callable[[Contribution], str]

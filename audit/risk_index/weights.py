@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audit.metrics.accidents import LEVELS
 from audit.whole_numbers import whole, wholes
 
 BLOCK: Final = (
@@ -47,7 +48,8 @@ class Weights:
     """All of one version. sha256: of the file, hex.
 
     block, line: weights of the parts in parts of a hundred, by name. departments: their strata.
-    ranking: whether ranks are told.
+    ranking: whether ranks are told. accidents: points off by level; empty in a file that is older
+    than accidents are recorded, or takes nothing off for them.
     """
 
     version: int
@@ -59,6 +61,7 @@ class Weights:
     bands: Bands
     communities: Mapping[str, Community]
     departments: Mapping[str, str]
+    accidents: Mapping[str, int]
 
 
 def read_weights(toml: bytes) -> Weights:
@@ -75,6 +78,7 @@ def read_weights(toml: bytes) -> Weights:
             _bands(told["bands"]),
             {unit: _community(one) for unit, one in told["communities"].items()},
             {unit: _stratum(one) for unit, one in told["departments"].items()},
+            _exactly(told["accidents"], LEVELS) if "accidents" in told else {},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadWeights(f"the file of the index is wrong: {error}") from None

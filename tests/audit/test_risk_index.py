@@ -236,6 +236,40 @@ def test_nothing_is_taken_off_below_zero() -> None:
     assert (told.suppressed, told.value, told.band) == (5, 0, "red")
 
 
+def accident(level: str, answerable: str, name: str = "accident-1") -> CaseFacts:
+    made = Case(name, 1, process="accident", path=PATHS["u-east"])
+    made.step("verify", 1, 1, verdict="accident", level=level)
+    return made.step("determine", 2, 3, answerable=answerable).facts()
+
+
+@pytest.mark.parametrize(
+    ("level", "off"), [("general", 5), ("larger", 20), ("major", 40), ("extreme", 60)]
+)
+def test_an_accident_costs_points_by_its_level_where_the_community_answers(
+    level: str, off: int
+) -> None:
+    usual = indices([])["u-east"]
+    told = indices([accident(level, "answerable")])["u-east"]
+    assert (told.accidents, told.off) == (1, off)
+    assert told.value == max(0, usual.value - off)
+    others = indices([accident(level, "not_answerable")])["u-east"]
+    assert (others.accidents, others.off, others.value) == (0, 0, usual.value)
+
+
+def test_by_a_file_older_than_accidents_nothing_is_taken_off_and_its_tables_keep_their_bytes() -> (
+    None
+):
+    before, rest = BEGINNING.split("# Points off for each accident")
+    older = weights(before + rest[rest.index("# Source of the boundaries") :])
+    assert dict(older.accidents) == {}
+    known = told([accident("major", "answerable")])
+    with_, without = (
+        plain(block_indices(*known, file), ranking=False) for file in (WEIGHTS, older)
+    )
+    assert {one["unit"]: one["accidents"] for one in with_}["u-east"] == 1
+    assert all("accidents" not in one and not one["off"] for one in without)
+
+
 def complaint(name: str, unit: str) -> CaseFacts:
     made = Case(name, 1, process="hotline", path=PATHS[unit]).facts()
     return replace(made, counted=(Change(at(3), unit, "service", corrected=False),))
@@ -303,7 +337,7 @@ def test_the_median_of_an_even_number_lies_between() -> None:
         ("in_time = 25", "in_tine = 25", "in_tine"),
         ("in_time = 25", "in_time = 25.0", "whole number"),
         ("in_time = 25", "in_time = -25", "whole number"),
-        ("version = 2", "", "version"),
+        ("version = 3", "", "version"),
         ("on_time = 25", "on_time = 24", "99"),
         ("not_dodged = 20", "dodged = 20", "dodged"),
         ("ranking = false", "ranking = 0", "ranking"),
@@ -316,6 +350,8 @@ def test_the_median_of_an_even_number_lies_between() -> None:
         ("yellow_from = 80", "yellow_from = 95", "bands"),
         ("households = 3200", "households = 0", "households"),
         ('households = 3200, stratum = "urban"', "households = 3200", "stratum"),
+        ("larger = 20", "large = 20", "large"),
+        ("general = 5", "general = -5", "whole number"),
         ("[block]", "[block", "wrong"),
     ],
 )

@@ -15,7 +15,8 @@ from engine.state import CaseState, OpenTask
 from engine.timekeeping import ring
 from tests.conftest import NOON, ROOT, Street, photo
 
-PROCESSES = ("hazard", "patrol_plan", "patrol", "directive", "directive_receipt", "drill")
+PROCESSES = ("hazard", "patrol_plan", "patrol", "directive", "directive_receipt", "drill",
+             "accident")  # fmt: skip
 PEOPLE = {
     "walker": ("u-grid-1", "巡查员", ["patrol"]),
     "walker2": ("u-tingtao", "社区巡查员", ["patrol", "confirm"]),
@@ -53,9 +54,26 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "press": ("mayor", {"reached": "yes", "remark": "电话联系"}),
     "conduct": ("head", {"held_at": AT, "participants": 42, "course": "6 分钟全部到位"}),
     "record_action": ("lawyer", {**ITEM, "title": "疏散门打不开"}),
+    "verify": (
+        "dispatch",
+        {
+            "verdict": "accident",
+            "level": "general",
+            "injured": 1,
+            "dead": 0,
+            "findings": "车棚烧了 6 平方米",
+        },
+    ),
+    "report_up": ("dispatch", {"body": "区应急局", "reported_at": AT, "how": "telephone"}),
+    "determine": (
+        "mayor",
+        {"answerable": "answerable", "basis": "职责清单", "reason": "巡查没有看"},
+    ),
 }
 REVIEWS: dict[str, tuple[str, dict[str, Any]]] = {
     "directive": ("director", {"carried_out": "all", "summary": "都已落实"}),
+    "accident": ("lawyer", {"cause": "飞线充电", "known": "三周前有人报过", "handled": "七分钟扑灭",
+                 "lessons": "车棚要天天看", "count": 0}),
     "drill": ("lawyer", {"went_well": "到位快", "went_wrong": "一扇门打不开", "lessons": "门要常查",
               "count": 0}),
 }  # fmt: skip
@@ -68,6 +86,9 @@ OPENINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "directive": ("director", "u-street", {"title": "防汛备勤", "category": "directive_order",
                   "level": "important", "text": "今晚值守，六时前报到岗", "legal_basis": "防汛预案",
                   "needs_execution": True}),
+    "accident": ("grid", "u-grid-1", {"title": "3 幢车棚起火", "category": "accident_fire",
+                 "address": "听涛苑 3 幢", "happened_at": AT, "description": "充电时起火",
+                 "injured": 0, "dead": 0}),
     "drill": ("dispatch", "u-tingtao", {"title": "夜间疏散", "category": "drill_evacuation",
               "address": "听涛苑", "scenario": "3 幢车棚起火", "takes_part": "居民 40 人",
               "within": "DRILL15"}),

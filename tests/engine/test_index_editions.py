@@ -83,7 +83,7 @@ MARCH = "2026-03"
 
 def file(version: int = 2, **changed: str) -> bytes:
     text = SHIPPED.split("[communities]")[0] + UNITS
-    for old, new in {"version = 2": f"version = {version}", **changed}.items():
+    for old, new in {"version = 3": f"version = {version}", **changed}.items():
         text = text.replace(old, new, 1)
     return text.encode()
 

@@ -224,7 +224,7 @@ def test_other_formulas_count_everything_anew(street: Street) -> None:
     hazard(street).closed()
     signed(street)
     assert kept_up(street) == 3
-    other = read_formulas(TOML.replace(b"version = 2", b"version = 3"))
+    other = read_formulas(TOML.replace(b"version = 3", b"version = 4"))
     assert kept_up(street, other) == 3
     told = standing(street)
     assert (told.formulas, told.version) == (other.sha256, 3)

@@ -1,6 +1,5 @@
 """The risk-control index at the command line: from the tables and from an export, or refused."""
 
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ from engine.index_editions import edition_figures
 from engine.index_weights import read_register
 from engine.metric_periods import keep_figures
 from engine.sequencer import run_sequencer
+from tests.conftest import ROOT
 from tests.web.demo_street import Built, built
 from tests.web.index_street import MONTH, computed
 from tests.web.test_cli import IMPORT, Shaoji, founded, shaoji, told
@@ -72,6 +72,10 @@ def test_a_month_that_is_not_over_is_said_to_be_so(founded: Shaoji) -> None:
     assert "本月未完" not in founded("index", "--month", "2020-01").output
 
 
-def test_what_is_not_recorded_is_said(founded: Shaoji) -> None:
-    report = json.loads(founded("index", "--month", "2026-03", "--json").stdout)
-    assert "事故" in report["not_recorded"][0]
+def test_a_file_that_says_nothing_of_accidents_is_said_to_say_nothing(founded: Shaoji) -> None:
+    assert "事故没有扣分" not in founded("index", "--month", "2026-03").output
+    shipped = (ROOT / "workflows/risk_index/weights.toml").read_text(encoding="utf-8")
+    begin, end = shipped.index("# Points off for each accident"), shipped.index("# Source of the")
+    Path("older.toml").write_text(shipped[:begin] + shipped[end:], encoding="utf-8")
+    told = founded("index", "--month", "2026-03", "--weights", "older.toml").output
+    assert "事故没有扣分" in told

@@ -47,7 +47,7 @@ COMPARED = (
 )  # fmt: skip
 ACTS = (
     "rated_satisfied", "suppressed", "objects", "evaluated", "dodged", "ordered", "listed",
-    "repeated", "found_true",
+    "repeated", "found_true", "accidents",
 )  # fmt: skip
 DURATIONS = ("until_accepted", "first_arrival", "until_arrival", "first_contact")
 PERIOD = ("--from", "2026-01-01", "--to", "2027-01-01")

@@ -18,7 +18,7 @@ from engine.lint import lint
 from engine.process import Run, Step, draw
 
 WORKFLOWS: Final = Path(__file__).parents[2] / "workflows"
-KEYS: Final = ("patrol_plan", "patrol", "directive", "directive_receipt", "drill")
+KEYS: Final = ("patrol_plan", "patrol", "directive", "directive_receipt", "drill", "accident")
 LIGHT: Final = {key: parse(read_folder(WORKFLOWS / key)) for key in KEYS}
 OPENED: Final = {
     (key, send.id): send.opens for key in KEYS for send in LIGHT[key].sends.values() if send.opens
@@ -108,6 +108,7 @@ def outcomes(drawn: Definition) -> dict[str, str]:
         ("directive", {"completed", "not_issued", "recalled"}),
         ("directive_receipt", {"executed", "not_executed", "read_only", "removed", "recalled"}),
         ("drill", {"closed", "called_off"}),
+        ("accident", {"closed", "no_accident"}),
     ],
 )
 def test_every_way_to_the_end_says_how_the_case_came_out(key: str, ends: set[str]) -> None:
@@ -115,7 +116,7 @@ def test_every_way_to_the_end_says_how_the_case_came_out(key: str, ends: set[str
 
 
 def test_numbers_tell_the_kinds_of_cases_apart() -> None:
-    assert [one.number_label for one in LIGHT.values()] == ["计", "巡", "令", "达", "练"]
+    assert [one.number_label for one in LIGHT.values()] == ["计", "巡", "令", "达", "练", "事"]
 
 
 @light
@@ -162,7 +163,7 @@ def test_deadlines_are_configuration_and_say_so(drawn: Definition) -> None:
 
 @light
 def test_whoever_is_late_is_heard_of_and_whoever_waits_is_not(drawn: Definition) -> None:
-    waits = {"EVERY_DAY", "EVERY_WEEK", "EVERY_MONTH"}
+    waits = {"EVERY_DAY", "EVERY_WEEK", "EVERY_MONTH", "OBJ10"}
     for id_, one in drawn.classes.items():
         assert bool(one.escalate_duty) is bool(one.grace) is (id_ not in waits), id_
 
@@ -192,6 +193,7 @@ def test_who_opens_what() -> None:
         "directive": "direct",
         "directive_receipt": "case",
         "drill": "dispatch",
+        "accident": "report",
     }
 
 
@@ -216,6 +218,11 @@ def test_who_does_what() -> None:
         ("drill", "conduct"): ("confirm", "place"),
         ("drill", "review"): ("review", "street"),
         ("drill", "record_action"): ("review", "street"),
+        ("accident", "verify"): ("dispatch", "street"),
+        ("accident", "report_up"): ("dispatch", "street"),
+        ("accident", "review"): ("review", "street"),
+        ("accident", "record_action"): ("review", "street"),
+        ("accident", "determine"): ("approve", "street"),
     }
 
 
@@ -229,6 +236,9 @@ def test_nobody_judges_their_own() -> None:
     assert apart == {
         ("directive", "legality"): ["report"],
         ("drill", "review"): ["conduct"],
+        ("accident", "verify"): ["report"],
+        ("accident", "review"): ["report", "verify"],
+        ("accident", "determine"): ["report", "verify", "review"],
         ("patrol", "recheck"): ["walk", "record_item"],
     }
 
@@ -243,6 +253,7 @@ def test_what_opens_what() -> None:
         ("patrol", "open_missed"): "hazard",
         ("directive", "issue"): "directive_receipt",
         ("drill", "open_hazard"): "hazard",
+        ("accident", "open_hazard"): "hazard",
     }
 
 
@@ -490,6 +501,26 @@ def test_a_drill_review_is_corrected_and_a_drill_called_off() -> None:
     assert case.do("record_action_return").open() == {"review"}
     assert case.do("review", count=1).step.ends == ["closed"]
     assert Case("drill", within="DRILL7").do("conduct_recall").step.ends == ["called_off"]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_accident_is_verified_reported_up_reviewed_and_determined(count: int) -> None:
+    case = Case("accident").do("verify", verdict="accident", level="general")
+    case.do("report_up").do("review", count=count)
+    for _ in range(count):
+        assert case.do("record_action").sent == ["open_hazard"]
+    assert case.open() == {"determine"}
+    assert case.do("determine").open() == {"window_days"}
+    assert case.do("window_days").step.ends == ["closed"]
+
+
+def test_what_is_no_accident_ends_and_what_does_not_hold_is_reviewed_again() -> None:
+    assert Case("accident").do("verify", verdict="none").step.ends == ["no_accident"]
+    case = Case("accident").do("verify", verdict="accident", level="major").do("report_up")
+    case.do("review", count=0).do("determine_return")
+    assert case.open() == {"review"}
+    case.do("review", count=0).do("determine").do("window_reopen")
+    assert case.open() == {"review"}
 
 
 CHOICES: Final = [

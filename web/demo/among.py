@@ -1,4 +1,4 @@
-"""Whistles, patrols, directives and drills: a few of each, lived through like the hazards.
+"""Whistles, patrols, directives, drills, an accident: lived through like the hazards.
 
 Their hazards come on the last evening, after the last report: the numbers of the others stay.
 """
@@ -18,7 +18,7 @@ from web.demo.town import STREET, local
 # Beside the hazards; all that can open each other.
 AMONG: Final = (
     "whistle", "response", "consultation", "opinion", "patrol_plan", "patrol", "directive",
-    "directive_receipt", "drill",
+    "directive_receipt", "drill", "accident",
 )  # fmt: skip
 BASIS: Final = "《听澜街道职责清单（演示）》"
 
@@ -114,6 +114,7 @@ def plan_among(world: World) -> None:
     _typhoon(Tale(world, "typhoon"))
     _fire_season(Tale(world, "fire season"))
     _drills(Tale(world, "drill done"), Tale(world, "drill to come"))
+    _shed_fire(Tale(world, "shed fire"))
 
 
 # --- whistles -------------------------------------------------------------------------------------
@@ -296,7 +297,7 @@ def _last_evening(tale: Tale) -> None:
     tale.at(now(17, 41), tale.do, "arrive_at_once", "engineer u-fire", "u-fire", people=5)
 
 
-# --- patrols, directives, drills ------------------------------------------------------------------
+# --- patrols, directives, drills, an accident -----------------------------------------------------
 
 
 def _patrols(tale: Tale) -> None:
@@ -366,6 +367,27 @@ def _drills(done: Tale, to_come: Tale) -> None:
             went_wrong="手提喇叭没电。", lessons="喇叭每月试一次。", count=0)  # fmt: skip
     to_come.at(local(2026, 10, 29, 10), to_come.open, "drill", "dispatch 1", "u-tingtao",
                title="车棚起火演练", address="听涛苑", within="DRILL7", **scenario)  # fmt: skip
+
+
+def _shed_fire(tale: Tale) -> None:
+    """A fire at night that hurt nobody, and of which somebody could have known (an accident)."""
+    day = partial(local, 2026, 6)
+    happened = day(11, 2, 40).isoformat(timespec="seconds")
+    tale.at(day(11, 3, 5), tale.open, "accident", "head u-songping", "u-songping",
+            title="电动车车棚起火", category="accident_fire", address="松坪二里 4 幢车棚",
+            happened_at=happened, injured=0, dead=0,
+            description="充电时起火，烧毁电动车三辆，七分钟扑灭，无人受伤。")  # fmt: skip
+    tale.at(day(11, 3, 50), tale.do, "verify", "dispatch 1", verdict="accident", level="general",
+            injured=0, dead=0, findings="过火约 6 平方米，烟进了一单元楼道，已通风。")  # fmt: skip
+    tale.at(day(11, 4, 5), tale.do, "report_up", "dispatch 1", body="区应急管理局",
+            reported_at=day(11, 4).isoformat(timespec="seconds"), how="telephone")  # fmt: skip
+    tale.at(day(24, 10), tale.do, "review", "review 1", cause="插线板过载，车棚没有断电装置。",
+            known="两次巡查写“未见异常”，车棚不在检查表上。",
+            handled="居民先用灭火器，消防七分钟到。",
+            lessons="车棚写进每日巡查的检查表，充电桩统一装断电装置。", count=0)  # fmt: skip
+    tale.at(day(29, 15), tale.do, "determine", "leader 2", answerable="answerable",
+            basis=f"{BASIS}：车棚日常巡查归社区",
+            reason="该巡查的没有列入，没有看到。")  # fmt: skip
 
 
 def _heads(world: World) -> list[str]:
