@@ -199,7 +199,7 @@ def test_nine_tenths_is_one_of_them() -> None:
 def _index(unit: str, value: int, low: str, high: str, stratum: str = "bureau") -> Index:
     ends = (Decimal(low), Decimal(high))
     sure = Part("overdue", 100, Fraction(1), ends, {"amount": 0})
-    return Index(unit, stratum, (sure,), 0, 0, Fraction(value), ends, "blue")
+    return Index(unit, stratum, (sure,), 0, None, 0, Fraction(value), ends, "blue")
 
 
 def test_the_interval_of_a_sum_is_made_of_those_of_its_parts() -> None:

@@ -86,7 +86,7 @@ OPENINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "directive": ("director", "u-street", {"title": "防汛备勤", "category": "directive_order",
                   "level": "important", "text": "今晚值守，六时前报到岗", "legal_basis": "防汛预案",
                   "needs_execution": True}),
-    "accident": ("grid", "u-grid-1", {"title": "3 幢车棚起火", "category": "accident_fire",
+    "accident": ("head", "u-grid-1", {"title": "3 幢车棚起火", "category": "accident_fire",
                  "address": "听涛苑 3 幢", "happened_at": AT, "description": "充电时起火",
                  "injured": 0, "dead": 0}),
     "drill": ("dispatch", "u-tingtao", {"title": "夜间疏散", "category": "drill_evacuation",

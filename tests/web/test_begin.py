@@ -26,6 +26,7 @@ DIRECTIVE = {
         ("walker", ["上报隐患", "巡查一次", "定巡查计划"]),
         ("director", ["上报隐患", "发布指令"]),
         ("dispatch", ["上报隐患", "安排演练"]),
+        ("head", ["上报隐患", "报告事故"]),
     ],
 )
 def test_each_post_is_offered_what_it_may_begin(

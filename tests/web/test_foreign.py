@@ -160,7 +160,7 @@ def test_what_the_rules_find_is_told_by_lines_and_what_they_cannot_by_name(found
 
 # --- the strongest proof: our own year, written as XES and read as a stranger's -------------------
 
-SAME = {"rectified_of_found", "until_accepted", "until_arrival"}
+SAME = {"rectified_of_found", "until_accepted", "until_arrival", "first_contact"}
 
 
 @pytest.fixture(scope="module")

@@ -193,7 +193,7 @@ def test_who_opens_what() -> None:
         "directive": "direct",
         "directive_receipt": "case",
         "drill": "dispatch",
-        "accident": "report",
+        "accident": "confirm",
     }
 
 
