@@ -80,6 +80,10 @@ register_table = Table(
     ).ddl_if(dialect="sqlite"),
     Index("case_register_by_community", "community", "status", "opened_at"),
     Index("case_register_by_receipt", "receipt"),
+    # What is rare is found by these alone (engine.few_cases).
+    Index("case_register_by_process", "process", "case"),
+    Index("case_register_by_level", "level", "case"),
+    Index("case_register_by_unit", "unit", "case"),
     Index("case_register_alike", "category", "unit", "opened_at"),
     Index("case_register_alike_there", "address", "category", "community", "opened_at"),
     # With the column itself in it, SQLite reads nothing else.

@@ -3,7 +3,7 @@
 There is no search by person here: that is an event of its own (engine.act_search).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from audit.encoding import instant, timestamp
+from engine.few_cases import few_cases, narrowed, seen_by
 from engine.inbox import open_task_table
 from engine.register import GUARDED, ORDERED, SEARCHED, register_table
 from engine.taking_part import part_table
@@ -32,6 +33,8 @@ from engine.text_search import all_listed, cases_with_text
 PAGE: Final = 20
 # Of so many overdue cases a page is found sooner among the newest cases.
 MANY: Final = 5000
+# Most pages are full within so many of the newest cases.
+AMONG: Final = 2000
 STATUSES: Final = ("open", "overdue", "closed")
 
 _CASE = register_table.c
@@ -111,7 +114,34 @@ def search(
         return _page_with(conn, person, condition, after, limit)
     if whole is None and text and all_listed(conn):
         return _page_with_text(conn, query, and_(seen, condition), after, limit)
-    return _page(conn, and_(seen, condition), after, limit)
+    condition = and_(seen, condition)
+    newest = _of_the_newest(conn, condition, after, limit)
+    if newest is not None:
+        return newest
+    few = few_cases(conn, [*_narrowed(query, below), seen_by(person, places)])
+    if few is not None:
+        condition = and_(condition, _CASE.case.in_(few))
+    return _page(conn, condition, after, limit)
+
+
+def _narrowed(query: Query, below: Collection[str]) -> Iterator[Select[tuple[str]]]:
+    return narrowed(
+        process=query.process, category=query.category, level=query.level,
+        units={query.unit, *below} if query.unit else (),
+        running=query.status in ("open", "overdue"),
+    )  # fmt: skip
+
+
+def _of_the_newest(
+    conn: Connection, condition: ColumnElement[bool], after: str | None, limit: int
+) -> Page | None:
+    """The page, where so many of the newest cases fill it or are all there are; else None."""
+    query = _first(select(_CASE.opened_at), _BY_TIME, after, 1).offset(AMONG)
+    since = conn.execute(query).scalar()
+    if since is None:
+        return _page(conn, condition, after, limit)
+    page = _page(conn, and_(condition, _CASE.opened_at >= since), after, limit)
+    return page if page.after else None
 
 
 def reported_by(

@@ -275,7 +275,15 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
         later = (*later, *CLUSTER, *FLOWS, *TEXTS)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
-        for index in ("ordered", "unlisted", "guarded", "alike_there"):
+        for index in (
+            "ordered",
+            "unlisted",
+            "guarded",
+            "alike_there",
+            "by_process",
+            "by_level",
+            "by_unit",
+        ):
             conn.execute(text(f"DROP INDEX case_register_{index}"))
         for column in ("confidential", "orders", "kept_out", "texts_listed"):
             conn.execute(text(f"ALTER TABLE case_register DROP COLUMN {column}"))

@@ -1,11 +1,14 @@
 """The register searched, on both databases: what is found, for whom, page by page."""
 
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from audit.encoding import timestamp
+from engine import few_cases
 from engine import search as searching
 from engine.cases import Place
 from engine.people import directory
@@ -22,6 +25,16 @@ from engine.search import (
     search,
 )
 from tests.conftest import Street
+
+# Among the newest, by the index of what is rare, and through all cases: the same is found.
+WAYS = {"newest": (2000, 3000), "few": (0, 3000), "through": (0, -1)}
+
+
+@pytest.fixture(autouse=True, params=WAYS.values(), ids=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    among, few = request.param
+    monkeypatch.setattr(searching, "AMONG", among)
+    monkeypatch.setattr(few_cases, "FEW", few)
 
 
 def found(street: Street, query: Query | None = None, name: str = "watch", **more: Any) -> Page:
@@ -166,3 +179,43 @@ def test_what_somebody_reported_and_did_is_found_apart(street: Street) -> None:
         assert count_done_by(conn, grid) == 1
         # p-1 is not p-12.
         assert count_done_by(conn, grid[:-1]) == 0
+
+
+def test_whatever_is_asked_all_ways_find_the_same_page_by_page(street: Street) -> None:
+    chance, one = Random(3), register_table.c
+    for number in range(24):
+        street.later(minutes=chance.choice([0, 1, 5000]))
+        who, unit = chance.choice(
+            [("head", "u-tingtao"), ("other", "u-other"), ("grid", "u-grid-1")]
+        )
+        place = Place(unit, f"沿河路 {number} 号")
+        case = street.report(by=who, category=chance.choice(["road", "charging"]), place=place)
+        told: dict[str, Any] = {"level": chance.choice([None, None, "major"])}
+        if chance.random() < 0.4:
+            told |= {"status": "done", "ended_at": timestamp(street.at)}
+        with street.database.begin() as conn:
+            conn.execute(update(register_table).where(one.case == case).values(told))
+    with street.database.begin() as conn:
+        rows = conn.execute(select(register_table).order_by(one.opened_at.desc(), one.case.desc()))
+        listed, people = rows.all(), directory(conn)
+    for _ in range(60):
+        query = Query(
+            category=chance.choice(["", "road", "gas"]),
+            unit=chance.choice(["", "u-other", "u-grid-1"]),
+            status=chance.choice(["", "open", "closed"]), level=chance.choice(["", "", "major"]),
+        )  # fmt: skip
+        below = people.subtree(query.unit) if query.unit else {row.unit for row in listed}
+        whole = [
+            row.case for row in listed
+            if query.category in ("", row.category) and row.unit in below
+            and query.level in ("", row.level)
+            and query.status in ("", "closed" if row.ended_at else "open")
+        ]  # fmt: skip
+        seen, after = list[str](), None
+        while True:
+            page = found(street, query, after=after, limit=3)
+            seen += [case.case for case in page.cases]
+            after = page.after
+            if after is None:
+                break
+        assert seen == whole, query
