@@ -213,10 +213,18 @@ def test_the_image_is_made_of_what_is_there_by_the_lock() -> None:
 
 
 def test_the_lock_of_the_image_has_what_runs_and_nothing_that_tests() -> None:
-    done = subprocess.run([sys.executable, DEPLOY / "runtime-lock", "postgres", "sso", "notify"],
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run([sys.executable, DEPLOY / "runtime-lock", "postgres", "sso", "notify",
+                           "telemetry"], capture_output=True, text=True, check=True)  # fmt: skip
     names = set(re.findall(r"^([\w.-]+)(?:\[\w+\])?==", done.stdout, re.MULTILINE))
-    assert {"flask", "waitress", "weasyprint", "psycopg", "psycopg-binary", "authlib"} <= names
+    assert {
+        "flask",
+        "waitress",
+        "weasyprint",
+        "psycopg",
+        "psycopg-binary",
+        "authlib",
+        "opentelemetry-sdk",
+    } <= names
     assert not names & {"pytest", "ruff", "mypy", "playwright", "hypothesis", "hatchling"}
     whole = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert all(line in whole for line in done.stdout.splitlines())

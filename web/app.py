@@ -75,6 +75,7 @@ from web.api import document
 from web.common import Common
 from web.config import Settings
 from web.replica import open_replica
+from web.spans import SILENT, Spans
 from web.visit import COOKIE_LENGTH, EXTENSION, House, put_down, utc_now
 
 # Eight photos of 15 MB and a document; each file has its own limit in engine.uploads.
@@ -98,11 +99,12 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     device_clock: Callable[[], datetime] | None = None,
     common: Common | None = None,
+    spans: Spans = SILENT,
 ) -> Flask:
     """The application for these settings; `clock` gives an aware UTC instant, once per request.
 
     device_clock: the clock telephones go by, where that is another one: in the demonstration.
-    common: what it counts together with other processes.
+    common: what it counts together with other processes. spans: where it tells of its requests.
     """
     common = common or Common.of(1)
     app = document.application("web")
@@ -119,7 +121,7 @@ def create_app(
     # No view of ours is a coroutine: Flask would look fifteen times a request.
     app.ensure_sync = lambda func: func  # type: ignore[method-assign]
     app.teardown_request(put_down)
-    request_log.init_app(app, common.tally)
+    request_log.init_app(app, common.tally, spans)
     texts.init_app(app)
     forgery = CSRFProtect(app)
     for subject in (complaints, mailboxes, residents, followed):

@@ -42,6 +42,7 @@ from web.heartbeat import Turns
 from web.notifying import send_waiting
 from web.quantities import ZONE
 from web.signal_rules import signal_rules
+from web.spans import SILENT, Round, Spans
 from web.visit import utc_now
 from web.warning_thresholds import thresholds
 
@@ -62,7 +63,8 @@ class Chores:
     without them it grows unsigned elsewhere. anchors: where heads go, asked anew each time.
     channels: by which notices leave the house; without any, people see them on their own page.
     photos: the store of evidence; without it near-duplicates are not looked for. turns: how this
-    process and other workers take turns; without, it does what they do, too.
+    process and other workers take turns; without, it does what they do, too. spans: where it tells
+    of its rounds.
     """
 
     vault: Vault | None = None
@@ -72,6 +74,7 @@ class Chores:
     channels: Channels = field(default_factory=Channels)
     photos: Path | None = None
     turns: Turns | None = None
+    spans: Spans = SILENT
 
 
 def run_worker(
@@ -89,29 +92,45 @@ def run_worker(
     """
     looked: datetime | None = None
     while not stop.is_set():
-        hour_is_over = looked is None or clock() >= looked + RETENTION_EVERY
-        if hour_is_over and _ours(chores.turns, "retention"):
-            looked = clock()
-            _forget_drafts(engine, looked)
-            _retire(engine, chores, looked, tell)
-        try:
-            recorded, refused = ring_due(engine, at=clock())
-            delivered, stuck = deliver(engine, at=clock(), vault=chores.vault)
-            refused += stuck
-        except SQLAlchemyError:
-            logger.exception("the database cannot be worked on now; trying again")
-            recorded, delivered, refused = 0, 0, []
-        listed = _list_texts(engine)
-        for sentence in refused:
-            logger.warning(sentence)
-        if recorded:
-            tell(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
-        if delivered:
-            tell(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
-        if _ours(chores.turns, "sequencer"):
-            _sequence(engine, chores, clock(), tell)
-        if not recorded and not delivered and not listed:
+        with chores.spans.round("worker") as told:
+            hour_is_over = looked is None or clock() >= looked + RETENTION_EVERY
+            if hour_is_over and _ours(chores.turns, "retention"):
+                looked = clock()
+                _forget_drafts(engine, looked)
+                told.done["destroyed"] = _retire(engine, chores, looked, tell)
+            moved = _move_on(engine, chores, told, clock=clock, tell=tell)
+            if _ours(chores.turns, "sequencer"):
+                told.done["integrated"] = _sequence(engine, chores, clock(), tell)
+        if not moved:
             stop.wait(EVERY_SECONDS)
+
+
+def _move_on(
+    engine: Engine,
+    chores: Chores,
+    told: Round,
+    *,
+    clock: Callable[[], datetime],
+    tell: Callable[[str], None],
+) -> bool:
+    """Ring what is due, deliver what is under way, list some older texts; whether any was."""
+    try:
+        recorded, refused = ring_due(engine, at=clock())
+        delivered, stuck = deliver(engine, at=clock(), vault=chores.vault)
+        refused += stuck
+    except SQLAlchemyError as error:
+        logger.exception("the database cannot be worked on now; trying again")
+        told.fault = type(error).__name__
+        recorded, delivered, refused = 0, 0, []
+    listed = _list_texts(engine)
+    for sentence in refused:
+        logger.warning(sentence)
+    if recorded:
+        tell(f"{recorded} 个时钟到时，已记录 / {recorded} clocks recorded")
+    if delivered:
+        tell(f"{delivered} 条案件间消息已送达 / {delivered} messages delivered")
+    told.done |= {"clocks": recorded, "messages": delivered, "listed": listed}
+    return bool(recorded or delivered or listed)
 
 
 def _list_texts(engine: Engine) -> int:
@@ -137,25 +156,34 @@ def run_anchors(
     clock: Callable[[], datetime],
     anchors: Callable[[], Anchors],
     turns: Turns | None = None,
+    spans: Spans = SILENT,
 ) -> None:
     """Take the last checkpoint to whoever keeps it, until `stop` is set."""
     while not stop.is_set():
         try:
             if _ours(turns, "anchors"):
-                anchor(engine, anchors(), at=clock())
+                with spans.round("anchors") as told:
+                    told.done["failed"] = len(anchor(engine, anchors(), at=clock()))
         except (SQLAlchemyError, Refusal, BadSettings):
             logger.exception("heads cannot leave the house now; trying again")
         stop.wait(EVERY_SECONDS)
 
 
 def run_notices(
-    engine: Engine, stop: Event, *, clock: Callable[[], datetime], channels: Channels
+    engine: Engine,
+    stop: Event,
+    *,
+    clock: Callable[[], datetime],
+    channels: Channels,
+    spans: Spans = SILENT,
 ) -> None:
     """Work out who is to be told what, until `stop` is set."""
     swept: datetime | None = None
     while not stop.is_set():
         try:
-            _, stuck = notice_board.tell(engine, channels.outlets, at=clock())
+            with spans.round("notices") as told:
+                made, stuck = notice_board.tell(engine, channels.outlets, at=clock())
+                told.done["notices"] = made
             for sentence in stuck:
                 logger.warning(sentence)
             if swept is None or clock() >= swept + RETENTION_EVERY:
@@ -168,20 +196,26 @@ def run_notices(
 
 
 def run_signals(
-    engine: Engine, stop: Event, photos: Path | None = None, turns: Turns | None = None
+    engine: Engine,
+    stop: Event,
+    photos: Path | None = None,
+    turns: Turns | None = None,
+    spans: Spans = SILENT,
 ) -> None:
     """Look for signals once an hour, until `stop` is set: a large street's first time is long.
 
     photos: the store of evidence, looked at last, as opening and comparing pictures takes longest.
     """
 
-    def look() -> None:
-        refresh(engine, signal_rules(), lambda _: None)
+    def look(told: Round) -> None:
+        told.done["cases"] = refresh(engine, signal_rules(), lambda _: None)
         if photos is not None:
             look_at_photos(engine, photos, signal_rules(), stopped=stop.is_set)
 
     _hourly(
         stop,
+        spans,
+        "signals",
         look,
         "signals cannot be looked for now; trying again in an hour",
         lambda: _ours(turns, "signals"),
@@ -189,38 +223,60 @@ def run_signals(
 
 
 def run_flows(
-    engine: Engine, stop: Event, *, clock: Callable[[], datetime], turns: Turns | None = None
+    engine: Engine,
+    stop: Event,
+    *,
+    clock: Callable[[], datetime],
+    turns: Turns | None = None,
+    spans: Spans = SILENT,
 ) -> None:
     """Keep how the cases of each month went, once an hour, until `stop` is set."""
+
+    def keep(told: Round) -> None:
+        made = keep_flows(engine, zone=ZONE, at=clock(), stopped=stop.is_set)
+        told.done["months"] = made
+
     _hourly(
         stop,
-        lambda: keep_flows(engine, zone=ZONE, at=clock(), stopped=stop.is_set),
+        spans,
+        "flows",
+        keep,
         "how cases went cannot be worked out now; trying again in an hour",
         lambda: _ours(turns, "flows"),
     )
 
 
-def run_publication(engine: Engine, stop: Event, *, clock: Callable[[], datetime]) -> None:
+def run_publication(
+    engine: Engine, stop: Event, *, clock: Callable[[], datetime], spans: Spans = SILENT
+) -> None:
     """Work out what is published of the last months, until `stop` is set.
 
     Otherwise the first who asks for it would have to wait: a large street takes a minute.
     """
     _hourly(
         stop,
-        lambda: hazard_publication.work_out(engine, clock()),
+        spans,
+        "publication",
+        lambda _: hazard_publication.work_out(engine, clock()),
         "what is published cannot be worked out now; trying again in an hour",
     )
 
 
 def _hourly(
-    stop: Event, work: Callable[[], object], failed: str, ours: Callable[[], bool] = lambda: True
+    stop: Event,
+    spans: Spans,
+    loop: str,
+    work: Callable[[Round], None],
+    failed: str,
+    ours: Callable[[], bool] = lambda: True,
 ) -> None:
     while not stop.is_set():
         if not ours():
             stop.wait(TURN_SECONDS)
             continue
         try:
-            work()
+            with spans.round(loop) as told:
+                work(told)
         except (SQLAlchemyError, LookupError, ValueError):
             logger.exception(failed)
         stop.wait(RETENTION_EVERY.total_seconds())
@@ -233,6 +289,7 @@ def run_figures(
     clock: Callable[[], datetime],
     channels: Channels,
     turns: Turns | None = None,
+    spans: Spans = SILENT,
 ) -> None:
     """Bring the metrics to the last checkpoint once an hour, until `stop` is set; warn by them.
 
@@ -243,8 +300,12 @@ def run_figures(
             stop.wait(TURN_SECONDS)
             continue
         try:
-            keep_figures(engine, formulas(), zone=ZONE)
-            raise_warnings(engine, thresholds(), formulas(), channels.outlets, at=clock())
+            with spans.round("figures") as told:
+                told.done["periods"] = keep_figures(engine, formulas(), zone=ZONE)
+                raised = raise_warnings(
+                    engine, thresholds(), formulas(), channels.outlets, at=clock()
+                )
+                told.done["warnings"] = raised
             with reading(engine).begin() as conn:
                 found = basis(conn) is not None
         except (SQLAlchemyError, ValueError):
@@ -260,33 +321,39 @@ def run_channel(
     clock: Callable[[], datetime],
     channels: Channels,
     channel: str,
+    spans: Spans = SILENT,
 ) -> None:
     """Send what is due on one channel, until `stop` is set."""
     while not stop.is_set():
         try:
-            send_waiting(engine, channels, channel, clock=clock)
+            with spans.round(channel) as told:
+                told.done["sent"] = send_waiting(engine, channels, channel, clock=clock)
         except SQLAlchemyError:
             logger.exception("notices cannot be sent now; trying again")
         stop.wait(EVERY_SECONDS)
 
 
-def _sequence(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:
-    """Take in what waits, and sign if it is time to. What cannot be done now is tried again."""
+def _sequence(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> int:
+    """Take in what waits, and sign if it is time to. What cannot be done now is tried again.
+
+    Returns how many entries were taken in.
+    """
     if chores.keys is None:
-        return
+        return 0
     try:
         done = sequence_log(engine, chores.keys, at=at, pace=Pace())
     except SequencedElsewhere:
-        return
+        return 0
     except TreeDiffers:
         logger.exception("the tree was changed; nothing is signed. Run shaoji verify")
-        return
+        return 0
     except (SQLAlchemyError, Refusal):
         logger.exception("the tree cannot be extended now; trying again")
-        return
+        return 0
     if done.published is not None:
         size = done.published.text.split("\n")[1]
         tell(f"检查点 {size} / checkpoint {size}")
+    return done.integrated
 
 
 def _forget_drafts(engine: Engine, at: datetime) -> None:
@@ -297,18 +364,19 @@ def _forget_drafts(engine: Engine, at: datetime) -> None:
         logger.exception("old drafts cannot be looked through now; trying again in an hour")
 
 
-def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> None:
+def _retire(engine: Engine, chores: Chores, at: datetime, tell: Callable[[str], None]) -> int:
     if chores.vault is None or chores.retention is None:
-        return
+        return 0
     try:
         gone = destroy_due(engine, chores.vault, at=at, after=chores.retention)
         with engine.begin() as conn:
             sweep_unnamed(conn, chores.vault, at=at)
     except (SQLAlchemyError, Refusal):
         logger.exception("what is sealed cannot be looked through now; trying again in an hour")
-        return
+        return 0
     if gone:
         tell(f"{gone} 份密封内容保存期满，已销毁 / {gone} sealed contents destroyed")
+    return gone
 
 
 def start_worker(
@@ -318,18 +386,22 @@ def start_worker(
     told = {"clock": clock, "chores": chores}
     _start(run_worker, (engine, stop), told, "shaoji-worker")
     start_anchors(engine, stop, chores)
-    start_notices(engine, stop, clock, chores.channels)
-    start_signals(engine, stop, chores.photos, chores.turns)
-    start_publication(engine, stop, clock)
-    start_figures(engine, stop, clock, chores.channels, chores.turns)
-    start_flows(engine, stop, clock, chores.turns)
+    start_notices(engine, stop, clock, chores.channels, chores.spans)
+    start_signals(engine, stop, chores.photos, chores.turns, chores.spans)
+    start_publication(engine, stop, clock, chores.spans)
+    start_figures(engine, stop, clock, chores.channels, chores.turns, chores.spans)
+    start_flows(engine, stop, clock, chores.turns, chores.spans)
 
 
 def start_notices(
-    engine: Engine, stop: Event, clock: Callable[[], datetime], channels: Channels
+    engine: Engine,
+    stop: Event,
+    clock: Callable[[], datetime],
+    channels: Channels,
+    spans: Spans,
 ) -> None:
     """Work notices out in a thread, and serve each channel in another, until `stop` is set."""
-    told: dict[str, object] = {"clock": clock, "channels": channels}
+    told: dict[str, object] = {"clock": clock, "channels": channels, "spans": spans}
     _start(run_notices, (engine, stop), told, "shaoji-notices")
     for channel in channels.senders:
         own = told | {"channel": channel}
@@ -337,22 +409,30 @@ def start_notices(
 
 
 def start_signals(
-    engine: Engine, stop: Event, photos: Path | None, turns: Turns | None = None
+    engine: Engine, stop: Event, photos: Path | None, turns: Turns | None, spans: Spans
 ) -> None:
     """Look for signals in a thread of its own, until `stop` is set."""
-    _start(run_signals, (engine, stop, photos, turns), {}, "shaoji-signals")
+    _start(run_signals, (engine, stop, photos, turns, spans), {}, "shaoji-signals")
 
 
 def start_flows(
-    engine: Engine, stop: Event, clock: Callable[[], datetime], turns: Turns | None = None
+    engine: Engine,
+    stop: Event,
+    clock: Callable[[], datetime],
+    turns: Turns | None,
+    spans: Spans,
 ) -> None:
     """Keep how cases went in a thread of its own, until `stop` is set."""
-    _start(run_flows, (engine, stop), {"clock": clock, "turns": turns}, "shaoji-flows")
+    told: dict[str, object] = {"clock": clock, "turns": turns, "spans": spans}
+    _start(run_flows, (engine, stop), told, "shaoji-flows")
 
 
-def start_publication(engine: Engine, stop: Event, clock: Callable[[], datetime]) -> None:
+def start_publication(
+    engine: Engine, stop: Event, clock: Callable[[], datetime], spans: Spans
+) -> None:
     """Work out what is published in a thread of its own, until `stop` is set."""
-    _start(run_publication, (engine, stop), {"clock": clock}, "shaoji-publication")
+    told: dict[str, object] = {"clock": clock, "spans": spans}
+    _start(run_publication, (engine, stop), told, "shaoji-publication")
 
 
 def start_figures(
@@ -360,10 +440,11 @@ def start_figures(
     stop: Event,
     clock: Callable[[], datetime],
     channels: Channels,
-    turns: Turns | None = None,
+    turns: Turns | None,
+    spans: Spans,
 ) -> None:
     """Count the metrics in a thread of its own, until `stop` is set."""
-    told: dict[str, object] = {"clock": clock, "channels": channels, "turns": turns}
+    told = {"clock": clock, "channels": channels, "turns": turns, "spans": spans}
     _start(run_figures, (engine, stop), told, "shaoji-figures")
 
 
@@ -373,7 +454,10 @@ def start_anchors(engine: Engine, stop: Event, chores: Chores) -> None:
     By the wall clock, also where the log is the demonstration's: whoever is outside goes by it.
     """
     if chores.anchors is not None:
-        told = {"clock": utc_now, "anchors": chores.anchors, "turns": chores.turns}
+        told = {
+            "clock": utc_now, "anchors": chores.anchors, "turns": chores.turns,
+            "spans": chores.spans,
+        }  # fmt: skip
         _start(run_anchors, (engine, stop), told, "shaoji-anchors")
 
 

@@ -33,9 +33,11 @@ from web import (
     cli_photos,
     cli_sign_ins,
     cli_signals,
+    cli_spans,
     cli_witness,
     founding,
     listing,
+    telemetry,
 )
 from web.channels import channels
 from web.config import MOST_PROCESSES, BadSettings, Settings, read_settings
@@ -52,7 +54,19 @@ from web.shell import (
 class Lines(click.Group):
     """A group whose refusals are sentences and exit status 1, never a traceback."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            cli_spans.note_name(ctx, name, command, rest)
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
+        with cli_spans.told(ctx):
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except Refusal as refusal:
@@ -79,6 +93,8 @@ def main(ctx: click.Context, database: str | None) -> None:
             raise
         ctx.obj = bad  # the one command that is asked what is wrong
         return
+    if ctx.invoked_subcommand != "doctor":
+        telemetry.check(settings)
     ctx.obj = Shell(replace(settings, database_url=database) if database else settings)
     ctx.call_on_close(ctx.obj.close)
 
@@ -150,6 +166,7 @@ def _serve(shell: Shell, settings: Settings, host: str, port: int, *, with_worke
     from web.serving import serve as serve_pages
 
     shell.close()  # the processes of the server open connections of their own
+    shell.stays = True
     status = serve_pages(settings, host, port, with_worker=with_worker)
     if status:
         sys.exit(status)
@@ -165,6 +182,7 @@ def worker(shell: Shell, once: bool) -> None:
     else:
         from web.working import work
 
+        shell.stays = True
         work(shell)
 
 

@@ -20,6 +20,8 @@ MOST_PROCESSES: Final = 64
 # One SQLite file has one writer, who works a third of a step's time: a fourth process is the last
 # that has anything to do. On PostgreSQL more may pay, where its machine has the cores.
 USUAL_PROCESSES: Final = 4
+# How spans are sent.
+OTLP: Final = "otlp"
 
 
 class BadSettings(ValueError):
@@ -105,6 +107,9 @@ class Settings:
     its owner may read; left out, there is no such page. Leaked: whoever has it learns how much is
     done and waits, and nothing of anybody; replace it and restart. log: how this program writes its
     own log: `plain`, what somebody should look at; `json`, a line of JSON for each request, too.
+    telemetry: `otlp` sends spans of requests, of the worker's rounds and of commands to a collector
+    that OpenTelemetry's own variables name (OTEL_EXPORTER_OTLP_ENDPOINT and others); it takes the
+    extra `telemetry`. `off`: nothing is sent.
 
     oidc_issuer: the identity provider of the office (OpenID Connect), exactly as it calls itself;
     left out, everybody signs in here. It takes the extra `sso`, and public_url, to which answers
@@ -153,6 +158,7 @@ class Settings:
     robots: Path | None = None
     metrics_token: Path | None = None
     log: str = "plain"
+    telemetry: str = "off"
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: Path | None = None
@@ -277,6 +283,12 @@ def _yes(text: str) -> bool:
 def _form(text: str) -> str:
     if text not in ("plain", "json"):
         raise ValueError("应为 plain 或 json / plain or json")
+    return text
+
+
+def _telemetry(text: str) -> str:
+    if text not in ("off", OTLP):
+        raise ValueError("应为 off 或 otlp / off or otlp")
     return text
 
 
@@ -440,6 +452,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "robots": lambda text: Path(_words(text)),
     "metrics_token": lambda text: Path(_words(text)),
     "log": _form,
+    "telemetry": _telemetry,
     "oidc_issuer": _issuer,
     "oidc_client_id": _words,
     "oidc_client_secret": lambda text: Path(_words(text)),

@@ -53,6 +53,7 @@ from engine.safeguards import (
     wanted_triggers,
 )
 from engine.schema import fits, found_release, wanted_release
+from web import telemetry
 from web.channels import channels
 from web.config import BadSettings, Settings
 from web.demonstration import clock_of
@@ -77,7 +78,13 @@ class Looking:
 
 def look_over(by: Looking) -> list[Finding]:
     """All checks of an installation, in the order in which one rests on another."""
-    return [check_settings(by.settings), *_database(by), *_places(by), _fonts(by)]
+    return [
+        check_settings(by.settings),
+        *_database(by),
+        *_places(by),
+        _fonts(by),
+        *check_telemetry(by),
+    ]
 
 
 def check_settings(settings: Settings) -> Finding:
@@ -85,6 +92,7 @@ def check_settings(settings: Settings) -> Finding:
     try:
         channels(settings)
         provider(settings)
+        telemetry.check(settings)
     except BadSettings as bad:
         return unusable(bad)
     return holds("settings", ("设置都读得懂、配得全", "the settings can be read and are complete"))
@@ -268,3 +276,29 @@ def _fonts(by: Looking) -> Finding:
         return check_fonts(read_fonts(by.fonts))
     except (OSError, ValueError, KeyError):
         return check_fonts(())
+
+
+# --- elsewhere ------------------------------------------------------------------------------------
+
+
+def check_telemetry(by: Looking) -> Iterator[Finding]:
+    """Whether spans are sent, and taken where they are sent to."""
+    try:
+        found = telemetry.reached(by.settings)
+    except BadSettings:
+        return  # the finding on settings says so
+    if found is None:
+        yield holds("telemetry", ("没有开遥测", "no spans are sent anywhere"))
+        return
+    where, takes = found
+    if takes:
+        yield holds("telemetry", (f"{where} 收得到遥测", f"{where} takes spans"))
+        return
+    yield look(
+        "telemetry",
+        (f"{where} 收不到遥测", f"{where} does not take spans"),
+        (
+            "页面照常，只是遥测丢了。请看采集器，核对 OTEL_EXPORTER_OTLP_… 各项。",
+            "Pages go on, spans are lost. Look at the collector and OTEL_EXPORTER_OTLP_….",
+        ),
+    )

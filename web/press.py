@@ -30,13 +30,14 @@ from engine.keys import policy_of
 from engine.report_files import drop_old, keep_report
 from engine.report_jobs import MOST_ATTEMPTS, GivenUp, Job, LeaseLost
 from engine.special_reports import SPECIAL
-from web import logs
+from web import logs, telemetry
 from web.anchors import anchors
 from web.batching import make_batch
 from web.conducting import CONDUCT, make_conduct
 from web.config import Settings
 from web.demonstration import clock_of
 from web.exporting import Means, make_case_report
+from web.spans import Spans
 from web.special_making import make_special
 from web.visit import utc_now
 
@@ -147,6 +148,7 @@ def run_press(settings: Settings, calls: Pipe, worker: str) -> None:
     """Work off what waits, at each call; end after MOST_REPORTS, when idle, or with the caller."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the caller, who then hangs up
     logs.set_up(settings.log)
+    spans = telemetry.begin(settings)
     engine = open_database(settings.database_url)
     clock = clock_of(engine, utc_now)
     made = 0
@@ -155,16 +157,23 @@ def run_press(settings: Settings, calls: Pipe, worker: str) -> None:
             calls.recv_bytes()
         except EOFError:
             break
-        while made < MOST_REPORTS and _undisturbed(engine, settings, worker, clock):
+        while made < MOST_REPORTS and _undisturbed(engine, settings, worker, clock, spans):
             made += 1
     engine.dispose()
+    spans.stop()
 
 
-def _undisturbed(engine: Engine, settings: Settings, worker: str, clock: Clock) -> bool:
+def _undisturbed(
+    engine: Engine, settings: Settings, worker: str, clock: Clock, spans: Spans
+) -> bool:
     """One report without a search for garbage in the middle: that costs a tenth of it."""
     gc.disable()
     try:
-        return work_off_one(engine, settings.reports, means(settings), worker=worker, clock=clock)
+        with spans.round("press") as told:
+            with_ = means(settings)
+            made = work_off_one(engine, settings.reports, with_, worker=worker, clock=clock)
+            told.done["reports"] = int(made)
+            return made
     except SQLAlchemyError:
         logger.exception("the database cannot be worked on now; trying again")
         return False

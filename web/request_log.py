@@ -15,12 +15,15 @@ from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.register import is_confidential
+from web import spans
 from web.anonymous import is_quiet
 from web.internal_metrics import TALLY
 from web.logs import JSON, REQUESTS
+from web.spans import Spans
 from web.tallies import Tally
 from web.visit import reads, settings
 
+EXTENSION: Final = "shaoji.spans"
 HEADER: Final = "X-Request-ID"
 # What proxies make: hexadecimal or a UUID. Anything else could be a message to whoever reads logs,
 # and digits alone a telephone number or a receipt code.
@@ -35,9 +38,10 @@ logger = logging.getLogger(REQUESTS)
 errors = logging.getLogger("shaoji.errors")
 
 
-def init_app(app: Flask, tally: Tally) -> None:
+def init_app(app: Flask, tally: Tally, told: Spans) -> None:
     """Give this application's requests their ids; call it before anything else looks at them."""
     app.extensions[TALLY] = tally
+    app.extensions[EXTENSION] = told
     app.before_request(begin)
     app.after_request(end)
     app.jinja_env.globals["request_id"] = request_id
@@ -59,7 +63,7 @@ def request_id() -> str:
 
 
 def end(response: Response) -> Response:
-    """Tell the id, count the request, write its line."""
+    """Tell the id, count the request, write its line and tell its span where that is wanted."""
     response.headers[HEADER] = request_id()
     if request.endpoint in PROBES:
         return response
@@ -68,6 +72,9 @@ def end(response: Response) -> Response:
     method = request.method if request.method in METHODS else "OTHER"
     tally: Tally = current_app.extensions[TALLY]
     tally.count(rule, method, response.status_code, seconds)
+    tell = current_app.extensions[EXTENSION].tell
+    if tell is not None:
+        tell(spans.request(method, rule, response.status_code, request_id(), seconds))
     if settings().log == JSON:
         told = {
             "method": method, "rule": rule, "status": response.status_code,

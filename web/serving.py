@@ -20,7 +20,7 @@ import waitress
 from engine.database import open_database
 from engine.errors import Refusal
 from engine.vault_key import open_kept
-from web import logs, processes
+from web import logs, processes, telemetry
 from web.app import create_app
 from web.background import start_publication, start_worker
 from web.channels import channels
@@ -32,6 +32,7 @@ from web.heartbeat import start_heartbeat
 from web.press import start_reports
 from web.processes import Part
 from web.shell import Shell, now_utc
+from web.spans import Spans
 from web.working import chores_of, work
 
 # Longer than HAProxy takes to notice (deploy/haproxy.cfg): two questions, a second apart.
@@ -64,6 +65,7 @@ def serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> int
         )
     if with_worker:
         channels(settings)  # refused before anything is begun
+    telemetry.check(settings)
     logs.set_up(settings.log)
     database = open_database(settings.database_url)
     # One clock for all: in the demonstration each would go by another one of its own.
@@ -123,18 +125,21 @@ def _serve_alone(
     """Pages and worker in this process."""
     database = open_database(settings.database_url)
     stop = Event()
+    spans = telemetry.begin(settings)
     turns, heart = start_heartbeat(database, stop, settings, kind="serve", clock=clock)
     if with_worker:
-        chores = replace(chores_of(settings, open_kept(*settings.vault)), turns=turns)
+        chores = chores_of(settings, open_kept(*settings.vault))
+        chores = replace(chores, turns=turns, spans=spans)
         start_worker(database, stop, clock, chores)
     reports = with_worker and start_reports(database, stop, settings=settings, clock=clock)
     try:
-        _answer(settings, sockets, common, clock)
+        _answer(settings, sockets, common, clock, spans)
     finally:
         stop.set()
         if reports:
             reports.join()
         heart.join()
+        spans.stop()
 
 
 def _serve_beside_others(
@@ -148,21 +153,27 @@ def _serve_beside_others(
     """Pages in one of several processes. What is published is kept in the memory of each."""
     database = open_database(settings.database_url)
     stop = Event()
+    spans = telemetry.begin(settings)
     _, heart = start_heartbeat(database, stop, settings, kind="serve", clock=clock)
     if with_worker:
-        start_publication(database, stop, clock)
+        start_publication(database, stop, clock, spans)
     try:
-        _answer(settings, sockets, common, clock)
+        _answer(settings, sockets, common, clock, spans)
     finally:
         stop.set()
         heart.join()
+        spans.stop()
 
 
 def _answer(
-    settings: Settings, sockets: Sequence[socket.socket], common: Common, clock: Clock
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    common: Common,
+    clock: Clock,
+    spans: Spans,
 ) -> None:
     """Answer on these sockets until SIGTERM."""
-    app = create_app(settings, clock=clock, device_clock=now_utc, common=common)
+    app = create_app(settings, clock=clock, device_clock=now_utc, common=common, spans=spans)
     _stop_gently(app.extensions[EXTENSION], DRAIN_SECONDS if settings.proxies else 0.0)
     gc.freeze()
     # A browser keeps several connections, most of them idle: a hundred, as waitress has it, are

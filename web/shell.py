@@ -33,9 +33,13 @@ class NotWritten(Conflict):
 
 @dataclass(slots=True)
 class Shell:
-    """What every command starts from: the settings, and the database once it is asked for."""
+    """What every command starts from: the settings, and the database once it is asked for.
+
+    stays: it becomes a server or a worker, which tells of itself.
+    """
 
     settings: Settings
+    stays: bool = False
     _engine: Engine | None = None
     _clock: Callable[[], datetime] | None = None
     _vault: Vault | None = None

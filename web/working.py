@@ -9,7 +9,7 @@ import click
 
 from engine.keys import policy_of
 from engine.vault import Vault
-from web import logs
+from web import logs, telemetry
 from web.anchors import anchors
 from web.background import (
     Chores,
@@ -42,17 +42,18 @@ def chores_of(settings: Settings, held: Vault) -> Chores:
 def work(shell: Shell) -> None:
     """Do what is due until SIGTERM."""
     logs.set_up(shell.settings.log)
+    spans = telemetry.begin(shell.settings)
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     turns, heart = start_heartbeat(
         shell.engine, stop, shell.settings, kind="worker", clock=shell.now
     )
-    chores = replace(chores_of(shell.settings, shell.vault), turns=turns)
+    chores = replace(chores_of(shell.settings, shell.vault), turns=turns, spans=spans)
     start_anchors(shell.engine, stop, chores)
-    start_notices(shell.engine, stop, shell.now, chores.channels)
-    start_signals(shell.engine, stop, chores.photos, turns)
-    start_figures(shell.engine, stop, shell.now, chores.channels, turns)
-    start_flows(shell.engine, stop, shell.now, turns)
+    start_notices(shell.engine, stop, shell.now, chores.channels, spans)
+    start_signals(shell.engine, stop, chores.photos, turns, spans)
+    start_figures(shell.engine, stop, shell.now, chores.channels, turns, spans)
+    start_flows(shell.engine, stop, shell.now, turns, spans)
     reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
     try:
         run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)
@@ -60,3 +61,4 @@ def work(shell: Shell) -> None:
         stop.set()
         reports.join()
         heart.join()
+        spans.stop()

@@ -134,7 +134,8 @@ def test_a_sound_installation_holds_in_every_line(house: House) -> None:
     assert {"settings", "database", "schema", "durability", "triggers", "roles", "last-event",
             "checkpoint-key", "receipt-key", "seal-key", "policy", "field-key", "vault-key",
             "outbox", "checkpoint", "alarms", "case-messages", "news", "notices", "reports",
-            "metrics", "worker", "evidence", "disk-evidence", "fonts"} <= found.keys()  # fmt: skip
+            "metrics", "worker", "evidence", "disk-evidence", "fonts",
+            "telemetry"} <= found.keys()  # fmt: skip
     assert all(all(one.found) and bool(one.do[0]) == (one.outcome != HOLDS)
                for one in found.values())  # fmt: skip
     assert worst(found.values()) == (LOOK if postgres else HOLDS)
