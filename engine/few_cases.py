@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, select, union_all
 
-from engine.register import register_table
+from engine.register import RUNNING, register_table
 from engine.taking_part import part_table
 
 _CASE: Final = register_table.c
@@ -40,7 +40,7 @@ def narrowed(
     if units:
         yield _cases(_CASE.unit.in_(units))
         if running:
-            yield _cases(and_(_CASE.community.in_(units), _CASE.status == "open"))
+            yield _cases(and_(_CASE.unit.in_(units), _CASE.status == RUNNING))
 
 
 def seen_by(person: str, places: Collection[str]) -> Select[tuple[str]]:

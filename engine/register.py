@@ -37,6 +37,8 @@ from engine.process import KERNEL
 from engine.state import CaseState, to_json
 
 # As it stands in the index of them, so that the index answers.
+# The status of a case that has not ended.
+RUNNING: Final = "open"
 ORDERED: Final = text("orders IS NOT NULL")
 UNLISTED: Final = text("texts_listed = 0")
 
@@ -83,7 +85,7 @@ register_table = Table(
     # What is rare is found by these alone (engine.few_cases).
     Index("case_register_by_process", "process", "case"),
     Index("case_register_by_level", "level", "case"),
-    Index("case_register_by_unit", "unit", "case"),
+    Index("case_register_by_unit", "unit", "status", "case"),
     Index("case_register_alike", "category", "unit", "opened_at"),
     Index("case_register_alike_there", "address", "category", "community", "opened_at"),
     # With the column itself in it, SQLite reads nothing else.
@@ -264,7 +266,7 @@ def row_of(case: CaseState) -> dict[str, Any]:
         "kernel": KERNEL,
         "state": to_json(case),
         "level": level,
-        "status": case.ended or "open",
+        "status": case.ended or RUNNING,
         "last_at": case.at,
         "ended_at": case.ended_at,
         "alarm": next_alarm(case),

@@ -115,7 +115,10 @@ def search(
     if whole is None and text and all_listed(conn):
         return _page_with_text(conn, query, and_(seen, condition), after, limit)
     condition = and_(seen, condition)
-    newest = _of_the_newest(conn, condition, after, limit)
+    if whole is not None:
+        return _page(conn, condition, after, limit)
+    # The newest are never overdue.
+    newest = None if query.status == "overdue" else _of_the_newest(conn, condition, after, limit)
     if newest is not None:
         return newest
     few = few_cases(conn, [*_narrowed(query, below), seen_by(person, places)])

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from audit.encoding import timestamp
-from engine import few_cases
+from engine import few_cases, inbox
 from engine import search as searching
 from engine.cases import Place
 from engine.people import directory
@@ -219,3 +219,18 @@ def test_whatever_is_asked_all_ways_find_the_same_page_by_page(street: Street) -
             if after is None:
                 break
         assert seen == whole, query
+
+
+@pytest.mark.parametrize("many", [0, 1000])
+def test_the_open_steps_of_places_are_the_same_however_they_are_found(
+    street: Street, cases: list[str], many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MANY", many)
+    street.complete(cases[1], "prepare#1", "head", {"kind": "wood", "pieces": 3})
+    with street.database.begin() as conn:
+        both = inbox.steps_within(conn, ["u-micro-1", "u-tingtao", "u-other"])
+        one = inbox.steps_within(conn, ["u-other"])
+        whole = inbox.open_steps(conn, cases)
+    assert len({row.unit for row in whole}) == 3
+    assert both == whole
+    assert one == [row for row in whole if row.unit == "u-other"]

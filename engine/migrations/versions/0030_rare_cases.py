@@ -8,7 +8,8 @@ SIDE_BY_SIDE = True
 
 
 def upgrade() -> None:
-    for column in ("process", "level", "unit"):
+    indexes = {"process": ["process"], "level": ["level"], "unit": ["unit", "status"]}
+    for name, columns in indexes.items():
         op.create_index(
-            f"case_register_by_{column}", "case_register", [column, "case"], unique=False
+            f"case_register_by_{name}", "case_register", [*columns, "case"], unique=False
         )
