@@ -240,6 +240,15 @@ def test_a_nil_report_that_does_not_hold_is_a_signal_and_counts_once_a_person_sa
     assert compared(s.street, "suppressed") == (1, 1)
 
 
+def test_a_wrong_number_of_what_was_missed_is_sent_back_and_corrected(s: Light) -> None:
+    patrol = drawn(s).only("recheck", result="changed", changed=["corridor"], count=3)
+    patrol.only("record_missed")
+    patrol.act(return_task, patrol.task("record_missed").key, "只有一处", by="other")
+    assert patrol.open == ["recheck"]
+    assert patrol.only("recheck", result="changed", changed=["corridor"], count=1).open == []
+    assert (patrol.ended, len(patrol.children)) == ("nil_report", 1)
+
+
 def test_only_what_was_looked_at_again_can_be_changed(s: Light) -> None:
     patrol = drawn(s)
     with pytest.raises(FormRefused, match="只能从“复核了哪些”里勾过的选"):
