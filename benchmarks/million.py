@@ -35,6 +35,7 @@ from benchmarks import steps
 from engine.act_search import ActQuery, search_acts
 from engine.casework import read_case
 from engine.database import reading
+from engine.directory import Directory
 from engine.inbox import claimable_by, held_by, steps_within
 from engine.pace import paces
 from engine.people import By, create_unit, directory
@@ -51,6 +52,7 @@ AT_ONCE = 2000
 PLACES = [f"u-c{n:03d}" for n in range(COMMUNITIES)]
 
 Ask = Callable[[Connection, random.Random], object]
+Places = Callable[[random.Random], Sequence[str]]
 
 
 def main() -> None:
@@ -70,7 +72,7 @@ def main() -> None:
         print(json.dumps(rows, indent=1))
         return
     for name, value in rows.items():
-        print(f"{name:<34}{value}")
+        print(f"{name:<44}{value}")
 
 
 def _measure(folder: Path, sizes: Sequence[int]) -> dict[str, Any]:
@@ -254,16 +256,16 @@ def _costs(bench: steps.Bench) -> dict[str, Any]:
 
 
 def _asked(conn: Connection, bench: steps.Bench) -> dict[str, Ask]:
-    people, at = directory(conn), bench.at
     names = sorted(conn.execute(select(register_table.c.case)).scalars())
-    watch = {"person": "p-0001", "at": at}
+    return _looks(directory(conn), names, bench) | _searches(names, bench)
+
+
+def _looks(people: Directory, names: Sequence[str], bench: steps.Bench) -> dict[str, Ask]:
+    at = bench.at
 
     def page(conn: Connection, chance: random.Random) -> object:
         case = chance.choice(names)
         return read_case(conn, case), case_record(log.read(conn, case), {})
-
-    def looked_for(**told: Any) -> Ask:
-        return lambda conn, chance: search(conn, Query(**told), places=PLACES, **watch)
 
     return {
         "inbox": lambda conn, chance: held_by(conn, f"p-x{chance.randrange(HOLDERS):05d}"),
@@ -271,49 +273,6 @@ def _asked(conn: Connection, bench: steps.Bench) -> dict[str, Ask]:
             conn, people, bench.person["confirm"], at
         ),
         "case page": page,
-        "newest cases": looked_for(),
-        "a number": lambda conn, chance: search(
-            conn, Query(text=chance.choice(names)), places=PLACES, **watch
-        ),
-        "a word of a title": lambda conn, chance: search(
-            conn, Query(text=f" {chance.randrange(5000)} 号"), places=PLACES, **watch
-        ),
-        "a word nowhere": looked_for(text="没有这样的地方"),
-        "a word of every seventh": looked_for(text="充电"),
-        "a word of one community": lambda conn, chance: search(
-            conn, Query(text="充电"), places=[chance.choice(PLACES)], **watch
-        ),
-        "a character all have": looked_for(text="号"),
-        "one digit": looked_for(text="7"),
-        "part of an address": lambda conn, chance: search(
-            conn, Query(text=f"锦绣家园{chance.randrange(1, 41)} 幢"), places=PLACES, **watch
-        ),
-        "part of a number": lambda conn, chance: search(
-            conn, Query(text=f"{chance.randrange(1_000_000):07d}"), places=PLACES, **watch
-        ),
-        "a long text of common parts": lambda conn, chance: search(
-            conn, Query(text=f"车棚飞线充电 {chance.randrange(5000)}"), places=PLACES, **watch
-        ),
-        "own cases": lambda conn, chance: search(
-            conn, Query(), places=[], at=at,
-            person=f"{bench.person['confirm']}-{chance.randrange(HOLDERS)}",
-        ),
-        "overdue cases": looked_for(status="overdue"),
-        "closed of one community": lambda conn, chance: search(
-            conn, Query(status="closed", unit="x"), below=[chance.choice(PLACES)], places=PLACES,
-            **watch,
-        ),
-        "a level nobody has": looked_for(level="larger"),
-        "closed where none is": lambda conn, chance: search(
-            conn, Query(status="closed", unit="x"), below=["u-nowhere"], places=PLACES, **watch
-        ),
-        "overdue of one community": lambda conn, chance: search(
-            conn, Query(status="overdue", unit="x"), below=[chance.choice(PLACES)], places=PLACES,
-            **watch,
-        ),
-        "newest of one small place": lambda conn, chance: search(
-            conn, Query(), places=["u-nowhere"], **watch
-        ),
         "open steps of everywhere": lambda conn, chance: steps_within(conn, PLACES),
         "open steps of one community": lambda conn, chance: steps_within(
             conn, [chance.choice(PLACES)]
@@ -329,6 +288,72 @@ def _asked(conn: Connection, bench: steps.Bench) -> dict[str, Ask]:
             by=By(bench.person["dispatch"]), at=at,
         ),
     }  # fmt: skip
+
+
+def _searches(names: Sequence[str], bench: steps.Bench) -> dict[str, Ask]:
+    """What is looked for, by its name; a text may be drawn by chance."""
+
+    def looked_for(
+        text: str | Callable[[random.Random], str] = "",
+        *,
+        seen: Places = _everywhere,
+        there: Places | None = None,
+        **told: Any,
+    ) -> Ask:
+        """By somebody who looks over `seen`; there: the places asked for, None for anywhere."""
+
+        def ask(conn: Connection, chance: random.Random) -> object:
+            query = Query(
+                text=text if isinstance(text, str) else text(chance),
+                unit="x" if there else "",
+                **told,
+            )
+            return search(
+                conn, query, below=there(chance) if there else (), places=seen(chance),
+                person="p-0001", at=bench.at,
+            )  # fmt: skip
+
+        return ask
+
+    return {
+        "newest cases": looked_for(),
+        "a number": looked_for(lambda chance: chance.choice(names)),
+        "a word of a title": looked_for(lambda chance: f" {chance.randrange(5000)} 号"),
+        "a word nowhere": looked_for("没有这样的地方"),
+        "a word of every seventh": looked_for("充电"),
+        "a word of one community": looked_for("充电", seen=_one_community),
+        "a character all have": looked_for("号"),
+        "one digit": looked_for("7"),
+        "part of an address": looked_for(
+            lambda chance: f"锦绣家园{chance.randrange(1, 41)} 幢"
+        ),
+        "part of a number": looked_for(lambda chance: f"{chance.randrange(1_000_000):07d}"),
+        "a long text of common parts": looked_for(
+            lambda chance: f"车棚飞线充电 {chance.randrange(5000)}"
+        ),
+        "own cases": lambda conn, chance: search(
+            conn, Query(), places=[], at=bench.at,
+            person=f"{bench.person['confirm']}-{chance.randrange(HOLDERS)}",
+        ),
+        "overdue cases": looked_for(status="overdue"),
+        "closed of one community": looked_for(there=_one_community, status="closed"),
+        "a level nobody has": looked_for(level="larger"),
+        "closed where none is": looked_for(there=_nowhere, status="closed"),
+        "overdue of one community": looked_for(there=_one_community, status="overdue"),
+        "newest of one small place": looked_for(seen=_nowhere),
+    }  # fmt: skip
+
+
+def _everywhere(_: random.Random) -> Sequence[str]:
+    return PLACES
+
+
+def _one_community(chance: random.Random) -> Sequence[str]:
+    return [chance.choice(PLACES)]
+
+
+def _nowhere(_: random.Random) -> Sequence[str]:
+    return ["u-nowhere"]
 
 
 def _times(conn: Connection, ask: Ask) -> dict[str, list[float]]:

@@ -36,9 +36,9 @@ from engine.alarms import next_alarm
 from engine.process import KERNEL
 from engine.state import CaseState, to_json
 
-# As it stands in the index of them, so that the index answers.
 # The status of a case that has not ended.
 RUNNING: Final = "open"
+# As it stands in the index of them, so that the index answers.
 ORDERED: Final = text("orders IS NOT NULL")
 UNLISTED: Final = text("texts_listed = 0")
 

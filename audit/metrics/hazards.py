@@ -295,9 +295,8 @@ def rated(seen: Seen) -> Iterator[Mark]:
 def suppressed(seen: Seen) -> Iterator[Mark]:
     """瞒报属实数: hazards said to be none, where signal B7 was found to hold in the period.
 
-    Nil reports of patrols are among them.
-
-    Each counts once, and is told of the block's own people, if one of them said so.
+    Also nil reports of patrols. Each counts once, and is told of the block's own people, if one of
+    them said so.
     """
     for case in (*seen.of(HAZARD), *seen.of(PATROL)):
         said = {step.closed_seq: step.unit for step in case.steps if step.closed_seq}

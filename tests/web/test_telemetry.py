@@ -30,6 +30,7 @@ from tests.web.conftest import Visitor
 from tests.web.hotline_pages import hotline_template as hotline_template
 from tests.web.test_authorisation import COMPLAINT
 from tests.web.test_request_log import CANARY, HANZI, House
+from tests.web.test_request_log import house as house
 from web import telemetry
 from web.background import Chores, run_worker
 from web.cli import main
@@ -133,13 +134,6 @@ def begin() -> Iterator[Callable[..., Spans]]:
     yield one
     for spans in begun:
         spans.stop()
-
-
-@pytest.fixture(scope="module")
-def house(hotline_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    made = House(tmp_path_factory.mktemp("spans"), hotline_template, "json")
-    yield made
-    made.close()
 
 
 @pytest.fixture
