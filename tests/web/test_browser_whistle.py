@@ -1,7 +1,5 @@
 """A whistle in a real browser: three departments, a code read here and typed there."""
 
-import time
-
 import pytest
 
 from engine.timekeeping import ring
@@ -41,7 +39,6 @@ def test_a_whistle_with_three_departments_from_blowing_to_closing(
     blower.follow("吹哨")
     blower.check_layout()
     assert not page.is_visible("input[name=suggested][value=u-fire]")
-    began = time.perf_counter()
     choose(blower, "kind", "应急哨")
     page.fill("#f-title", "车棚冒烟")
     page.select_option("#f-category", "charging")
@@ -54,7 +51,6 @@ def test_a_whistle_with_three_departments_from_blowing_to_closing(
     for department in ("u-urban", "u-housing"):
         page.locator(f"input[name=departments][value={department}]").check()
     blower.submit("吹哨")
-    assert time.perf_counter() - began < 30, "a person has a minute"
     assert "哨已吹响" in page.inner_text("[role=status]")
     assert "3 家里 0 家已到场" in page.inner_text("main")
     page.wait_for_selector(".bpmn--drawn")
