@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select
 from sqlalchemy.sql.expression import Executable
 
 from audit.composed import Sent, composed, native
+from audit.rehearsal import Rehearsal, Written
 
 # Rows of one part of what is sent together. With more it would hardly ever be the same statement
 # again, and the server had to plan it each time: they are sent by themselves, behind what waits.
@@ -32,22 +33,29 @@ class Statement:
 
     def first(self, conn: Connection, parameters: Mapping[str, Any]) -> Any:
         """The first row, its columns by name, or None."""
-        found = self._send(conn, parameters).fetchone()
-        if found is None:
+        found = self._ask(conn, parameters)
+        if not found:
             return None
-        return SimpleNamespace(**dict(zip(self._columns, found, strict=True)))
+        return SimpleNamespace(**dict(zip(self._columns, found[0], strict=True)))
 
     def rows(self, conn: Connection, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """All rows, each by the names of its columns."""
-        found = self._send(conn, parameters).fetchall()
+        found = self._ask(conn, parameters)
         return [dict(zip(self._columns, row, strict=True)) for row in found]
 
     def run(self, conn: Connection, parameters: Mapping[str, Any]) -> int:
-        """Execute once, behind what was put before; returns how many rows it wrote."""
+        """Execute once, behind what was put before; returns how many rows it wrote.
+
+        In a rehearsal that is one; if it is another behind the lock, nothing of it is kept.
+        """
+        form = self._form(conn)
+        if rehearsal := _rehearsal(conn):
+            rehearsal.written.append(Written(form.sql, form.bound(parameters), 1))
+            return 1
         waiting = _waiting.get(conn) if _waiting else None
         if waiting is None:
-            return int(self._send(conn, parameters).rowcount)
-        waiting.append((self._form(conn), [parameters]))
+            return int(_execute(conn, form, form.bound(parameters)).rowcount)
+        waiting.append((form, [parameters]))
         return _flush(conn, waiting)
 
     def run_all(self, conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -62,11 +70,19 @@ class Statement:
                 return
             _flush(conn, waiting)
         bound = [form.bound(row) for row in rows]
-        _execute(conn, form, bound[0] if len(bound) == 1 else bound)
+        told = bound[0] if len(bound) == 1 else bound
+        if rehearsal := _rehearsal(conn):
+            rehearsal.written.append(Written(form.sql, told))
+            return
+        _execute(conn, form, told)
 
-    def _send(self, conn: Connection, parameters: Mapping[str, Any]) -> Any:
+    def _ask(self, conn: Connection, parameters: Mapping[str, Any]) -> list[Any]:
         form = self._form(conn)
-        return _execute(conn, form, form.bound(parameters))
+        bound = form.bound(parameters)
+        if rehearsal := _rehearsal(conn):
+            return rehearsal.ask(form.sql, bound)
+        found: list[Any] = _execute(conn, form, bound).fetchall()
+        return found
 
     def _form(self, conn: Connection) -> "_Form":
         form = self._forms.get(conn.dialect.name)
@@ -99,6 +115,25 @@ def _form(core: Any, conn: Connection) -> _Form:
     fixed = {name: value for name, value in compiled.params.items() if value is not None}
     sql = str(compiled)
     return _Form(sql, native(sql) if ours else None, compiled.positiontup or (), fixed)
+
+
+def _rehearsal(conn: object) -> Rehearsal | None:
+    return conn if type(conn) is Rehearsal else None
+
+
+def done_as_rehearsed(conn: Connection, rehearsal: Rehearsal) -> bool:
+    """Write what a command would write, if all it asked is answered alike; whether that was so.
+
+    conn: behind the lock, in a transaction that is to be rolled back if this raises.
+    """
+    for one in rehearsal.asked:
+        if execute(conn, one.sql, one.parameters).fetchall() != one.rows:
+            return False
+    for each in rehearsal.written:
+        touched = execute(conn, each.sql, each.parameters).rowcount
+        if each.rows not in (None, touched):
+            raise RuntimeError(f"{touched} rows instead of {each.rows}: {each.sql}")
+    return True
 
 
 def execute(conn: Connection, sql: str, parameters: Any) -> Any:
@@ -161,6 +196,10 @@ def sent_together(conn: Connection) -> Iterator[None]:
     known that it was refused. What is read in the block is read before it is written, and no row is
     written twice. Where somebody listens to statements, and on SQLite, they go one by one.
     """
+    if rehearsal := _rehearsal(conn):
+        with rehearsal.together():
+            yield
+        return
     if (
         conn.dialect.name != "postgresql"
         or conn in _waiting

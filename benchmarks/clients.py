@@ -36,7 +36,7 @@ from engine.cases import Place, Report, complete_task, open_case
 from engine.database import open_database, reading
 from engine.people import By
 from engine.schema import create_schema
-from engine.together import writing
+from engine.together import carried_out, writing
 from engine.verification import verify
 
 PROCESSES, THREADS = 2, 4
@@ -120,11 +120,14 @@ class Ours:
         task, who, form, purposes = self.todo.pop(0)
         evidence = [steps.photo(purpose) for purpose in purposes]
         begun = time.perf_counter()
-        with writing(self.engine) as conn:
-            complete_task(
+        with carried_out(
+            self.engine,
+            lambda conn: complete_task(
                 conn, self.case, task, form, by=By(self.person[who]), at=self.at,
                 evidence=evidence, key=f"{self.case} {task}",
-            )  # fmt: skip
+            ),
+        ):  # fmt: skip
+            pass
         return time.perf_counter() - begun
 
     def _open(self) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, sele
 from audit import log
 from audit.entries import ENGINE, Draft
 from audit.log import metadata
+from audit.rehearsal import behind_lock
 from audit.statements import Statement, sent_together
 from engine import forms, informants, register, site_codes
 from engine.calendar_versions import calendar
@@ -152,7 +153,7 @@ def open_case(
     case_id = f"{definition.key}-{number}"
     if vault is not None and any(f.seal for form in definition.forms.values() for f in form.fields):
         clear_failed_opening(conn, vault, case_id)
-    values = sealed(definition.forms[OPENING_FORM], values, case_id, vault, at=at)
+    values = sealed(conn, definition.forms[OPENING_FORM], values, case_id, vault, at=at)
     data = _opening(report, definition, values, people) | {
         "number": f"{_short(street.name)}-{definition.number_label}-{number}",
         "similar": register.alike(
@@ -244,7 +245,8 @@ def complete_task(
         elif drawn.proof == HANDED_OVER:
             check_handed_over(conn, case_id, values)
         # Last of all checks: the vault commits for itself.
-        values = sealed(desk.context.definition.forms[drawn.form], values, case_id, vault, at=at)
+        asked = desk.context.definition.forms[drawn.form]
+        values = sealed(conn, asked, values, case_id, vault, at=at)
         data: dict[str, Any] = {"task": task, "form": values}
         data |= {"note": note} if note else {}
         data |= {"proof": proof} if proof else {}
@@ -471,6 +473,7 @@ def _short(name: str) -> str:
 
 def _lock_numbers(conn: Connection, process: str, at: datetime) -> tuple[int, int]:
     """The year and the last number given out in it, held until the transaction ends."""
+    behind_lock(conn)
     known = calendar(conn, log.register_heads(conn).get("@calendar"))
     year = at.astimezone(ZoneInfo(known.zone)).year
     asked = {"p": process, "y": year}

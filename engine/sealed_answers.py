@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from audit import log
 from audit.commitments import is_sealed
 from audit.entries import ENGINE, Draft, Entry
+from audit.rehearsal import behind_lock
 from engine import vault as store
 from engine.errors import Conflict, Refusal
 from engine.forms import Form
@@ -74,7 +75,13 @@ def subjects_of(case: str) -> tuple[str, ...]:
 
 
 def sealed(
-    form: Form, values: Mapping[str, Any], case: str, vault: Vault | None, *, at: datetime
+    conn: Connection,
+    form: Form,
+    values: Mapping[str, Any],
+    case: str,
+    vault: Vault | None,
+    *,
+    at: datetime,
 ) -> dict[str, Any]:
     """The answers as they may be recorded: sealed ones are in the vault, and named by commitment.
 
@@ -86,6 +93,7 @@ def sealed(
             continue
         if vault is None:
             raise NoVault
+        behind_lock(conn)
         subject = subject_of(case, field.seal)
         commitment = store.seal(vault, subject, field.name, values[field.name], at=at)
         told[field.name] = {"sealed": commitment, "as": field.seal}
@@ -127,6 +135,7 @@ def clear_failed_opening(conn: Connection, vault: Vault, case: str) -> None:
     Its number is given out again, and whoever had it first must not read what comes now. Raises
     CaseKnown if there is such a case.
     """
+    behind_lock(conn)
     if log.peek(conn, case) is not None:
         raise CaseKnown(f"案件 {case} 已在案。", f"Case {case} is on record.")
     store.forget(vault, subjects_of(case))

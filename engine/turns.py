@@ -255,7 +255,7 @@ def complain(
         answers = _form(desk, drawn, form)
         if drawn.form:
             asked = desk.context.definition.forms[drawn.form]
-            answers = sealed(asked, answers, case_id, vault, at=at)
+            answers = sealed(conn, asked, answers, case_id, vault, at=at)
         data: dict[str, Any] = {"message": waiting, "form": answers}
         if message == "dispute":
             data["reason"] = WRITTEN

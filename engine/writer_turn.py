@@ -8,7 +8,6 @@ Crash order: the turn is taken before BEGIN and given on after COMMIT or ROLLBAC
 the disk. It is held by the operating system (flock), so a process that dies gives it on.
 """
 
-import contextlib
 import os
 import sqlite3
 from collections import deque
@@ -57,6 +56,10 @@ class Line:
             else:
                 self._busy = False
 
+    def is_busy(self) -> bool:
+        """Whether somebody is at the front."""
+        return self._busy
+
     def waits(self) -> bool:
         """Whether somebody stands behind the front."""
         return bool(self._places)
@@ -90,14 +93,32 @@ class Turn:
         self._owner = None
         self._line.give()
 
-    def _lock_file(self) -> None:
+    def is_free(self) -> bool:
+        """Whether nobody has it, in any process, at this moment."""
+        if not self._line.take(0):
+            return False
+        try:
+            self._lock_file(wait=False)
+            if self._file is not None:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+        except BlockingIOError:
+            return False
+        finally:
+            self._line.give()
+        return True
+
+    def _lock_file(self, *, wait: bool = True) -> None:
         # Beside the database and not the file itself: closing that one would take SQLite's locks.
         # Where it cannot be had (a folder that may only be read), this process's line must do.
-        with contextlib.suppress(OSError):
+        try:
             if self._file is None and fcntl is not None:
                 self._file = os.open(f"{self._path}.turn", os.O_RDWR | os.O_CREAT, 0o660)
             if self._file is not None:
-                fcntl.flock(self._file, fcntl.LOCK_EX)
+                fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except OSError:
+            return
 
 
 _turns: dict[str, Turn] = {}
@@ -110,13 +131,21 @@ def turn_of(path: str) -> Turn:
     return _turns.setdefault(os.path.realpath(path), Turn(path))
 
 
+def is_free(path: str | None) -> bool:
+    """Whether nobody has the turn of this file now; that of a database in memory is always free."""
+    return path is None or not _has_turns(path) or turn_of(path).is_free()
+
+
+def _has_turns(database: str) -> bool:
+    return bool(database) and not database.startswith(("file:", ":memory:"))
+
+
 class TurnConnection(sqlite3.Connection):
     """A connection that can have the turn of its file, and gives it on when it has written."""
 
     def __init__(self, database: str, *args: Any, **more: Any) -> None:
         super().__init__(database, *args, **more)
-        named = not database.startswith(("file:", ":memory:")) and database
-        self._turn = turn_of(database) if named else None
+        self._turn = turn_of(database) if _has_turns(database) else None
         self._mine = False
 
     def take_turn(self) -> None:

@@ -43,6 +43,7 @@ from web.uploads import asked_purposes, receive, uploads
 from web.visit import (
     at,
     by,
+    carries_out,
     done_before,
     fresh_key,
     key,
@@ -84,13 +85,14 @@ def complete(case_id: str, task: str) -> Any:
     try:
         if errors or unfit:
             raise FormRefused([*errors, *unfit])
-        with writes() as conn:
-            note = request.form.get("note", "").strip()
-            done = complete_task(
+        note = request.form.get("note", "").strip()
+        with carries_out(
+            lambda conn: complete_task(
                 conn, case_id, task, values, by=by(), at=at(), evidence=received, note=note,
                 code=request.form.get(FIELD, ""), vault=vault(), key=key(),
                 claimed_at=filled_at(request.form), informant=informant,
-            )  # fmt: skip
+            )
+        ) as (conn, done):  # fmt: skip
             drop_sent(conn, _draft_of(case_id, task))
     except FormRefused as refused:
         return _page(case_id, task, errors=refused.errors, received=received), 422

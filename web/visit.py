@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from flask import current_app, g, redirect, request, url_for
@@ -21,11 +21,12 @@ from engine.casework import answered
 from engine.database import reading
 from engine.delivery import deliver
 from engine.people import By
-from engine.together import writing
+from engine.together import carried_out, writing
 from engine.vault import Vault
 from web.config import Settings
 from web.replica import Replica
 
+T = TypeVar("T")
 EXTENSION: Final = "shaoji"
 
 logger = logging.getLogger("shaoji.pages")
@@ -188,6 +189,19 @@ def writes() -> Iterator[Connection]:
     """
     with writing(database()) as conn:
         yield conn
+        told = outbox.waits(conn)
+    if told:
+        _deliver()
+
+
+@contextmanager
+def carries_out(command: Callable[[Connection], T]) -> Iterator[tuple[Connection, T]]:
+    """The same for a command that many give at once; the block is given what it answered.
+
+    It may be decided while others write, and is then called again (engine.together.carried_out).
+    """
+    with carried_out(database(), command) as (conn, done):
+        yield conn, done
         told = outbox.waits(conn)
     if told:
         _deliver()

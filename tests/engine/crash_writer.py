@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from engine.casework import Done
 from engine.database import open_database
-from engine.together import writing
+from engine.together import carried_out
 from tests.conftest import NOON, Street, known_people, photo
 
 _one_line = Lock()
@@ -28,8 +28,8 @@ class Sharing(Street):
 
     def do(self, command: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         kwargs.setdefault("at", self.at)
-        with writing(self.database) as conn:
-            return command(conn, *args, **kwargs)
+        with carried_out(self.database, lambda conn: command(conn, *args, **kwargs)) as (_, told):
+            return told
 
 
 def main(url: str, name: str, threads: str = "1") -> None:

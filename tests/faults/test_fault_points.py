@@ -15,7 +15,13 @@ from tests.engine.tampering import forget_live_states
 from tests.engine.vaults import vault_beside
 from tests.faults.commands import commands
 from tests.faults.stories import STORIES
-from tests.faults.trying import Trying, at_every_point, check_rebuilt
+from tests.faults.trying import (
+    Trial,
+    Trying,
+    at_every_point,
+    check_rebuilt,
+    rehearsed_at_every_point,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +48,18 @@ def test_every_command_there_is_was_cut() -> None:
     assert commands().keys() - TRIED.keys() == set(), "tell a story with these commands in it"
 
 
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize(
+    "share", [10, pytest.param(1, marks=pytest.mark.long)], ids=["sample", "all"]
+)
+def test_what_was_decided_without_the_lock_is_whole_or_not_at_all(
+    sqlite_street: Street, tmp_path: Path, story: str, share: int
+) -> None:
+    trial = rehearsed_at_every_point
+    street = told(sqlite_street, tmp_path, story, trial=trial, share=share, chance=today())
+    print(f"{len(street.rehearsed)} of {len(street.tried)} commands, {street.points} points")
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("story", STORIES)
 @pytest.mark.parametrize(
@@ -50,16 +68,22 @@ def test_every_command_there_is_was_cut() -> None:
 def test_what_is_cut_on_postgresql_is_whole_or_not_at_all(
     postgres_street: Street, tmp_path: Path, story: str, share: int
 ) -> None:
-    # Other points each day; the day stands in the name of the seed, so that a run can be repeated.
+    told(postgres_street, tmp_path, story, share=share, chance=today())
+
+
+def today() -> Random:
+    """Other points each day; the day stands in the name of the seed, so a run can be repeated."""
     seed = os.environ.get("SHAOJI_TEST_SEED", datetime.now(tz=UTC).date().isoformat())
     print(f"SHAOJI_TEST_SEED={seed}")
-    told(postgres_street, tmp_path, story, share=share, chance=Random(seed))
+    return Random(seed)
 
 
-def told(plain: Street, folder: Path, story: str, **more: Any) -> Trying:
+def told(
+    plain: Street, folder: Path, story: str, trial: Trial = at_every_point, **more: Any
+) -> Trying:
     """Tell a story with every command cut; then verify the whole log."""
     vault = vault_beside(plain.database, folder)
-    street = Trying(plain.database, person=plain.person, vault=vault, trial=at_every_point, **more)
+    street = Trying(plain.database, person=plain.person, vault=vault, trial=trial, **more)
     STORIES[story](street, vault, folder)
     check_rebuilt(street)
     close_vault(vault)

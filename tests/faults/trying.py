@@ -11,11 +11,13 @@ from typing import Any
 
 from sqlalchemy import Engine, event, inspect, text
 
+from audit.statements import done_as_rehearsed
 from engine import outbox
 from engine.casework import Done
 from engine.delivery import deliver_one
 from engine.errors import Refusal
 from engine.rebuild import rebuild
+from engine.together import Group
 from engine.vault import Vault
 from tests.conftest import Street
 from tests.engine.test_concurrency_and_crash import at_once
@@ -30,7 +32,8 @@ class Trying(Street):
     """Runs each command by `trial` the first `times` times it is done, and plainly after that.
 
     share: of the points of a command one in so many is tried, drawn by `chance`, and its COMMIT.
-    tried: how often each command went through a trial, by its name; points: fault points passed.
+    tried: how often each command went through a trial, by its name; points: fault points passed;
+    rehearsed: the commands that were done as they had been rehearsed.
     """
 
     trial: Trial = field(kw_only=True)
@@ -39,6 +42,7 @@ class Trying(Street):
     chance: Random = field(default_factory=Random, kw_only=True)
     tried: dict[str, int] = field(default_factory=dict, kw_only=True)
     points: int = field(default=0, kw_only=True)
+    rehearsed: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     def do(self, command: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         name = NAMES.get(command)
@@ -169,12 +173,16 @@ def _watch(fault: Fault, engine: Engine, *, acknowledges: bool) -> Callable[[], 
 def everything(street: Street) -> object:
     """All that is committed, to compare: on SQLite every byte of the file, else of every row."""
     if street.database.dialect.name == "sqlite":
-        connection = sqlite3.connect(str(street.database.url.database))
-        try:
-            return hashlib.sha256(connection.serialize()).hexdigest()
-        finally:
-            connection.close()
+        return _bytes(street.database)
     return contents(street)
+
+
+def _bytes(engine: Engine) -> str:
+    connection = sqlite3.connect(str(engine.url.database))
+    try:
+        return hashlib.sha256(connection.serialize()).hexdigest()
+    finally:
+        connection.close()
 
 
 def contents(street: Street) -> object:
@@ -219,8 +227,36 @@ def check_rebuilt(street: Street) -> None:
 # --- the trials ---------------------------------------------------------------------------------
 
 
-def at_every_point(
+def rehearsed_at_every_point(
     street: Trying, command: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The same for a command that was decided without the lock, and only is written behind it.
+
+    A rehearsal changes no byte, and what is written after it is what is written without it.
+    """
+
+    def as_rehearsed(conn: Any, *args: Any, **kwargs: Any) -> Any:
+        before = beside()
+        done = Group(street.database).rehearse(lambda there: command(there, *args, **kwargs))
+        assert beside() == before, f"{NAMES[command]}: its rehearsal changed something"
+        if done and done_as_rehearsed(conn, done[0]):
+            street.rehearsed[NAMES[command]] = command
+            return done[1]
+        return command(conn, *args, **kwargs)
+
+    def beside() -> list[Any]:
+        files = [street.database, *([street.vault.engine] if street.vault else [])]
+        return [_bytes(one) for one in files]
+
+    return at_every_point(street, command, args, kwargs, doing=as_rehearsed)
+
+
+def at_every_point(
+    street: Trying,
+    command: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    doing: Callable[..., Any] | None = None,
 ) -> Any:
     """Cut a command at each of its points in turn: nothing of it is there, or all; then once more.
 
@@ -233,7 +269,7 @@ def at_every_point(
         fault = Fault(number)
         try:
             with struck(fault, street.database, *beside), street.database.begin() as conn:
-                told = command(conn, *args, **kwargs)
+                told = (doing or command)(conn, *args, **kwargs)
         except Cut:
             street.points += 1
         except Refusal:

@@ -21,7 +21,7 @@ from web.api.bearer import SCOPES_OF
 from web.api.problems import MEDIA, guard
 from web.api.shapes import Acted, Happened
 from web.texts import both
-from web.visit import at, by, reads, writes
+from web.visit import at, by, carries_out, reads, writes
 
 ROOT: Final = "/api/v1"
 SCHEME: Final = "token"
@@ -157,8 +157,7 @@ def _declaration(
 
 def _do(command: Command, key: str, asked: str, status: int) -> Response:
     try:
-        with writes() as conn:
-            told = command(conn, key)
+        with carries_out(lambda conn: command(conn, key)) as (conn, told):
             body = encoded(_acted(conn, told) if isinstance(told, Done) else told)
             remember(conn, key, asked, Answer(status, body), at=at())
     except IntegrityError:
