@@ -128,7 +128,12 @@ if hasattr(os, "register_at_fork"):
 
 def turn_of(path: str) -> Turn:
     """The turn of the database with this path, one in a process."""
-    return _turns.setdefault(os.path.realpath(path), Turn(path))
+    found = _turns.get(path)
+    if found is None:
+        # By whatever name it is opened; looking that up goes through every folder above.
+        real = os.path.realpath(path)
+        found = _turns[path] = _turns.setdefault(real, Turn(real))
+    return found
 
 
 def is_free(path: str | None) -> bool:
