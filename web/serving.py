@@ -1,6 +1,6 @@
 """`shaoji serve`: the pages on one address, by one process or by several, the worker beside them.
 
-Several share one listening socket: whichever is free takes the next connection. The worker then is
+Several share one listening socket: who has fewest takes the next connection. The worker then is
 a process of its own, so that no page waits while signals are looked for. What they must count
 together they do in memory made before them (web.common).
 """
@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from threading import Event
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from engine.database import open_database
 from engine.errors import Refusal
 from engine.vault_key import open_kept
 from web import logs, processes, telemetry
+from web.accepting import Manners, share_out
 from web.app import create_app
 from web.background import start_publication, start_worker
 from web.channels import channels
@@ -79,10 +81,10 @@ def serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> int
         _serve_alone(settings, sockets, common, clock, with_worker=with_worker)
         return 0
 
-    def pages() -> None:
-        _serve_beside_others(settings, sockets, common, clock, with_worker=with_worker)
+    def pages(place: int) -> None:
+        _serve_beside_others(settings, sockets, common, place, clock, with_worker=with_worker)
 
-    parts = [Part(f"pages-{n}", pages) for n in range(1, count + 1)]
+    parts = [Part(f"pages-{n + 1}", partial(pages, n)) for n in range(count)]
     if with_worker:
         parts.append(Part("worker", lambda: work(Shell(settings, _clock=clock))))
     return processes.run(parts)
@@ -133,7 +135,7 @@ def _serve_alone(
         start_worker(database, stop, clock, chores)
     reports = with_worker and start_reports(database, stop, settings=settings, clock=clock)
     try:
-        _answer(settings, sockets, common, clock, spans)
+        _answer(settings, sockets, common, 0, clock, spans)
     finally:
         stop.set()
         if reports:
@@ -146,6 +148,7 @@ def _serve_beside_others(
     settings: Settings,
     sockets: Sequence[socket.socket],
     common: Common,
+    place: int,
     clock: Clock,
     *,
     with_worker: bool,
@@ -158,7 +161,7 @@ def _serve_beside_others(
     if with_worker:
         start_publication(database, stop, clock, spans)
     try:
-        _answer(settings, sockets, common, clock, spans)
+        _answer(settings, sockets, common, place, clock, spans)
     finally:
         stop.set()
         heart.join()
@@ -169,6 +172,7 @@ def _answer(
     settings: Settings,
     sockets: Sequence[socket.socket],
     common: Common,
+    place: int,
     clock: Clock,
     spans: Spans,
 ) -> None:
@@ -178,10 +182,14 @@ def _answer(
     gc.freeze()
     # A browser keeps several connections, most of them idle: a hundred, as waitress has it, are
     # a dozen people. By poll, since select() takes no descriptor from 1024 on.
-    waitress.serve(
-        app, sockets=list(sockets), threads=THREADS, ident=None, backlog=BACKLOG,
+    connections: dict[int, Any] = {}
+    server = waitress.create_server(
+        app, connections, sockets=list(sockets), threads=THREADS, ident=None, backlog=BACKLOG,
         connection_limit=CONNECTIONS, asyncore_use_poll=True,
     )  # fmt: skip
+    for one in [each for each in connections.values() if each.accepting]:
+        share_out(one, connections, Manners(common.loads, place))
+    server.run()
 
 
 def _stop_gently(ready: Any, seconds: float) -> None:
