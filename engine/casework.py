@@ -229,7 +229,10 @@ def read_case(conn: Connection, case_id: str) -> CaseState:
     known = _live.get(hash_)
     if known is not None:
         return known
-    return _current(conn, case_id, seq, _STATE.first(conn, {"c": case_id, "k": None}))
+    case = _current(conn, case_id, seq, _STATE.first(conn, {"c": case_id, "k": None}))
+    # Who looks at a case may be about to act on it, if only to be told that somebody else has.
+    _keep_live(hash_, case)
+    return case
 
 
 def read_cases(conn: Connection, case_ids: Collection[str]) -> dict[str, CaseState]:
