@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.together import Group
 from tests.conftest import Street
 from tests.web.conftest import Visitor, photo
 from tests.web.paths import (
@@ -32,9 +33,11 @@ def shot(name: str = "p.jpg", data: bytes | None = None) -> tuple[BytesIO, str]:
     return BytesIO(data or photo()), name
 
 
+@pytest.mark.parametrize("crowded", [False, True], ids=["alone", "decided before the lock"])
 def test_a_step_is_done_on_its_page_and_the_next_one_opens(
-    signed_in: Enter, web_street: Street
+    signed_in: Enter, web_street: Street, monkeypatch: pytest.MonkeyPatch, crowded: bool
 ) -> None:
+    monkeypatch.setattr(Group, "is_crowded", lambda _: crowded)
     case = reported(web_street)
     web_street.later(minutes=5)
     who = signed_in("head")
