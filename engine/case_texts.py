@@ -101,13 +101,14 @@ def folded(text: str) -> bytes:
 
 
 def pieces(text: str) -> list[bytes]:
-    """Beginnings of which every text that has this one in it has each; at most five."""
+    """Beginnings of which every text that has this one in it has each; at most five.
+
+    The last one is its end, which often is what tells it from others: a number, a house.
+    """
     told = folded(text)
-    whole = [at.start() for at in _CHARACTER.finditer(told) if at.start() + BYTES <= len(told)]
-    if not whole:
-        return [told]
-    last = len(whole) - 1
-    return [told[whole[n] :][:BYTES] for n in sorted({last * part // 4 for part in range(5)})]
+    starts = [at.start() for at in _CHARACTER.finditer(told)]
+    last = next((n for n, start in enumerate(starts) if start + BYTES >= len(told)), 0)
+    return [told[starts[n] :][:BYTES] for n in sorted({last * part // 4 for part in range(5)})]
 
 
 def begins(piece: bytes, days: Collection[int]) -> ColumnElement[bool]:

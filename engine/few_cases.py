@@ -29,18 +29,20 @@ def few_cases(conn: Connection, conditions: Sequence[Select[tuple[str]]]) -> lis
 
 
 def narrowed(
-    *, process: str, category: str, level: str, units: Collection[str], running: bool
+    *, process: str, category: str, level: str, units: Collection[str], running: bool | None
 ) -> Iterator[Select[tuple[str]]]:
     """The questions of which an index knows the answer, for the parts of a search that are asked.
 
-    units: the places asked for, none: anywhere. running: only cases that have not ended.
+    units: the places asked for, none: anywhere. running: only cases that have not ended, or only
+    those that have; None for both.
     """
     exact = ((_CASE.level, level), (_CASE.category, category), (_CASE.process, process))
     yield from (_cases(column == value) for column, value in exact if value)
     if units:
         yield _cases(_CASE.unit.in_(units))
-        if running:
-            yield _cases(and_(_CASE.unit.in_(units), _CASE.status == RUNNING))
+        if running is not None:
+            status = _CASE.status == RUNNING if running else _CASE.status != RUNNING
+            yield _cases(and_(_CASE.unit.in_(units), status))
 
 
 def seen_by(person: str, places: Collection[str]) -> Select[tuple[str]]:

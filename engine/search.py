@@ -131,7 +131,7 @@ def _narrowed(query: Query, below: Collection[str]) -> Iterator[Select[tuple[str
     return narrowed(
         process=query.process, category=query.category, level=query.level,
         units={query.unit, *below} if query.unit else (),
-        running=query.status in ("open", "overdue"),
+        running=query.status != "closed" if query.status else None,
     )  # fmt: skip
 
 

@@ -38,6 +38,13 @@ def test_what_stands_in_a_text_has_pieces_that_something_in_it_begins_with(
         assert any(one.startswith(piece) for one in kept)
 
 
+def test_a_long_text_is_looked_for_by_its_end_too_where_a_number_tells_it_from_others() -> None:
+    assert [piece.decode() for piece in pieces("车棚飞线充电 1234")] == [
+        "车棚飞线", "棚飞线充", "飞线充电", "线充电 12", "充电 1234",
+    ]  # fmt: skip
+    assert [piece.decode() for piece in pieces("充电 1234")] == ["充电 1234"]
+
+
 def told(chance: random.Random, most: int) -> str:
     return "".join(chance.choice(LETTERS) for _ in range(chance.randint(1, most))).strip() or "楼"
 
