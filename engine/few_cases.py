@@ -38,11 +38,11 @@ def narrowed(
     """
     exact = ((_CASE.level, level), (_CASE.category, category), (_CASE.process, process))
     yield from (_cases(column == value) for column, value in exact if value)
+    if units and running is not None:
+        status = _CASE.status == RUNNING if running else _CASE.status != RUNNING
+        yield _cases(and_(_CASE.unit.in_(units), status))
     if units:
         yield _cases(_CASE.unit.in_(units))
-        if running is not None:
-            status = _CASE.status == RUNNING if running else _CASE.status != RUNNING
-            yield _cases(and_(_CASE.unit.in_(units), status))
 
 
 def seen_by(person: str, places: Collection[str]) -> Select[tuple[str]]:

@@ -103,8 +103,7 @@ def search(
     places: engine.rights.places_seen. below: the units `query.unit` stands for. after: `Page.after`
     of the page before; an unreadable one begins anew.
     """
-    # As no index has it: a planner that goes by one here reads all cases of the street for a page.
-    over = and_(func.coalesce(_CASE.unit, "").in_(places), _CASE.confidential == 0)
+    over = and_(_in(places), _CASE.confidential == 0)
     seen = or_(over, takes_part(person))
     condition, text = _asked(conn, query, below, at), query.text.strip()
     whole = _whole(conn, text, seen)
@@ -228,6 +227,11 @@ def _has(text: str) -> ColumnElement[bool]:
     return or_(*(_CASE[name].contains(text, autoescape=True) for name in SEARCHED))
 
 
+def _in(units: Collection[str]) -> ColumnElement[bool]:
+    # As no index has it: a planner that goes by one here reads all cases of a place for a page.
+    return func.coalesce(_CASE.unit, "").in_(units)
+
+
 def _asked(
     conn: Connection, query: Query, below: Collection[str], at: datetime
 ) -> ColumnElement[bool]:
@@ -235,7 +239,7 @@ def _asked(
     exact = (("process", query.process), ("category", query.category), ("level", query.level))
     asked += [_CASE[name] == value for name, value in exact if value]
     if query.unit:
-        asked.append(_CASE.unit.in_({query.unit, *below}))
+        asked.append(_in({query.unit, *below}))
     if query.since is not None:
         asked.append(_CASE.opened_at >= timestamp(query.since))
     if query.until is not None:
