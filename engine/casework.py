@@ -231,7 +231,9 @@ def read_case(conn: Connection, case_id: str) -> CaseState:
         return known
     case = _current(conn, case_id, seq, _STATE.first(conn, {"c": case_id, "k": None}))
     # Who looks at a case may be about to act on it, if only to be told that somebody else has.
-    _keep_live(hash_, case)
+    # Between both questions another may have acted, where each sees what is committed by then.
+    if case.seq == seq:
+        _keep_live(hash_, case)
     return case
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from audit import log
 from audit.encoding import instant
+from engine import casework
 from engine.cases import NotYourTask, Separated
 from engine.casework import ClockSetBack, Done, TooMuchText, UnknownCase
 from engine.errors import NotAllowed, Refusal
@@ -23,6 +25,7 @@ from engine.holding import (
 from engine.people import By, create_unit, grant_post, name_substitute, register_person
 from engine.process import StepNotOpen
 from tests.conftest import Street, photo
+from tests.engine.tampering import forget_live_states
 
 PREPARED = {"kind": "wood", "pieces": 3}
 
@@ -297,3 +300,19 @@ def test_more_than_one_record_holds_is_refused_by_the_longest_answer_and_loses_n
     assert "attach long texts" in refused.value.english
     assert street.types(case) == before
     street.complete(case, "make#1", "grid", {"what": "拆除"}, evidence=[photo()])
+
+
+def test_a_state_is_kept_at_hand_only_under_the_hash_it_is_of(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two questions, and between them somebody has acted: on a server the second sees that."""
+    case = street.report()
+    with street.database.begin() as conn:
+        before = log.peek_hash(conn, case)
+    street.complete(case, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+    forget_live_states()
+    monkeypatch.setattr(log, "peek_hash", lambda *_: before)
+    with street.database.begin() as conn:
+        assert before
+        assert casework.read_case(conn, case).seq > before[0]
+    assert before[1] not in casework._live
