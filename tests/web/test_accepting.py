@@ -3,17 +3,14 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context
-from typing import Any
-
-import pytest
-import waitress
 
 from tests.cluster.machines import wait_for
-from web import accepting
-from web.accepting import COURTESY, Loads, Manners, share_out
+from tests.conftest import ROOT
+from web.accepting import COURTESY, Loads, Manners
 
 
 def test_who_has_no_more_than_the_others_takes_a_connection_at_once() -> None:
@@ -47,42 +44,58 @@ def test_a_process_alone_asks_nobody() -> None:
 # --- really ---------------------------------------------------------------------------------------
 
 
-@contextmanager
-def served(courtesy: float) -> Iterator[tuple[list[int], Callable[[], socket.socket]]]:
-    """Two processes at one socket; their numbers, and how to connect."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=64)
-    listening.setblocking(False)
-    loads = Loads(2)
+# A process of its own: what is forked from one with threads takes their locks along.
+PROGRAM = """
+import os, socket, sys
+from multiprocessing import get_context
+import waitress
+from web import accepting
+from web.accepting import Loads, Manners, share_out
 
-    def run(place: int) -> None:
-        accepting.COURTESY = courtesy  # type: ignore[misc]
-        connections: dict[int, Any] = {}
-        server = waitress.create_server(_who, connections, sockets=[listening], threads=1)
-        share_out(server, connections, Manners(loads, place))
-        server.run()
+accepting.COURTESY = float(sys.argv[1])
+listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+listening.setblocking(False)
+loads = Loads(2)
 
-    processes = [get_context("fork").Process(target=run, args=(place,)) for place in (0, 1)]
-    for one in processes:
-        one.start()
-    held = ExitStack()
-
-    def connect() -> socket.socket:
-        return held.enter_context(socket.create_connection(listening.getsockname(), timeout=20))
-
-    try:
-        yield [one.pid or 0 for one in processes], connect
-    finally:
-        held.close()
-        for one in processes:
-            one.kill()
-            one.join()
-        listening.close()
-
-
-def _who(_environ: Any, begin: Any) -> list[bytes]:
+def who(_environ, begin):
     told = str(os.getpid()).encode()
     begin("200 OK", [("Content-Length", str(len(told)))])
     return [told]
+
+def run(place):
+    connections = {}
+    server = waitress.create_server(who, connections, sockets=[listening], threads=1)
+    share_out(server, connections, Manners(loads, place))
+    server.run()
+
+processes = [get_context("fork").Process(target=run, args=(place,)) for place in (0, 1)]
+for one in processes:
+    one.start()
+print(listening.getsockname()[1], *(one.pid for one in processes), flush=True)
+for one in processes:
+    one.join()
+"""
+
+
+@contextmanager
+def served(courtesy: float) -> Iterator[tuple[list[int], Callable[[], socket.socket]]]:
+    """Two processes at one socket; their numbers, and how to connect."""
+    command = [sys.executable, "-c", PROGRAM, str(courtesy)]
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as first,
+        ExitStack() as held,
+    ):
+        assert first.stdout
+        port, *pids = map(int, first.stdout.readline().split())
+
+        def connect() -> socket.socket:
+            return held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+
+        try:
+            yield pids, connect
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
 
 
 def ask(connection: socket.socket) -> int:
@@ -112,13 +125,3 @@ def test_a_process_that_is_stopped_keeps_nobody_out() -> None:
         # What the stopped one had taken before it was stopped waits for it; these do not.
         assert {ask(one) for one in held} == {pids[1]}
         os.kill(pids[0], signal.SIGCONT)
-
-
-@pytest.mark.parametrize("processes", [1, 4])
-def test_numbers_are_told_across_a_fork(processes: int) -> None:
-    loads = Loads(processes)
-    child = get_context("fork").Process(target=loads.tell, args=(processes - 1, 9))
-    child.start()
-    child.join()
-    told = Manners(loads, processes - 1).may_take(0)
-    assert told == (processes == 1)

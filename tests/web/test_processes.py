@@ -73,7 +73,7 @@ def is_gone(pid: int) -> bool:
     """Ended: gone, or only waiting to be noticed."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the one before it is opened, or after
         return True
 
 

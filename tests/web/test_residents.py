@@ -116,17 +116,17 @@ def test_the_contact_is_nowhere_in_the_log_and_read_by_whoever_closes(
     scanner.report(contact=CONTACT)
     (case,) = cases(web_street)
     with web_street.database.begin() as conn:
-        assert "7712" not in str([e.data for e in log.read(conn, case)])
+        assert "000-7712" not in str([e.data for e in log.read(conn, case)])
     head = signed_in("head")
     assert "上报人留的联系办法" not in head.text(f"/cases/{case}/tasks/confirm%231")
-    assert "7712" not in head.text(f"/cases/{case}")
+    assert "000-7712" not in head.text(f"/cases/{case}")
     for task, by, form in _to_close(web_street):
         web_street.later(minutes=20)
         web_street.complete(case, task, by, form[0], evidence=form[1])
     who = signed_in("close")
     who.post(f"/cases/{case}/tasks/close%231/claim")
     assert "上报人留的联系办法" in who.text(f"/cases/{case}/tasks/close%231")
-    assert "7712" in who.post(f"/cases/{case}/sealed", {"task": "close#1"}).text
+    assert "000-7712" in who.post(f"/cases/{case}/sealed", {"task": "close#1"}).text
     assert web_street.entries(case)[-1].type == "content.read"
     web_street.check()
 
@@ -307,7 +307,7 @@ def test_the_code_shows_how_far_it_is_and_nothing_of_anybody(
     assert receipt(web_street, case) in page
     assert "社区正在核实" in page
     told = page.partition("<main")[2].partition("</main>")[0]
-    for word in ("灰鹤", "7712", "演示", "resident:", case):
+    for word in ("灰鹤", "000-7712", "演示", "resident:", case):
         assert word not in told.partition("签了名的凭据")[0], word
 
 
