@@ -48,17 +48,27 @@ class Rehearsal:
         self.engine, self.dialect = engine, engine.dialect
         self.asked: list[Asked] = []
         self.written: list[Written] = []
+        # Not whole, whatever the command made of the exception that said so.
+        self.broken = False
         self._file = file
         self._together = False
 
     def __getattr__(self, name: str) -> Any:
-        raise NotRehearsed(name)
+        raise self.refused(name)
+
+    def refused(self, why: str) -> NotRehearsed:
+        """What to raise: from here on it is no rehearsal, even if the command catches this."""
+        self.broken = True
+        return NotRehearsed(why)
 
     def ask(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
-        """The answer as of now; raises NotRehearsed."""
+        """The answer as of now; raises NotRehearsed, also where the file cannot be read."""
         if self.written and not self._together:
-            raise NotRehearsed(sql)
-        rows = self._file.execute(sql, parameters).fetchall()
+            raise self.refused(sql)
+        try:
+            rows = self._file.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self.refused(sql) from error
         self.asked.append(Asked(sql, parameters, rows))
         return rows
 
@@ -69,7 +79,7 @@ class Rehearsal:
             yield
             return
         if self.written:
-            raise NotRehearsed("written before")
+            raise self.refused("written before")
         self._together = True
         yield
         self._together = False
@@ -81,4 +91,4 @@ def behind_lock(conn: object) -> None:
     Raises NotRehearsed.
     """
     if type(conn) is Rehearsal:
-        raise NotRehearsed("not to be taken back")
+        raise conn.refused("not to be taken back")

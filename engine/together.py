@@ -86,12 +86,12 @@ def _group(engine: Engine) -> "Group":
 class _Shared:
     """One transaction on its way: who began it and how many are in it; then how it ended.
 
-    alone: whether nobody else of this process thinks until it is committed.
+    quiet: whether nobody else of this process thinks until it is committed.
     """
 
     conn: Connection
     began: float
-    alone: bool
+    quiet: bool
     members: int = 0
     ended: Event = field(default_factory=Event)
     error: BaseException | None = None
@@ -134,7 +134,8 @@ class Group:
                 file = cast(sqlite3.Connection, pooled.driver_connection)
                 file.execute("BEGIN")
                 rehearsal = Rehearsal(self._engine, file)
-                return rehearsal, command(cast(Connection, rehearsal))
+                told = command(cast(Connection, rehearsal))
+                return None if rehearsal.broken else (rehearsal, told)
             except (NotRehearsed, sqlite3.Error):
                 return None
             finally:
@@ -212,7 +213,7 @@ class Group:
 
     def _end(self, shared: _Shared) -> None:
         self._open = None
-        if shared.alone:
+        if shared.quiet:
             self._thinking.give()
         try:
             if shared.members and shared.error is None:

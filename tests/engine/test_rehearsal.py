@@ -1,5 +1,6 @@
 """Commands decided while others write: written as rehearsed, or decided anew behind the lock."""
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -201,6 +202,19 @@ def test_an_opening_is_done_behind_the_lock_as_its_number_is_held_there(crowded:
     opened, given = carry_out(crowded, lambda conn: open_case(conn, report, by=who, at=crowded.at))
     assert given == [Rehearsal, Connection]
     assert crowded.types(opened.case)[0] == "case.opened"
+
+
+def test_a_command_that_swallows_that_it_cannot_be_rehearsed_is_done_behind_the_lock(
+    crowded: Street,
+) -> None:
+    def swallow(conn: Connection) -> int:
+        with contextlib.suppress(Exception):
+            return len(conn.execute(select(head_table.c.stream)).scalars().all())
+        return -1
+
+    told, given = carry_out(crowded, swallow)
+    assert told > 0
+    assert given == [Rehearsal, Connection]
 
 
 def test_what_is_asked_after_something_was_written_is_not_rehearsed(crowded: Street) -> None:
