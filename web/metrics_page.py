@@ -209,8 +209,8 @@ def listed(metric: str) -> str:
     with surveys() as conn:
         found, rows = at_one_position(conn, lambda: _read_list(conn, metric))
         asked = found.asked
-        if asked is None:
-            abort(404)
+        if asked is None:  # nothing has been counted yet; the page of all metrics says so
+            return render_template("metrics.html", asked=None)
         heading = {
             "metric": metric_name(metric),
             "counts": metric_counts(metric),

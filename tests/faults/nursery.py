@@ -42,9 +42,18 @@ MUCH_LATER = NOON + timedelta(days=20)
 # --- in the worker --------------------------------------------------------------------------------
 
 
+def arrive(url: str) -> Street:
+    """Come to a street; while its database is away, try again."""
+    database = open_database(url)
+    while True:
+        try:
+            return Street(database, person=known_people(database))
+        except DBAPIError:
+            time.sleep(0.02)
+
+
 def steps(url: str, name: str, acks: str, seed: str) -> None:
-    database, chance = open_database(url), Random(seed)
-    street = Street(database, person=known_people(database))
+    street, chance = arrive(url), Random(seed)
     said = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def told(done: Done) -> None:
@@ -73,19 +82,15 @@ def steps(url: str, name: str, acks: str, seed: str) -> None:
 
 def urges(url: str, case: str, acks: str, *_: str) -> None:
     """Do one keyed step after the other on a case; say of each whether it was answered."""
-    database = open_database(url)
-    street = None
+    street = arrive(url)
     said = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for n in count():
         key, begun = f"{case}-{n}", time.monotonic()
         try:
-            street = street or Street(database, person=known_people(database))
             street.at = NOON + timedelta(seconds=n)
             street.do(urge, case, "请抓紧", by=street.by("watch"), key=key)
             answer = "done"
         except DBAPIError:
-            if street is None:
-                continue
             answer = "lost"
         os.write(said, f"{case} {key} {answer} {time.monotonic() - begun:.3f}\n".encode())
 
@@ -149,10 +154,10 @@ class Nursery:
 
     def kill(self, worker: int) -> None:
         """Kill a worker as a power cut does, and wait until it is gone."""
+        self.born.remove(worker)  # first: one that died of itself fails one test, not all after it
         os.kill(worker, signal.SIGKILL)
         while Path(f"/proc/{worker}").exists():
             time.sleep(0.001)
-        self.born.remove(worker)
 
 
 @contextmanager

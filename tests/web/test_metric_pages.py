@@ -237,11 +237,12 @@ def test_lists_go_on_page_by_page(
     assert "part=hits" in second
 
 
-def test_before_the_first_checkpoint_the_page_says_so(signed_in: Enter, web_street: Street) -> None:
+def test_before_the_first_checkpoint_the_pages_say_so(signed_in: Enter, web_street: Street) -> None:
     closed(web_street)
     watch = signed_in("watch")
     assert "还没有算出来" in watch.text("/metrics")
-    assert watch.get("/metrics/in_time").status_code == 404
+    assert "还没有算出来" in watch.text("/metrics/in_time")
+    assert watch.get("/metrics/not_one").status_code == 404
 
 
 def test_an_unknown_metric_is_not_found(signed_in: Enter, web_street: Street) -> None:
