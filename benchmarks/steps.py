@@ -18,6 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,21 +85,10 @@ class Bench:
         """One human step of ours, in ms, and then the same rows on the floor: (see `floor_ms`)."""
         self.at += timedelta(seconds=1)
         self.written.clear()
-        spent = self._complete(self.engine, case, task, who, form, purposes)
-        self._complete(self.heard, case, task, who, form, purposes)
+        by = By(self.person[who])
+        spent = complete(self.engine, case, task, form, purposes, by, self.at)
+        complete(self.heard, case, task, form, purposes, by, self.at)
         return spent
-
-    def _complete(
-        self, engine: Engine, case: str, task: str, who: str, form: dict[str, Any], purposes: Any
-    ) -> float:
-        evidence = [photo(purpose) for purpose in purposes]
-        begun = time.perf_counter()
-        with engine.begin() as conn:
-            complete_task(
-                conn, case, task, form, by=By(self.person[who]), at=self.at, evidence=evidence,
-                key=f"{case} {task}",
-            )  # fmt: skip
-        return (time.perf_counter() - begun) * 1000
 
     def floor_ms(self) -> float:
         """Write the rows of our last transaction without an engine, in ms."""
@@ -117,14 +107,38 @@ class Bench:
         """Open a case and write the same rows on the floor."""
         self.at += timedelta(seconds=1)
         self.written.clear()
-        form = {"title": "车棚飞线充电", "category": "charging", "address": "3 幢",
-                "description": "有人从楼上拉线充电"}  # fmt: skip
-        report = Report("hazard", "charging", "车棚飞线充电", Place("u-grid", "3 幢"), form)
         for engine in (self.engine, self.heard):
-            with engine.begin() as conn:
-                case = open_case(conn, report, by=By(self.person["report"]), at=self.at).case
+            case = report(engine, By(self.person["report"]), self.at)
         self.floor_ms()
         return case
+
+
+def complete(
+    engine: Engine,
+    case: str,
+    task: str,
+    form: dict[str, Any],
+    purposes: Sequence[str],
+    by: By,
+    at: datetime,
+) -> float:
+    """One human step in a transaction of its own, in ms."""
+    evidence = [photo(purpose) for purpose in purposes]
+    begun = time.perf_counter()
+    with engine.begin() as conn:
+        complete_task(
+            conn, case, task, form, by=by, at=at, evidence=evidence, key=f"{case} {task}"
+        )  # fmt: skip
+    return (time.perf_counter() - begun) * 1000
+
+
+def report(engine: Engine, by: By, at: datetime) -> str:
+    """Open a case; returns its name."""
+    form = {"title": "车棚飞线充电", "category": "charging", "address": "3 幢",
+            "description": "有人从楼上拉线充电"}  # fmt: skip
+    told = Report("hazard", "charging", "车棚飞线充电", Place("u-grid", "3 幢"), form)
+    with engine.begin() as conn:
+        return open_case(conn, told, by=by, at=at).case
 
 
 def photo(purpose: str) -> Evidence:
@@ -182,12 +196,17 @@ def found_again(folder: Path) -> Bench:
         create_schema(engine)
         engine.dispose()
     engine = open_database(f"sqlite:///{folder / 'heard.db'}")
+    person, last = left(engine)
+    engine.dispose()
+    return _bench(folder, person, last)
+
+
+def left(engine: Engine) -> tuple[dict[str, str], datetime]:
+    """Whom each duty has in a street that was left, and when something was last done."""
     with reading(engine).begin() as conn:
         posts = directory(conn).posts.values()
         last = conn.execute(select(func.max(register_table.c.last_at))).scalar_one()
-    engine.dispose()
-    person = {duty: post.person for post in posts for duty in post.duties}
-    return _bench(folder, person, instant(last))
+    return {duty: post.person for post in posts for duty in post.duties}, instant(last)
 
 
 def _bench(folder: Path, person: dict[str, str], at: datetime) -> Bench:

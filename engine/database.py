@@ -49,7 +49,10 @@ def open_postgresql(address: URL, **more: Any) -> Engine:
     session lock, no LISTEN, no temporary table. What the driver would keep there, statements it has
     prepared, it does not where a pooler stands between.
     """
-    told = {name: value for name, value in PATIENCE.items() if name not in address.query}
+    from engine.planned_anew import PlannedAnew  # optional: only who has PostgreSQL has its driver
+
+    told: dict[str, Any] = {"cursor_factory": PlannedAnew}
+    told |= {name: value for name, value in PATIENCE.items() if name not in address.query}
     told |= more.pop("connect_args", {})
     engine = create_engine(address, connect_args=told, **more)
     event.listen(engine, "connect", _fit_pooler)

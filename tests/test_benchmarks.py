@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.faults.clusters import cluster
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -58,3 +62,28 @@ def test_the_photo_benchmark_finds_the_copies_it_made() -> None:
     assert {"photo_ms", "pairs_s", "peak_rss_mb"} <= set(told)
     assert told["copies_found"] == "3/3"
     assert told["pairs_that_are_none"] == 0
+
+
+SIZES = ["--small", "210", "--cases", "230", "--times", "3", "--json"]
+
+
+def test_a_log_of_many_cases_is_asked_and_acted_in_at_two_sizes() -> None:
+    _check_both_sizes(["benchmarks/million.py", *SIZES])
+
+
+@pytest.mark.postgres
+def test_a_log_of_many_cases_is_written_in_postgresql_too() -> None:
+    with cluster() as server:
+        _check_both_sizes(["benchmarks/million.py", "--postgres", server.url(), *SIZES])
+
+
+def _check_both_sizes(arguments: list[str]) -> None:
+    command = [sys.executable, *arguments]
+    ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    told = json.loads(ran.stdout)
+    # Thirty new cases of ten steps come with each measurement.
+    assert (told["210 cases"], told["230 cases"]) == (240, 290)
+    assert told["210 events"] < told["230 events"]
+    for size in (210, 230):
+        assert told[f"{size} step_ms"] > 0
+        assert told[f"{size} a word of a title wall_p50_ms"] > 0
