@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_, union
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    union,
+)
 
 from audit.encoding import timestamp
 from engine.acts import act_table
@@ -121,7 +131,8 @@ def _asked(query: ActQuery) -> Iterator[ColumnElement[bool]]:
     if query.process:
         yield _ACT.process == query.process
     if query.late:
-        yield _ACT.late > 0
+        # Spelled out, as in the index of them, not as a parameter.
+        yield _ACT.late > literal_column("0")
     if query.in_time:
         yield _ACT.late == 0
     if query.since is not None:

@@ -28,6 +28,7 @@ from engine.state import CaseState
 # Steps done that had a limit, as it stands in the index of them, so that the index answers.
 MEASURED: Final = text("type = 'task.completed' AND allowed > 0")
 ABSENT: Final = text("on_behalf_of IS NOT NULL")
+LATE: Final = text("late > 0")
 
 act_table = Table(
     "act",
@@ -58,6 +59,7 @@ act_table = Table(
     # help, and reads all acts by their time instead.
     Index("act_by_absent", "on_behalf_of", "at", sqlite_where=ABSENT, postgresql_where=ABSENT),
     Index("act_by_unit", "unit", "at"),
+    Index("act_by_lateness", "at", "case", "seq", sqlite_where=LATE, postgresql_where=LATE),
     Index(
         "act_by_limit",
         "at",
