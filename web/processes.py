@@ -157,7 +157,9 @@ def _heard() -> Iterator[int]:
 def _live(part: Part, alive: int, parent: int) -> None:
     """Be a part, until SIGTERM or until the first process is gone."""
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, _stop)  # until the part knows better
+    # An exception raised wherever it comes while a part is set up may be caught by somebody there,
+    # and the part would go on for ever: it is noted, and heeded once the part can (`at_the_end`).
+    signal.signal(signal.SIGTERM, lambda *_: _told_early.append(True))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches all: the first passes it on
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     os.close(parent)
@@ -170,8 +172,15 @@ def _live(part: Part, alive: int, parent: int) -> None:
         _refuse(str(bad))
 
 
-def _stop(*_: object) -> None:
-    raise SystemExit(0)
+# Whether this process was told to end before it could hear of it.
+_told_early: list[bool] = []
+
+
+def at_the_end(leave: Callable[..., None]) -> None:
+    """Have SIGTERM do this from now on; if it has come already, this is done now."""
+    signal.signal(signal.SIGTERM, leave)
+    if _told_early:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _end_with(alive: int) -> None:

@@ -211,4 +211,4 @@ def _stop_gently(ready: Any, seconds: float) -> None:
 
     if hasattr(signal, "SIGALRM"):
         signal.signal(signal.SIGALRM, stop)
-    signal.signal(signal.SIGTERM, begin)
+    processes.at_the_end(begin)

@@ -1,6 +1,5 @@
 """The worker of an installation: what it does, and doing it until it is told to stop."""
 
-import signal
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event
@@ -24,6 +23,7 @@ from web.channels import channels
 from web.config import Settings
 from web.heartbeat import start_heartbeat
 from web.press import start_reports
+from web.processes import at_the_end
 from web.shell import Shell
 
 
@@ -44,7 +44,7 @@ def work(shell: Shell) -> None:
     logs.set_up(shell.settings.log)
     spans = telemetry.begin(shell.settings)
     stop = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    at_the_end(lambda *_: stop.set())
     turns, heart = start_heartbeat(
         shell.engine, stop, shell.settings, kind="worker", clock=shell.now
     )
