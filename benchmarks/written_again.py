@@ -40,19 +40,22 @@ _FAULTS = ("飞线充电", "堆放杂物", "灭火器过期", "线路老化", "�
 class Words:
     """How a database says what is told again.
 
-    numbered: a number behind a word, in so many digits; renamed: bytes of a column with the new
-    name of the case in them; dated: a moment of a column so many days earlier; one_of: the word at
-    a number; placeholder: of a parameter.
+    numbered: a number behind a word, in so many digits; in_bytes: a text; renamed: bytes of a
+    column with the new name of the case in them; dated: a moment of a column so many days earlier;
+    one_of: the word at a number. join: behind `c`, so that not all of a table is read.
     """
 
     numbered: Callable[[str, int, str], str]
+    in_bytes: Callable[[str], str]
     renamed: Callable[[str], str]
     dated: Callable[[str], str]
     one_of: Callable[[Sequence[str], str], str]
+    join: str
 
 
 SQLITE = Words(
     numbered=lambda word, digits, number: f"printf('{word}%0{digits}d', {number})",
+    in_bytes=lambda told: f"cast({told} AS BLOB)",
     renamed=lambda column: f"cast(replace(cast(t.{column} AS TEXT), c.old, c.new) AS BLOB)",
     dated=lambda column: (
         f"strftime('%Y-%m-%dT%H:%M:%S.000Z', t.{column}, '-' || (c.serial % 365) || ' days')"
@@ -61,9 +64,11 @@ SQLITE = Words(
         f"json_extract('{json.dumps(words, ensure_ascii=False)}', "
         f"'$[' || (({number}) % {len(words)}) || ']')"
     ),
+    join="CROSS JOIN",  # c first
 )
 POSTGRES = Words(
     numbered=lambda word, digits, number: f"'{word}' || lpad(({number})::text, {digits}, '0')",
+    in_bytes=lambda told: f"convert_to({told}, 'UTF8')",
     renamed=lambda column: (
         f"convert_to(replace(convert_from(t.{column}, 'UTF8'), c.old, c.new), 'UTF8')"
     ),
@@ -75,6 +80,7 @@ POSTGRES = Words(
     one_of=lambda words, number: (
         f"(ARRAY[{', '.join(repr(one) for one in words)}])[({number}) % {len(words)} + 1]"
     ),
+    join="JOIN",
 )
 
 
@@ -92,7 +98,8 @@ def _told(words: Words) -> dict[str, dict[str, str]]:
     fault = words.one_of(_FAULTS, "c.serial * 104729 / 17")
     return {
         "event": {
-            "stream": "c.new", "body": words.renamed("body"), "hash": _hash(words),
+            "stream": "c.new", "body": words.renamed("body"),
+            "hash": words.in_bytes(f"c.new || {words.numbered('#', 8, 't.seq')}"),
         },
         "stream_head": {"stream": "c.new"},
         "case_register": {
@@ -113,11 +120,6 @@ def _told(words: Words) -> dict[str, dict[str, str]]:
     }  # fmt: skip
 
 
-def _hash(words: Words) -> str:
-    named = f"c.new || {words.numbered('#', 8, 't.seq')}"
-    return f"cast({named} AS BLOB)" if words is SQLITE else f"convert_to({named}, 'UTF8')"
-
-
 _NAMED = {"event": "stream", "stream_head": "stream"}
 
 
@@ -125,11 +127,10 @@ def _again(words: Words, table: str, columns: Sequence[str], source: str) -> str
     told = _told(words)[table]
     values = ", ".join(told.get(one, f't."{one}"') for one in columns)
     named = ", ".join(f'"{one}"' for one in columns)
-    # Names and expressions stand above, in this file. CROSS: c first, and not all of the table.
-    crossed = "CROSS JOIN" if words is SQLITE else "JOIN"
+    # Names and expressions stand above, in this file.
     return (
         f"INSERT INTO {table} ({named}) SELECT {values} "  # noqa: S608
-        f'FROM c {crossed} {source} t ON t."{_NAMED.get(table, "case")}" = c.old'
+        f'FROM c {words.join} {source} t ON t."{_NAMED.get(table, "case")}" = c.old'
     )
 
 

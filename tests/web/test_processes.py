@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -245,3 +247,21 @@ def test_what_dies_again_and_again_is_begun_ever_more_seldom(
     assert tries.read_text() == "xxx"
     rests = re.findall(r"dies ended \(9\); begun anew in (\d+) s", caplog.text)
     assert rests == ["1", "2", "4"]
+
+
+def test_what_is_told_to_end_while_it_is_set_up_ends_once_it_is(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+
+    def leave(*_: object) -> None:
+        left.touch()
+        raise SystemExit(0)
+
+    def set_up_slowly() -> None:
+        with suppress(BaseException):  # as somebody does somewhere in a library
+            os.kill(os.getppid(), signal.SIGTERM)  # the first passes it on
+            time.sleep(2)
+        processes.at_the_end(leave)
+        signal.pause()
+
+    assert processes.run([processes.Part("slow", set_up_slowly)]) == 0
+    assert left.exists()
