@@ -247,18 +247,25 @@ def run_flows(
 
 
 def run_publication(
-    engine: Engine, stop: Event, *, clock: Callable[[], datetime], spans: Spans = SILENT
+    engine: Engine,
+    stop: Event,
+    *,
+    clock: Callable[[], datetime],
+    turns: Turns | None = None,
+    spans: Spans = SILENT,
 ) -> None:
-    """Work out what is published of the last months, until `stop` is set.
+    """Keep what is published of the last months, once a month, until `stop` is set."""
 
-    Otherwise the first who asks for it would have to wait: a large street takes a minute.
-    """
+    def keep(told: Round) -> None:
+        told.done["months"] = int(hazard_publication.keep(engine, clock(), stop.is_set))
+
     _hourly(
         stop,
         spans,
         "publication",
-        lambda _: hazard_publication.work_out(engine, clock()),
+        keep,
         "what is published cannot be worked out now; trying again in an hour",
+        lambda: _ours(turns, "publication"),
     )
 
 
@@ -388,7 +395,7 @@ def start_worker(
     start_anchors(engine, stop, chores)
     start_notices(engine, stop, clock, chores.channels, chores.spans)
     start_signals(engine, stop, chores.photos, chores.turns, chores.spans)
-    start_publication(engine, stop, clock, chores.spans)
+    start_publication(engine, stop, clock, chores.turns, chores.spans)
     start_figures(engine, stop, clock, chores.channels, chores.turns, chores.spans)
     start_flows(engine, stop, clock, chores.turns, chores.spans)
 
@@ -428,10 +435,14 @@ def start_flows(
 
 
 def start_publication(
-    engine: Engine, stop: Event, clock: Callable[[], datetime], spans: Spans
+    engine: Engine,
+    stop: Event,
+    clock: Callable[[], datetime],
+    turns: Turns | None,
+    spans: Spans,
 ) -> None:
-    """Work out what is published in a thread of its own, until `stop` is set."""
-    told: dict[str, object] = {"clock": clock, "spans": spans}
+    """Keep what is published in a thread of its own, until `stop` is set."""
+    told: dict[str, object] = {"clock": clock, "turns": turns, "spans": spans}
     _start(run_publication, (engine, stop), told, "shaoji-publication")
 
 

@@ -196,6 +196,7 @@ def _work_once(shell: Shell) -> None:
     from engine.signals import look_at_photos, refresh
     from engine.text_search import list_some
     from engine.worker import ring_due
+    from web import hazard_publication
     from web.background import LISTED_AT_ONCE
     from web.formulas import formulas
     from web.press import make_waiting
@@ -216,6 +217,7 @@ def _work_once(shell: Shell) -> None:
     look_at_photos(shell.engine, shell.settings.evidence_dir, signal_rules())
     months = keep_figures(shell.engine, formulas(), zone=ZONE)
     flows = keep_flows(shell.engine, zone=ZONE, at=shell.now())
+    published = hazard_publication.keep(shell.engine, shell.now())
     outlets = channels(shell.settings).outlets
     raised = raise_warnings(shell.engine, thresholds(), formulas(), outlets, at=shell.now())
     told, sent, untold = cli_notices.tell_and_send(shell)
@@ -229,6 +231,8 @@ def _work_once(shell: Shell) -> None:
     click.echo(f"{looked} 件案子重新找过线索 / {looked} cases looked at for signals")
     click.echo(f"{months} 个月的指标重新算过 / {months} months of metrics counted")
     click.echo(f"{flows} 个月的流程走向重新算过 / {flows} months of how cases went")
+    if published:
+        click.echo("这个月的公示数字算好了 / what is published this month was worked out")
     click.echo(f"{raised} 条预警 / {raised} early warnings")
     click.echo(f"{told} 条通知，发出 {sent} 条 / {told} notices, {sent} messages sent")
     click.echo(f"{signed['integrated']} 条记录编入树 / {signed['integrated']} taken into the tree")

@@ -1,14 +1,14 @@
 """The public page of hazards: by community how many were reported, confirmed, put right, in time.
 
 Without signing in, the same for everybody and the same all month long: of the twelve months before
-the one that runs, as the log stood when it began. The same as a table and as data.
+the one that runs, as the log stood when it began (engine.published_hazards). The same as a table
+and as data.
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from io import StringIO
 from threading import Lock
 from typing import Any, Final
@@ -19,13 +19,11 @@ from sqlalchemy import Connection, Engine
 
 from audit import log
 from audit.encoding import timestamp
-from audit.hazard_publication import FULL, Fate, Published, Row, fate, hazards, whistles
-from audit.publication import Cell
-from engine.database import reading
+from audit.hazard_publication import FULL, Row
+from engine import published_hazards
 from engine.definition_sets import UnknownDefinition, latest
-from engine.definitions import OPENING_FORM
-from engine.directory import Directory
 from engine.people import directory
+from engine.published_hazards import HAZARD, Figures, Position
 from web.frame import street
 from web.quantities import ZONE
 from web.texts import either, language, later, say
@@ -33,11 +31,8 @@ from web.visit import at, reads
 
 pages = Blueprint("hazard_publication", __name__)
 
-HAZARD, WHISTLE = "hazard", "whistle"
-MONTHS: Final = 12
 # So long after midnight all that was recorded before it is there.
 SETTLED: Final = timedelta(hours=1)
-AT_ONCE: Final = 200
 HEADS: Final = {
     "reported": later("上报"),
     "confirmed": later("是隐患"),
@@ -47,32 +42,6 @@ HEADS: Final = {
     "open": later("还在办"),
     "overdue": later("已逾期"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Up to where the log was read: cases, their records, and one fingerprint of all ends.
-
-    sha256: over a line `<stream> <number of records> <hash of the last>` LF each, sorted.
-    """
-
-    since: datetime
-    until: datetime
-    cases: int
-    records: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """All that is published, with the words for it."""
-
-    street: str
-    hazards: Published
-    whistles: tuple[Cell, ...]
-    position: Position
-    units: Mapping[str, str]
-    categories: Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +58,10 @@ class Line:
 def page() -> str:
     """The page."""
     with reads() as conn:
-        found = figures(conn, at())
+        found, name = figures(conn, at()), street(directory(conn))
     return render_template(
         "hazard_publication.html",
-        street=found.street,
+        street=name,
         heads=[say(HEADS[name]) for name in found.hazards.columns],
         lines=lines(found),
         whole=whole(found),
@@ -123,71 +92,44 @@ def data() -> Response:
 # --- from the log ---------------------------------------------------------------------------------
 
 
-# What was last told, by the database, the month and the units it was told for.
+# What was last worked out where no worker has kept anything, by the database, the month and the
+# words it was told in.
 _told: dict[tuple[Any, ...], Figures] = {}
 _working = Lock()
 
 
 def figures(conn: Connection, now: datetime) -> Figures:
-    """What is published now; worked out once a month, while others wait for it."""
-    until = now.astimezone(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    units = log.register_heads(conn).get("@units", b"")
-    place = conn.engine.url, log.origin(conn), until, units, _digest(conn)
+    """What is published now: as the worker kept it, else, in a street of few cases, worked out.
+
+    Raises NotWorkedOut where no worker has been yet.
+    """
+    until = _begun(now)
+    kept = published_hazards.kept(conn, until)
+    return _worked_out(conn, until, now) if kept is None else kept
+
+
+def keep(engine: Engine, now: datetime, stopped: Callable[[], bool] = lambda: False) -> bool:
+    """Keep the month's figures, once all that belongs to them is there; whether it was done now."""
+    until = _begun(now)
+    settled = now - until >= SETTLED
+    return settled and published_hazards.keep(engine, until, at=now, stopped=stopped)
+
+
+def _begun(now: datetime) -> datetime:
+    return now.astimezone(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _worked_out(conn: Connection, until: datetime, now: datetime) -> Figures:
+    """Once a month and process, while others wait for it."""
+    heads = log.register_heads(conn).get("@units", b"")
+    place = conn.engine.url, log.origin(conn), until, heads, _digest(conn)
     with _working:
-        found = _told.get(place) or _figures(conn, until)
+        found = _told.get(place) or published_hazards.work_out(conn, until)
         # An act from before midnight may still be on its way to the log when the month begins.
         if now - until >= SETTLED:
             _told.clear()
             _told[place] = found
     return found
-
-
-def work_out(engine: Engine, now: datetime) -> None:
-    """Have the month's figures ready before somebody asks for them."""
-    with reading(engine).begin() as conn:
-        figures(conn, now)
-
-
-def _figures(conn: Connection, until: datetime) -> Figures:
-    people = directory(conn)
-    since = until.replace(year=until.year - 1)
-    known = [one for one in _folded(conn, until) if one.fate.opened >= since]
-    ends = sorted(f"{one.stream} {one.records} {one.hash}\n" for one in known)
-
-    def told_under(unit: str) -> str:
-        return _community(people, unit)
-
-    def of(process: str) -> list[Fate]:
-        return [one.fate for one in known if one.stream.startswith(f"{process}-")]
-
-    return Figures(
-        street=street(people),
-        hazards=hazards(of(HAZARD), since=since, until=until, unit_of=told_under),
-        whistles=whistles(of(WHISTLE), since=since, until=until, unit_of=told_under),
-        position=Position(
-            since, until, len(known), sum(one.records for one in known),
-            sha256("".join(ends).encode()).hexdigest(),
-        ),
-        units={unit.id: unit.name for unit in people.units.values()},
-        categories=_categories(conn),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Folded:
-    stream: str
-    records: int
-    hash: str
-    fate: Fate
-
-
-def _folded(conn: Connection, until: datetime) -> Iterator[_Folded]:
-    streams = [*log.lengths(conn, f"{HAZARD}-"), *log.lengths(conn, f"{WHISTLE}-")]
-    for start in range(0, len(streams), AT_ONCE):
-        for stream, told in log.read_each(conn, streams[start : start + AT_ONCE]).items():
-            entries = [entry for entry in told if entry.at < until]
-            if entries:
-                yield _Folded(stream, len(entries), entries[-1].hash.hex(), fate(entries))
 
 
 def _digest(conn: Connection) -> str:
@@ -196,19 +138,6 @@ def _digest(conn: Connection) -> str:
         return latest(conn, HAZARD).digest
     except UnknownDefinition:
         return ""
-
-
-def _community(people: Directory, unit: str) -> str:
-    path = people.path(unit) if unit in people.units else (unit,)
-    return next((one for one in path if people.unit(one).kind == "community"), path[-1])
-
-
-def _categories(conn: Connection) -> dict[str, tuple[str, str]]:
-    try:
-        field = latest(conn, HAZARD).forms[OPENING_FORM].field("category")
-    except UnknownDefinition:
-        return {}
-    return {one.value: (one.title, one.title_en) for one in (field.choices if field else ())}
 
 
 # --- in words -------------------------------------------------------------------------------------
@@ -297,9 +226,9 @@ def _named(found: Figures) -> set[str]:
 
 def months(position: Position) -> str:
     """The months told, in words: 2025年11月至2026年10月."""
-    last = position.until.replace(year=position.until.year - (position.until.month == 1))
-    month = 12 if position.until.month == 1 else position.until.month - 1
-    first = position.since
+    first, until = (one.astimezone(ZONE) for one in (position.since, position.until))
+    last = until.replace(year=until.year - (until.month == 1))
+    month = 12 if until.month == 1 else until.month - 1
     if language() == "zh":
         return f"{first.year}年{first.month}月至{last.year}年{month}月"
     return f"{first:%Y-%m} to {last.year}-{month:02}"

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Connection
 
 from audit import log
+from engine.published_hazards import Figures
 from web import hazard_publication, publication
 from web.quantities import pick, when
 from web.texts import say
@@ -28,7 +29,7 @@ class Sheet:
     """What is published now: of the log of this name, by these figures."""
 
     log: str
-    hazards: hazard_publication.Figures
+    hazards: Figures
     complaints: publication.Figures
 
     @property
@@ -75,7 +76,7 @@ class SheetText:
         return ToldReport(
             locale=self.locale,
             heading=tell("公示表", "Publication sheet"),
-            subject=f"{hazards.street}　{months}",
+            subject=f"{self.sheet.complaints.street}　{months}",
             log=self.sheet.log,
             facts=(
                 (tell("月份", "Months"), months),

@@ -24,7 +24,7 @@ from engine.vault_key import open_kept
 from web import logs, processes, telemetry
 from web.accepting import Manners, share_out
 from web.app import create_app
-from web.background import start_publication, start_worker
+from web.background import start_worker
 from web.channels import channels
 from web.common import Common
 from web.config import Settings, can_fork, usual_processes
@@ -82,7 +82,7 @@ def serve(settings: Settings, host: str, port: int, *, with_worker: bool) -> int
         return 0
 
     def pages(place: int) -> None:
-        _serve_beside_others(settings, sockets, common, place, clock, with_worker=with_worker)
+        _serve_beside_others(settings, sockets, common, place, clock)
 
     parts = [Part(f"pages-{n + 1}", partial(pages, n)) for n in range(count)]
     if with_worker:
@@ -150,16 +150,12 @@ def _serve_beside_others(
     common: Common,
     place: int,
     clock: Clock,
-    *,
-    with_worker: bool,
 ) -> None:
-    """Pages in one of several processes. What is published is kept in the memory of each."""
+    """Pages in one of several processes."""
     database = open_database(settings.database_url)
     stop = Event()
     spans = telemetry.begin(settings)
     _, heart = start_heartbeat(database, stop, settings, kind="serve", clock=clock)
-    if with_worker:
-        start_publication(database, stop, clock, spans)
     try:
         _answer(settings, sockets, common, place, clock, spans)
     finally:

@@ -237,6 +237,7 @@ METRICS = ("metric_case", "metric_basis", "metric_period", "metric_list", "metri
 INDEX = ("index_weights", "index_edition")
 CLUSTER = ("lease", "node", "table_floor")
 FLOWS = ("flow_month",)
+PUBLISHED = ("published_hazards",)
 TEXTS = ("case_text",)
 
 
@@ -272,7 +273,7 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
     with street.database.begin() as conn:
         later = (*EVIDENCE, *RESIDENTS, *WORKER, *NOTICES, *SEARCHED, *ADMINISTRATION, *INTERFACE)
         later = (*later, *OFFICER, *SIGNING_IN, *PROVIDER, *FILTERS, *SIGNALS, *METRICS, *INDEX)
-        later = (*later, *CLUSTER, *FLOWS, *TEXTS)
+        later = (*later, *CLUSTER, *FLOWS, *TEXTS, *PUBLISHED)
         for table in ("case_message", "case_link", "site_code", *later):
             conn.execute(text(f"DROP TABLE {table}"))
         for index in (

@@ -3,16 +3,22 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import event
 
+from engine import published_hazards
+from engine.database import reading
+from engine.people import rename_unit
 from tests.conftest import Street
 from tests.web.conftest import Visitor
 from tests.web.paths import closed, reported
-from web.hazard_publication import work_out
+from web import hazard_publication
+from web.hazard_publication import keep
 from web.quantities import ZONE
 
 
@@ -26,6 +32,22 @@ def told(web_street: Street) -> Street:
     web_street.later(days=31)
     reported(web_street)
     return web_street
+
+
+@contextmanager
+def no_reading_of_the_log(visitor: Visitor) -> Iterator[None]:
+    """Fails if the table of events is asked meanwhile."""
+    asked: list[str] = []
+
+    def note(conn: object, cursor: object, statement: str, *rest: object) -> None:
+        asked.append(statement)
+
+    database = visitor.client.application.extensions["shaoji"].database
+    event.listen(database, "before_cursor_execute", note)
+    yield
+    event.remove(database, "before_cursor_execute", note)
+    assert asked
+    assert not [statement for statement in asked if "FROM event" in statement]
 
 
 def test_the_figures_of_months_that_are_over_are_told(told: Street, visitor: Visitor) -> None:
@@ -74,19 +96,71 @@ def test_both_public_pages_lead_to_each_other(told: Street, visitor: Visitor, ap
     assert 'href="/public"' in visitor.text("/public/hazards")
 
 
-def test_the_figures_of_a_month_are_worked_out_once(told: Street, visitor: Visitor) -> None:
-    database = visitor.client.application.extensions["shaoji"].database
-    work_out(database, told.at)
-    asked: list[str] = []
-
-    def note(conn: object, cursor: object, statement: str, *rest: object) -> None:
-        asked.append(statement)
-
-    event.listen(database, "before_cursor_execute", note)
-    page = visitor.text("/public/hazards")
-    event.remove(database, "before_cursor_execute", note)
+def test_what_the_worker_kept_is_read_by_every_process_without_the_log(
+    told: Street, visitor: Visitor
+) -> None:
+    at_once = visitor.text("/public/hazards.json")
+    assert keep(told.database, told.at)
+    assert not keep(told.database, told.at)
+    hazard_publication._told.clear()  # as in a process that was just started
+    with no_reading_of_the_log(visitor):
+        page, data = visitor.text("/public/hazards"), visitor.text("/public/hazards.json")
     assert "上报隐患 6 件" in page
-    assert not [statement for statement in asked if "FROM event" in statement]
+    assert "2025年4月至2026年3月" in page
+    assert data == at_once
+
+
+def test_where_nothing_is_kept_few_cases_are_worked_out_once(
+    told: Street, visitor: Visitor
+) -> None:
+    assert "上报隐患 6 件" in visitor.text("/public/hazards")
+    with no_reading_of_the_log(visitor):
+        assert "上报隐患 6 件" in visitor.text("/public/hazards")
+
+
+def test_what_was_kept_stays_when_units_are_renamed(told: Street, visitor: Visitor) -> None:
+    assert keep(told.database, told.at)
+    before = visitor.text("/public/hazards.csv")
+    with told.database.begin() as conn:
+        rename_unit(conn, "u-tingtao", "观澜社区", by=told.by("admin"), at=told.at)
+    assert visitor.text("/public/hazards.csv") == before
+    told.later(days=30)
+    assert keep(told.database, told.at)
+    assert "观澜社区" in visitor.text("/public/hazards.csv")
+
+
+def test_while_the_new_month_is_not_worked_out_the_one_before_is_told_as_such(
+    told: Street, visitor: Visitor
+) -> None:
+    assert keep(told.database, told.at)
+    told.at = datetime(2026, 5, 1, tzinfo=ZONE) + timedelta(minutes=59)
+    assert not keep(told.database, told.at)
+    page = visitor.text("/public/hazards")
+    assert "2025年4月至2026年3月" in page
+    assert "上报隐患 6 件" in page
+    told.at += timedelta(minutes=1)
+    assert keep(told.database, told.at)
+    page = visitor.text("/public/hazards")
+    assert "2025年5月至2026年4月" in page
+    assert "上报隐患 7 件" in page
+
+
+def test_many_cases_are_not_worked_out_while_somebody_waits(
+    told: Street, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published_hazards, "FEW", 5)
+    refused = visitor.get("/public/hazards")
+    assert refused.status_code == 404
+    assert "这几个月的数字还没有算好" in refused.text
+    assert visitor.get("/public/hazards.json").status_code == 404
+    assert keep(told.database, told.at)
+    assert "上报隐患 6 件" in visitor.text("/public/hazards")
+
+
+def test_a_worker_told_to_stop_keeps_no_half_figures(told: Street) -> None:
+    assert not keep(told.database, told.at, lambda: True)
+    with reading(told.database).begin() as conn:
+        assert published_hazards.kept(conn, told.at) is None
 
 
 def test_in_the_first_hour_of_a_month_nothing_is_kept(told: Street, visitor: Visitor) -> None:
