@@ -24,10 +24,10 @@ SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 
 def needs(*programs: str) -> None:
-    """Skip where these are not installed; `bin/setup --tests` installs them."""
+    """Skip where these are not installed; `bin/setup --long` installs all of them."""
     for one in programs:
         if shutil.which(one, path=SBIN) is None:
-            pytest.skip(f"{one} is not installed: run bin/setup --tests")
+            pytest.skip(f"{one} is not installed: run bin/setup --long")
 
 
 def free_port() -> int:
@@ -112,26 +112,36 @@ def pooler(database: URL, names: dict[str, str]) -> Iterator[int]:
 
     names: the database each name stands for.
     """
+    server = make_url(database)
+    where = f"host={server.query['host']} user={server.username}"
+    here = {one: f"{where} dbname={real}" for one, real in names.items()} | {
+        "auth_type": "trust", "default_pool_size": str(POOL), "reserve_pool_size": "0",
+    }  # fmt: skip
+    owner = Path(str(server.query["host"])).owner()
+    with pooling(here, {str(server.username): ""}, owner) as port:
+        yield port
+
+
+@contextmanager
+def pooling(here: dict[str, str], passwords: dict[str, str], owner: str) -> Iterator[int]:
+    """PgBouncer by deploy/pgbouncer.ini, with other values for some names; gives its port.
+
+    owner: as whom it runs where the tests are root, which it refuses to be.
+    """
     needs("pgbouncer")
-    port, server = free_port(), make_url(database)
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="shaoji-pool-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        (folder / "userlist.txt").write_text(f'"{server.username}" ""\n', encoding="ascii")
-        where = f"host={server.query['host']} user={server.username}"
-        here = {one: f"{where} dbname={real}" for one, real in names.items()} | {
-            "listen_port": str(port), "auth_type": "trust", "unix_socket_dir": "",
-            "auth_file": f"{folder}/userlist.txt",
-            "default_pool_size": str(POOL), "reserve_pool_size": "0",
+        users = "".join(f'"{user}" "{password}"\n' for user, password in passwords.items())
+        (folder / "userlist.txt").write_text(users, encoding="ascii")
+        own = {
+            "listen_port": str(port), "unix_socket_dir": "", "auth_file": f"{folder}/userlist.txt",
         }  # fmt: skip
         deployed = (DEPLOY / "pgbouncer.ini").read_text(encoding="utf-8")
-        (folder / "here.ini").write_text(changed(deployed, here), encoding="utf-8")
-        with running(
-            "pgbouncer",
-            *as_owner(Path(str(server.query["host"]))),
-            str(folder / "here.ini"),
-            port=port,
-        ):
+        (folder / "here.ini").write_text(changed(deployed, here | own), encoding="utf-8")
+        as_owner = ["-u", owner] if os.geteuid() == 0 else []
+        with running("pgbouncer", *as_owner, str(folder / "here.ini"), port=port):
             yield port
 
 
@@ -145,11 +155,6 @@ def changed(deployed: str, here: dict[str, str]) -> str:
         name = line.partition(" = ")[0]
         lines.append(f"{name} = {left.pop(name)}" if name in left else line)
     return "\n".join([*lines, *(f"{name} = {told}" for name, told in left.items()), ""])
-
-
-def as_owner(folder: Path) -> list[str]:
-    """PgBouncer refuses to be root; PostgreSQL's own user may enter the folder of its socket."""
-    return ["-u", folder.owner()] if os.geteuid() == 0 else []
 
 
 @contextmanager
