@@ -16,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     ScalarSelect,
+    Select,
     Table,
     Text,
     UniqueConstraint,
@@ -332,6 +333,11 @@ def of_types(conn: Connection, types: Sequence[str]) -> Iterator[Entry]:
         .order_by(event_table.c.stream, event_table.c.seq)
     )
     return (unseal(bytes(body)) for body in conn.execute(query).scalars())
+
+
+def streams_with(types: Collection[str]) -> Select[tuple[str]]:
+    """In which streams entries of these types are: somebody else's query, some more than once."""
+    return select(event_table.c.stream).where(event_table.c.type.in_(types))
 
 
 def stream_of(conn: Connection, hash_: bytes) -> str | None:

@@ -3,7 +3,7 @@
 A search that names a person is an event of its own: engine.inquiries records it first.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     and_,
     literal_column,
@@ -20,17 +21,24 @@ from sqlalchemy import (
     union,
 )
 
+from audit import log
 from audit.encoding import timestamp
 from engine.acts import act_table
 from engine.casework import read_cases
 from engine.directory import Directory
+from engine.few_cases import few_cases, narrowed, seen_by
 from engine.people import By
 from engine.rights import may_see, places_seen
 from engine.search import cases_with
 
 PAGE: Final = 20
+# Most pages are full within so many of the newest acts.
+AMONG: Final = 2000
 
 _ACT = act_table.c
+# As no index has it: nobody counts the tables of a street (ANALYZE), and a planner that knows
+# nothing would gather all acts of a common step rather than go by time or person.
+_NO_INDEX: Final = _ACT.element.concat("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +88,56 @@ def search_acts(
 
     after: `ActsPage.after` of the page before; an unreadable one begins anew.
     """
-    condition = and_(within_sight(people, by, at), *_asked(query), *_beyond(after))
-    rows = conn.execute(_newest(condition, query.person, limit + 1)).all()
+    places = places_seen(people, by, at)
+    condition = and_(within_sight(places, by), *_asked(query), *_beyond(after))
+    if query.person:
+        rows = conn.execute(_newest(condition, query.person, limit + 1)).all()
+    else:
+        rows = _of_anybody(conn, query, condition, after, limit + 1, seen_by(by.person, places))
     more = rows[limit - 1] if len(rows) > limit else None
     visible = set(_visible(conn, {row.case for row in rows[:limit]}, people, by, at))
     found = tuple((row.case, row.seq) for row in rows[:limit] if row.case in visible)
     return ActsPage(found, f"{more.at}~{more.case}~{more.seq}" if more else None)
 
 
+def _of_anybody(
+    conn: Connection,
+    query: ActQuery,
+    condition: ColumnElement[bool],
+    after: str | None,
+    limit: int,
+    seen: Select[tuple[str]],
+) -> Sequence[Row[Any]]:
+    """The newest acts: among the newest of all, else in the few cases that have such acts."""
+    found = select(_ACT.case, _ACT.seq, _ACT.at)
+    within = select(_ACT.at).where(*_in_time(query), *_beyond(after))
+    since = conn.execute(_last(within, _ACT, 1).offset(AMONG)).scalar()
+    if since is not None:
+        newest = _last(found.where(condition, _ACT.at >= since), _ACT, limit)
+        rows = conn.execute(newest).all()
+        if len(rows) == limit:
+            return rows
+        few = few_cases(conn, [*_narrowed(query), seen])
+        if few is not None:
+            condition = and_(condition, _ACT.case.in_(few))
+    return conn.execute(_last(found.where(condition), _ACT, limit)).all()
+
+
+def _narrowed(query: ActQuery) -> Iterator[Select[tuple[str]]]:
+    """The questions of which an index knows in which cases such acts are."""
+    if query.elements is not None:
+        yield select(_ACT.case).where(_ACT.element.in_(query.elements))
+    elif query.types is not None:
+        yield log.streams_with(query.types)
+    if query.units is not None:
+        yield select(_ACT.case).where(_ACT.unit.in_(query.units))
+    yield from narrowed(
+        process=query.process, category="", level="", units=query.within or (), running=None
+    )
+
+
 def _newest(condition: ColumnElement[bool], person: str, limit: int) -> Select[tuple[Any, ...]]:
-    """The newest acts; of a person, those they did and those done for them, each by its index."""
-    if not person:
-        return _last(select(_ACT.case, _ACT.seq, _ACT.at).where(condition), _ACT, limit)
+    """The newest acts of a person: those they did and those done for them, each by its index."""
     halves = [
         select(_last(select(_ACT.case, _ACT.seq, _ACT.at).where(whose == person, condition),
                      _ACT, limit).subquery())
@@ -105,9 +151,9 @@ def _last(query: Select[Any], of: Any, limit: int) -> Select[Any]:
     return query.order_by(of.at.desc(), of.case.desc(), of.seq.desc()).limit(limit)
 
 
-def within_sight(people: Directory, by: By, at: datetime) -> ColumnElement[bool]:
+def within_sight(places: Collection[str], by: By) -> ColumnElement[bool]:
     """What acts are searched for somebody: in their places, and where they have a part."""
-    over = and_(_ACT.place.in_(places_seen(people, by, at)), _ACT.confidential == 0)
+    over = and_(_ACT.place.in_(places), _ACT.confidential == 0)
     return or_(over, _ACT.case.in_(cases_with(by.person)))
 
 
@@ -125,7 +171,7 @@ def _asked(query: ActQuery) -> Iterator[ColumnElement[bool]]:
         (_ACT.unit, query.units),
         (_ACT.place, query.within),
         (_ACT.type, query.types),
-        (_ACT.element, query.elements),
+        (_NO_INDEX, query.elements),
     )
     yield from (column.in_(wanted) for column, wanted in within if wanted is not None)
     if query.process:
@@ -135,6 +181,10 @@ def _asked(query: ActQuery) -> Iterator[ColumnElement[bool]]:
         yield _ACT.late > literal_column("0")
     if query.in_time:
         yield _ACT.late == 0
+    yield from _in_time(query)
+
+
+def _in_time(query: ActQuery) -> Iterator[ColumnElement[bool]]:
     if query.since is not None:
         yield _ACT.at >= timestamp(query.since)
     if query.until is not None:

@@ -59,6 +59,7 @@ act_table = Table(
     # help, and reads all acts by their time instead.
     Index("act_by_absent", "on_behalf_of", "at", sqlite_where=ABSENT, postgresql_where=ABSENT),
     Index("act_by_unit", "unit", "at"),
+    Index("act_by_element", "element", "case"),
     Index("act_by_lateness", "at", "case", "seq", sqlite_where=LATE, postgresql_where=LATE),
     Index(
         "act_by_limit",

@@ -18,6 +18,7 @@ from engine.directory import Directory
 from engine.inbox import InboxRow, steps_held, steps_of
 from engine.people import By
 from engine.register import register_table
+from engine.rights import places_seen
 from engine.running import state_of
 
 _ACT: Final = act_table.c
@@ -170,7 +171,7 @@ def done_by_persons(
         )
         .where(or_(_ACT.person.in_(persons), _ACT.on_behalf_of.in_(persons)))
         .where(_ACT.late.is_not(None), _ACT.at >= timestamp(since))
-        .where(within_sight(people, by, at))
+        .where(within_sight(places_seen(people, by, at), by))
         .group_by(_ACT.person, _ACT.on_behalf_of)
     )
     rows = conn.execute(query).all()

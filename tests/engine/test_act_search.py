@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from engine import holding, oversight
+from engine import act_search, few_cases, holding, oversight
 from engine.act_search import ActQuery, ActsPage, search_acts
 from engine.acts import act_table, kept, rows_of
 from engine.cases import Place
@@ -83,7 +83,16 @@ def test_the_newest_act_stands_first(street: Street, acts: list[str]) -> None:
     assert told(street, found(street)) == NEWEST_FIRST
 
 
-def test_each_condition_finds_what_it_says(street: Street, acts: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("among", "few"),
+    [(2000, 3000), (1, 3000), (1, 0)],
+    ids=["among the newest", "by what is rare", "among all"],
+)
+def test_each_condition_finds_what_it_says(
+    street: Street, acts: list[str], monkeypatch: pytest.MonkeyPatch, among: int, few: int
+) -> None:
+    monkeypatch.setattr(act_search, "AMONG", among)
+    monkeypatch.setattr(few_cases, "FEW", few)
     begun = street.at - timedelta(days=3, hours=2)
     with street.database.begin() as conn:
         people = directory(conn)
@@ -100,6 +109,11 @@ def test_each_condition_finds_what_it_says(street: Street, acts: list[str]) -> N
         ActQuery(elements=frozenset({"prepare"}), types=frozenset({"task.completed"})): [
             "3 task.completed", "1 task.completed",
         ],
+        ActQuery(elements=frozenset({"report"})): [
+            "3 case.opened", "2 case.opened", "1 case.opened",
+        ],
+        ActQuery(elements=frozenset({"nobody_did_it"})): [],
+        ActQuery(types=frozenset({"case.urged"}), until=begun): [],
         ActQuery(process="workshop"): NEWEST_FIRST,
         ActQuery(process="hazard"): [],
         ActQuery(late=True): ["3 task.completed"],
@@ -143,6 +157,27 @@ def test_what_was_late_is_found_by_its_index_and_not_by_reading_all(
 ) -> None:
     assert read_by(sqlite_street, "late > 0", lambda _: ActQuery(late=True), counted=counted) == [
         "SCAN act USING INDEX act_by_lateness"
+    ]
+
+
+def test_a_step_that_few_did_is_found_by_its_index(
+    sqlite_street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(act_search, "AMONG", 1)
+    assert read_by(
+        sqlite_street, "act.element IN", lambda _: ActQuery(elements=frozenset({"nobody_did_it"}))
+    ) == ["SEARCH act USING COVERING INDEX act_by_element (element=?)"]
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["", "counted"])
+def test_acts_of_a_common_step_are_read_by_time(
+    sqlite_street: Street, monkeypatch: pytest.MonkeyPatch, *, counted: bool
+) -> None:
+    monkeypatch.setattr(act_search, "AMONG", 1)
+    monkeypatch.setattr(few_cases, "FEW", 0)
+    common = ActQuery(elements=frozenset({"prepare"}), in_time=True, until=sqlite_street.at)
+    assert read_by(sqlite_street, "act.late = ?", lambda _: common, counted=counted) == [
+        "SEARCH act USING INDEX act_by_time (at<?)"
     ]
 
 
