@@ -212,6 +212,18 @@ def _costs(bench: Bench, times: int) -> dict[str, Any]:
     return told
 
 
+# What a log written again has nothing or little of.
+RARE = {
+    "acts that were late": ActQuery(late=True),
+    "acts of a kind nobody did": ActQuery(types={"case.urged"}),
+    "acts of a step nobody did": ActQuery(
+        process="hazard", types={"task.completed"}, elements={"standing"}
+    ),
+    "acts of a process nobody began": ActQuery(process="drill", types={"task.completed"}),
+    "acts of a unit that does nothing": ActQuery(units={"u-none"}),
+}
+
+
 def _asked(conn: Connection, bench: Bench) -> dict[str, Ask]:
     names = sorted(conn.execute(select(register_table.c.case)).scalars())
     return _looks(directory(conn), names, bench) | _searches(names, bench)
@@ -244,6 +256,12 @@ def _looks(people: Directory, names: Sequence[str], bench: Bench) -> dict[str, A
             conn, ActQuery(person=f"p-x{chance.randrange(HOLDERS):05d}"), people,
             by=By(bench.person["dispatch"]), at=at,
         ),
+        **{
+            name: lambda conn, chance, query=query: search_acts(
+                conn, query, people, by=By(bench.person["dispatch"]), at=at
+            )
+            for name, query in RARE.items()
+        },
     }  # fmt: skip
 
 

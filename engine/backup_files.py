@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import Conflict, Refusal
+from engine.evidence import FRESH
 from engine.key_files import PRIVATE, sync
 from engine.nodes import MARKS
 
 PRIVATE_FOLDER: Final = 0o700
 # Copies of photos made for looking can be made again, and which processes are at work is no
 # business of a backup; what begins so is half written.
-LEFT_OUT: Final = ("served", MARKS)
+LEFT_OUT: Final = ("served", FRESH, MARKS)
 HALF_WRITTEN: Final = ".new-"
 _PIECE: Final = 1 << 20
 _FULL: Final = (ENOSPC, EDQUOT)

@@ -27,6 +27,8 @@ from engine.uploads import (
 )
 
 THUMBNAIL, VIEW = 320, 1600
+# Photos of which a worker is to make copies, each as an empty file of its name.
+FRESH = "fresh"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -137,6 +139,8 @@ def keep(
     declared = _examine(data, media, name)
     sha256 = hashlib.sha256(data).hexdigest()
     _store(root, data, sha256)
+    if media != PDF:
+        _note(root, sha256)
     return Evidence(sha256, len(data), media, purpose, name, declared, at)
 
 
@@ -179,9 +183,10 @@ def is_there(root: Path, sha256: str) -> bool:
 def served_copy(root: Path, sha256: str, *, width: int) -> Served:
     """What a browser may show: a photo upright and stripped of EXIF, a PDF as it is.
 
-    A photo fits into a square of `width` pixels (THUMBNAIL or VIEW); it is made once and kept
-    in `root/served`, which can be deleted at any time. It is for looking: whoever has to prove
-    something takes `original`, because nothing in the log vouches for the copy.
+    A photo fits into a square of `width` pixels (THUMBNAIL or VIEW); it is made once, by a worker
+    or whoever looks first, and kept in `root/served`, which can be deleted at any time. It is for
+    looking: whoever has to prove something takes `original`, because nothing in the log vouches
+    for the copy.
 
     Raises UnknownWidth, EvidenceMissing, EvidenceDamaged.
     """
@@ -256,6 +261,13 @@ def _store(root: Path, data: bytes, sha256: str) -> None:
         return
     _write(path, data)
     _sync_folders(root, path.parent)
+
+
+def _note(root: Path, sha256: str) -> None:
+    """For `photo_copies`. Not synced, and left out where it fails: nothing rests on it."""
+    with contextlib.suppress(OSError):
+        (root / FRESH).mkdir(mode=0o750, exist_ok=True)
+        (root / FRESH / sha256).touch(mode=0o640)
 
 
 def _write(path: Path, data: bytes) -> None:

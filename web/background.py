@@ -27,6 +27,7 @@ from engine.errors import Refusal
 from engine.flow_months import keep_flows
 from engine.keys import Places
 from engine.metric_periods import basis, keep_figures
+from engine.photo_copies import is_fresh, make_copies
 from engine.retention import destroy_due
 from engine.sealed_answers import sweep_unnamed
 from engine.sequencer import Pace, sequence_log
@@ -62,9 +63,9 @@ class Chores:
     vault, retention: what is sealed, and how long it outlives its case. keys: what signs the tree;
     without them it grows unsigned elsewhere. anchors: where heads go, asked anew each time.
     channels: by which notices leave the house; without any, people see them on their own page.
-    photos: the store of evidence; without it near-duplicates are not looked for. turns: how this
-    process and other workers take turns; without, it does what they do, too. spans: where it tells
-    of its rounds.
+    photos: the store of evidence; without it no copies are made and near-duplicates not looked for.
+    turns: how this process and other workers take turns; without, it does what they do, too. spans:
+    where it tells of its rounds.
     """
 
     vault: Vault | None = None
@@ -192,6 +193,18 @@ def run_notices(
                     notice_board.sweep(conn, at=swept)
         except SQLAlchemyError:
             logger.exception("notices cannot be worked out now; trying again")
+        stop.wait(EVERY_SECONDS)
+
+
+def run_copies(stop: Event, photos: Path, spans: Spans = SILENT) -> None:
+    """Make the copies of photos that came in, until `stop` is set."""
+    while not stop.is_set():
+        try:
+            if is_fresh(photos):
+                with spans.round("copies") as told:
+                    told.done["photos"] = make_copies(photos, stopped=stop.is_set)
+        except OSError:
+            logger.exception("the store of evidence cannot be read now; trying again")
         stop.wait(EVERY_SECONDS)
 
 
@@ -394,6 +407,7 @@ def start_worker(
     _start(run_worker, (engine, stop), told, "shaoji-worker")
     start_anchors(engine, stop, chores)
     start_notices(engine, stop, clock, chores.channels, chores.spans)
+    start_copies(stop, chores.photos, chores.spans)
     start_signals(engine, stop, chores.photos, chores.turns, chores.spans)
     start_publication(engine, stop, clock, chores.turns, chores.spans)
     start_figures(engine, stop, clock, chores.channels, chores.turns, chores.spans)
@@ -457,6 +471,12 @@ def start_figures(
     """Count the metrics in a thread of its own, until `stop` is set."""
     told = {"clock": clock, "channels": channels, "turns": turns, "spans": spans}
     _start(run_figures, (engine, stop), told, "shaoji-figures")
+
+
+def start_copies(stop: Event, photos: Path | None, spans: Spans) -> None:
+    """Make copies of photos in a thread of its own, until `stop` is set."""
+    if photos is not None:
+        _start(run_copies, (stop, photos, spans), {}, "shaoji-copies")
 
 
 def start_anchors(engine: Engine, stop: Event, chores: Chores) -> None:

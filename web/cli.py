@@ -192,6 +192,7 @@ def _work_once(shell: Shell) -> None:
     from engine.early_warning import raise_warnings
     from engine.flow_months import keep_flows
     from engine.metric_periods import keep_figures
+    from engine.photo_copies import make_copies
     from engine.retention import destroy_due
     from engine.signals import look_at_photos, refresh
     from engine.text_search import list_some
@@ -213,6 +214,7 @@ def _work_once(shell: Shell) -> None:
     listed = 0
     while more := list_some(shell.engine, LISTED_AT_ONCE):
         listed += more
+    copied = make_copies(shell.settings.evidence_dir)
     looked = refresh(shell.engine, signal_rules(), lambda _: None)
     look_at_photos(shell.engine, shell.settings.evidence_dir, signal_rules())
     months = keep_figures(shell.engine, formulas(), zone=ZONE)
@@ -228,6 +230,7 @@ def _work_once(shell: Shell) -> None:
     click.echo(f"{destroyed} 份密封内容保存期满，已销毁 / {destroyed} sealed contents destroyed")
     click.echo(f"{made} 份报告 / {made} reports")
     click.echo(f"{listed} 件旧案编入检索 / {listed} older cases listed for searches")
+    click.echo(f"{copied} 张照片做好了小图 / copies made of {copied} photos")
     click.echo(f"{looked} 件案子重新找过线索 / {looked} cases looked at for signals")
     click.echo(f"{months} 个月的指标重新算过 / {months} months of metrics counted")
     click.echo(f"{flows} 个月的流程走向重新算过 / {flows} months of how cases went")

@@ -48,7 +48,10 @@ def path_of(root: Path, kept: evidence.Evidence) -> Path:
 
 
 def files(root: Path) -> Iterator[Path]:
-    return (path for path in root.rglob("*") if path.is_file())
+    """All files, but for the empty ones by which a worker knows of what to make copies."""
+    return (
+        path for path in root.rglob("*") if path.is_file() and path.parent.name != evidence.FRESH
+    )
 
 
 def test_a_kept_photo_is_described_by_its_evidence_item(tmp_path: Path) -> None:

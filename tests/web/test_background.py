@@ -1,17 +1,20 @@
 """What the worker's loop does beside clocks and messages."""
 
 import time
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 from sqlalchemy import delete, update
 
+from engine import evidence
 from engine.case_texts import case_text_table
 from engine.register import register_table
 from engine.text_search import all_listed
 from tests.conftest import Street
+from tests.engine.test_evidence import keep, photo
 from web import background
-from web.background import Chores, run_worker
+from web.background import Chores, run_copies, run_worker
 
 
 def test_the_worker_takes_cases_of_an_older_release_into_the_index_of_texts(
@@ -39,3 +42,18 @@ def test_the_worker_takes_cases_of_an_older_release_into_the_index_of_texts(
     worker.join()
     assert listed
     street.check()
+
+
+def test_the_worker_makes_copies_of_photos_while_it_runs(tmp_path: Path) -> None:
+    stop = Event()
+    worker = Thread(target=run_copies, args=(stop, tmp_path))
+    kept = keep(tmp_path, photo())
+    worker.start()
+    made, until = False, time.monotonic() + 20
+    while not made and time.monotonic() < until:
+        made = len(list((tmp_path / "served").rglob(f"{kept.sha256}-*.jpg"))) == 2
+        time.sleep(0.02)
+    stop.set()
+    worker.join()
+    assert made
+    assert evidence.is_there(tmp_path, kept.sha256)
