@@ -202,11 +202,12 @@ def found_again(folder: Path) -> Bench:
 
 
 def left(engine: Engine) -> tuple[dict[str, str], datetime]:
-    """Whom each duty has in a street that was left, and when something was last done."""
+    """Who was the first to have each duty in a street, and when something was last done."""
     with reading(engine).begin() as conn:
-        posts = directory(conn).posts.values()
+        posts = sorted(directory(conn).posts.values(), key=lambda post: post.id)
         last = conn.execute(select(func.max(register_table.c.last_at))).scalar_one()
-    return {duty: post.person for post in posts for duty in post.duties}, instant(last)
+    first = {duty: post.person for post in reversed(posts) for duty in post.duties}
+    return first, instant(last)
 
 
 def _bench(folder: Path, person: dict[str, str], at: datetime) -> Bench:

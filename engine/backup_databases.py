@@ -15,7 +15,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import URL, make_url
 
 from engine.backup_files import AnotherFile, Kept, described, put_back
-from engine.database import open_database
+from engine.database import POOLER, open_database
 from engine.errors import BadInput, Conflict, NotFound, Refusal
 from engine.key_files import PRIVATE
 
@@ -186,7 +186,8 @@ def _run(tool: str, address: URL, *arguments: str, named: bool = True) -> None:
 
 
 def _plain(address: URL) -> str:
-    return address.set(drivername="postgresql", password=None).render_as_string()
+    plain = address.set(drivername="postgresql", password=None)
+    return plain.difference_update_query([POOLER]).render_as_string()
 
 
 def _kind(address: URL) -> str:

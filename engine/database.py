@@ -42,20 +42,27 @@ PATIENCE: Final = {
 }
 
 
+# What an address says of the pooler it leads to, and what it may say.
+POOLER, PREPARES = "pooler", "prepares"
+
+
 def open_postgresql(address: URL, **more: Any) -> Engine:
     """PostgreSQL, straight or through a pooler that may give each transaction another connection.
 
     more: for `create_engine`. Nothing of ours outlives a transaction on a connection: no SET, no
     session lock, no LISTEN, no temporary table. What the driver would keep there, statements it has
-    prepared, it does not where a pooler stands between.
+    prepared, it does not where a pooler stands between; but for one that keeps them for its clients
+    (PgBouncer from 1.21 on), of which the address says so: `?pooler=prepares`.
     """
     from engine.planned_anew import PlannedAnew  # optional: only who has PostgreSQL has its driver
 
     told: dict[str, Any] = {"cursor_factory": PlannedAnew}
     told |= {name: value for name, value in PATIENCE.items() if name not in address.query}
     told |= more.pop("connect_args", {})
-    engine = create_engine(address, connect_args=told, **more)
-    event.listen(engine, "connect", _fit_pooler)
+    prepares = address.query.get(POOLER) == PREPARES
+    engine = create_engine(address.difference_update_query([POOLER]), connect_args=told, **more)
+    if not prepares:
+        event.listen(engine, "connect", _fit_pooler)
     return engine
 
 
@@ -68,6 +75,28 @@ def through_pooler(connection: Any) -> bool:
     told = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
     connection.rollback()
     return bool(told != connection.info.backend_pid)
+
+
+def keeps_prepared(connection: Any, other: Any) -> bool:
+    """Whether what this psycopg connection prepares is still there in its next transaction.
+
+    other: another one, which meanwhile has what PostgreSQL prepared it on, if a pooler gives that
+    to whoever comes. Ends the transactions of both.
+    """
+    from psycopg import DatabaseError  # optional, as above
+
+    question = "SELECT 1 AS prepared"
+    connection.execute(question, prepare=True)
+    connection.commit()  # after a ROLLBACK the driver would prepare it anew
+    other.execute("SELECT 1")
+    try:
+        connection.execute(question, prepare=True)
+    except DatabaseError:
+        return False
+    finally:
+        for one in (connection, other):
+            one.rollback()
+    return True
 
 
 def _fit_pooler(connection: Any, _record: Any) -> None:

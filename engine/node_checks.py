@@ -1,22 +1,69 @@
 """Checks of a cluster: whether its nodes are there, of one release, and share what they must."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine
 
 from engine.checkup import Finding, Words, fails, holds, lasting, look
+from engine.database import keeps_prepared, through_pooler
 from engine.nodes import Node
 
 
-def check_pooler(pooled: bool) -> Finding:
-    """How PostgreSQL is reached."""
-    if pooled:
-        told = (
-            "隔着连接池（按事务分连接也可以）",
-            "through a pooler (one that pools transactions will do)",
+@dataclass(frozen=True, slots=True)
+class Pooler:
+    """How PostgreSQL is reached. prepares: the address says that it keeps what clients prepare.
+
+    keeps: whether it does; true where there is none.
+    """
+
+    pooled: bool
+    prepares: bool
+    keeps: bool
+
+
+def read_pooler(engine: Engine) -> Pooler:
+    """Ask, as steps do, over connections of their own."""
+    with engine.connect() as conn, engine.connect() as another:
+        driver: Any = conn.connection.driver_connection
+        other: Any = another.connection.driver_connection
+        pooled, prepares = through_pooler(driver), driver.prepare_threshold is not None
+        return Pooler(pooled, prepares, not prepares or keeps_prepared(driver, other))
+
+
+def check_pooler(found: Pooler) -> Finding:
+    """Whether statements are prepared only where they are found again."""
+    if not found.keeps:
+        return fails(
+            "pooler",
+            (
+                "地址里写了 pooler=prepares，连接池却不替各客户保留预备语句：办理会出错",
+                "the address says pooler=prepares, but the pooler keeps none: steps will fail",
+            ),
+            (
+                "PgBouncer 1.21 以上并设 max_prepared_statements；不然去掉 pooler=prepares。",
+                "PgBouncer 1.21 or newer with max_prepared_statements; else leave it out.",
+            ),
         )
-    else:
-        told = ("直接连 PostgreSQL", "straight to PostgreSQL")
-    return holds("pooler", told)
+    if not found.pooled:
+        return holds("pooler", ("直接连 PostgreSQL", "straight to PostgreSQL"))
+    if found.prepares:
+        return holds(
+            "pooler",
+            (
+                "隔着连接池，预备语句由它替各客户保留",
+                "through a pooler that keeps the statements its clients prepare",
+            ),
+        )
+    return holds(
+        "pooler",
+        (
+            "隔着连接池（按事务分连接也可以），不预备语句",
+            "through a pooler (one that pools transactions will do); nothing is prepared",
+        ),
+    )
 
 
 def check_alive(found: Sequence[Node], at: datetime) -> Finding:

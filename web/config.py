@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 
+from engine.database import POOLER, PREPARES
 from engine.keys import RECEIPT_WORD, Places, is_origin
 
 PREFIX: Final = "SHAOJI_"
@@ -298,6 +299,13 @@ def _words(text: str) -> str:
     return text
 
 
+def _database(text: str) -> str:
+    """An address of a database, and what it says of a pooler."""
+    if POOLER in text and make_url(_words(text)).query.get(POOLER, PREPARES) != PREPARES:
+        raise ValueError(f"只能写 ?{POOLER}={PREPARES} / only `?{POOLER}={PREPARES}` is known")
+    return _words(text)
+
+
 def _origin(text: str) -> str:
     if not is_origin(text):
         raise ValueError(
@@ -414,7 +422,7 @@ def _days(text: str) -> int:
 
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
-    "database_url": _words,
+    "database_url": _database,
     "evidence_dir": lambda text: Path(_words(text)),
     "secret_key": _secret,
     "origin": _origin,
@@ -422,8 +430,8 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "proxies": _count,
     "processes": _processes,
     "demo": _yes,
-    "replica_url": _words,
-    "vault_url": _words,
+    "replica_url": _database,
+    "vault_url": _database,
     "vault_key": lambda text: Path(_words(text)),
     "receivers_dir": lambda text: Path(_words(text)),
     "retention_days": _days,

@@ -19,7 +19,7 @@ from audit import log, sequence
 from audit.note import NotANote
 from engine.backlog import check_backlog, read_backlog
 from engine.checkup import Finding, fails, holds, look
-from engine.database import open_database, reading, through_pooler
+from engine.database import open_database, reading
 from engine.database_checks import (
     check_clocks,
     check_durability,
@@ -32,7 +32,13 @@ from engine.database_checks import (
     read_modes,
 )
 from engine.key_checks import Locked, check_keys, check_locked, read_field, read_keys, read_vault
-from engine.node_checks import check_alive, check_pooler, check_seen, check_shared
+from engine.node_checks import (
+    check_alive,
+    check_pooler,
+    check_seen,
+    check_shared,
+    read_pooler,
+)
 from engine.nodes import marked, nodes
 from engine.place_checks import (
     Least,
@@ -151,7 +157,7 @@ def _record(by: Looking, engine: Engine) -> Iterator[Finding]:
         if conn.dialect.name == "postgresql":
             yield check_role(read_role(conn))
             yield check_clocks(by.wall(), read_clock(conn))
-            yield check_pooler(through_pooler(conn.connection.driver_connection))
+            yield check_pooler(read_pooler(engine))
         yield check_last_event(log.last_at(conn), at)
         yield from _nodes(by, conn, at)
         yield from _replica(by)

@@ -1,6 +1,7 @@
 """Real processes of a cluster on this machine: nodes, a pooler and a balancer from `deploy/`."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
 POOL = 4
+NOTHING: Mapping[str, str] = {}
 SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 
@@ -107,19 +109,32 @@ def machine(settings: dict[str, str]) -> Iterator[Machine]:
 
 
 @contextmanager
-def pooler(database: URL, names: dict[str, str]) -> Iterator[int]:
+def pooler(
+    database: URL, names: dict[str, str], more: Mapping[str, str] = NOTHING
+) -> Iterator[int]:
     """PgBouncer by deploy/pgbouncer.ini, with other addresses and a small pool; gives its port.
 
-    names: the database each name stands for.
+    names: the database each name stands for. more: other values of its settings.
     """
     server = make_url(database)
     where = f"host={server.query['host']} user={server.username}"
     here = {one: f"{where} dbname={real}" for one, real in names.items()} | {
-        "auth_type": "trust", "default_pool_size": str(POOL), "reserve_pool_size": "0",
+        "auth_type": "trust", "default_pool_size": str(POOL), "reserve_pool_size": "0", **more,
     }  # fmt: skip
     owner = Path(str(server.query["host"])).owner()
     with pooling(here, {str(server.username): ""}, owner) as port:
         yield port
+
+
+def version_of_pooler() -> tuple[int, int]:
+    """Of the PgBouncer that is installed."""
+    needs("pgbouncer")
+    program = shutil.which("pgbouncer", path=SBIN)
+    assert program
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"PgBouncer (\d+)\.(\d+)", told.stdout)
+    assert found, told.stdout
+    return int(found[1]), int(found[2])
 
 
 @contextmanager

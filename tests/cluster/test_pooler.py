@@ -2,20 +2,23 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import Engine, text
 
 from audit.sequence import SequencedElsewhere
-from engine.database import open_database, through_pooler
+from engine.database import POOLER, PREPARES, open_database, through_pooler
 from engine.leases import is_ours
+from engine.node_checks import Pooler, check_pooler, read_pooler
 from engine.sequencer import take_in
-from tests.cluster.machines import POOL, pooler
+from tests.cluster.machines import POOL, pooler, version_of_pooler
 from tests.conftest import NOON, ROOT, Street
 
 pytestmark = pytest.mark.postgres
+KEEPS = (1, 21)
 # What would stay on a connection that belongs to somebody else after COMMIT.
 STAYS = re.compile(
     r"\bLISTEN\b|\bNOTIFY\b|\bCREATE TEMP|\bSET SESSION\b|\bSET TIME ZONE\b|\bDISCARD\b"
@@ -26,11 +29,20 @@ STAYS = re.compile(
 @pytest.fixture
 def pooled(postgres_street: Street) -> Iterator[Street]:
     """The street, reached through PgBouncer with a pool of four."""
-    direct = postgres_street.database
-    with pooler(direct.url, {"shaoji": "shaoji_test"}) as port:
-        here = direct.url.set(host="127.0.0.1", port=port, database="shaoji", query={})
-        database = open_database(here.render_as_string(hide_password=False))
+    with pooled_database(postgres_street, {}, {}) as database:
         yield Street(database, person=postgres_street.person)
+
+
+@contextmanager
+def pooled_database(
+    street: Street, settings: Mapping[str, str], query: Mapping[str, str]
+) -> Iterator[Engine]:
+    """The street's database through PgBouncer with these settings; query: of its address."""
+    direct = street.database.url
+    with pooler(direct, {"shaoji": "shaoji_test"}, settings) as port:
+        here = direct.set(host="127.0.0.1", port=port, database="shaoji", query=query)
+        database = open_database(here.render_as_string(hide_password=False))
+        yield database
         database.dispose()
 
 
@@ -52,7 +64,38 @@ def test_a_pooler_is_noticed_and_nothing_is_prepared_on_its_connections(
     assert prepares_after is not None
 
 
+def test_what_a_pooler_does_not_keep_is_found_before_steps_fail(postgres_street: Street) -> None:
+    straight = read_pooler(postgres_street.database)
+    assert straight == Pooler(pooled=False, prepares=True, keeps=True)
+    nothing = {"max_prepared_statements": "0"} if version_of_pooler() >= KEEPS else {}
+    with pooled_database(postgres_street, nothing, {}) as database:
+        assert check_pooler(read_pooler(database)).outcome == "holds"
+    with pooled_database(postgres_street, nothing, {POOLER: PREPARES}) as database:
+        found = read_pooler(database)
+    assert found == Pooler(pooled=True, prepares=True, keeps=False)
+    assert check_pooler(found).outcome == "fails"
+
+
+def test_through_a_pooler_that_keeps_them_statements_are_prepared_and_all_steps_done(
+    postgres_street: Street,
+) -> None:
+    if version_of_pooler() < KEEPS:
+        pytest.skip("PgBouncer keeps what its clients prepare from 1.21 on")
+    kept = {"max_prepared_statements": "200"}
+    with pooled_database(postgres_street, kept, {POOLER: PREPARES}) as database:
+        assert read_pooler(database) == Pooler(pooled=True, prepares=True, keeps=True)
+        all_do_their_steps(Street(database, person=postgres_street.person))
+        with database.connect() as conn:
+            prepared = conn.execute(text("SELECT count(*) FROM pg_prepared_statements"))
+            assert prepared.scalar_one() > 0
+
+
 def test_more_hands_than_the_pool_has_connections_do_all_their_steps_once(pooled: Street) -> None:
+    all_do_their_steps(pooled)
+
+
+def all_do_their_steps(pooled: Street) -> None:
+    """Three times as many at once as the pool has connections, each once."""
     hands, each, start = 3 * POOL, 3, Barrier(3 * POOL)
     failed: list[BaseException] = []
 

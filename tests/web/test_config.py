@@ -48,6 +48,12 @@ def test_an_unknown_variable_is_refused_with_its_name(tmp_path: Path) -> None:
         read_settings({"SHAOJI_DATABASE_URI": "sqlite://"}, var=tmp_path)
 
 
+def test_an_address_may_say_that_the_pooler_keeps_what_clients_prepare(tmp_path: Path) -> None:
+    told = "postgresql+psycopg://shaoji@127.0.0.1:6432/shaoji?pooler=prepares"
+    environ = {"SHAOJI_DATABASE_URL": told, "SHAOJI_SECRET_KEY": "k" * 48}
+    assert read_settings(environ, var=tmp_path).database_url == told
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -58,6 +64,7 @@ def test_an_unknown_variable_is_refused_with_its_name(tmp_path: Path) -> None:
         ("PROCESSES", "two"),
         ("SECRET_KEY", "short"),
         ("DATABASE_URL", ""),
+        ("DATABASE_URL", "postgresql+psycopg://shaoji@127.0.0.1:6432/shaoji?pooler=yes"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(tmp_path: Path, name: str, value: str) -> None:
