@@ -7,7 +7,7 @@ renamed or moved meanwhile: of two groupings of the same cases one could be take
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from audit import log
+from audit.chain import Problem
 from audit.encoding import instant, timestamp
 from audit.entries import reread
 from audit.hazard_publication import Fate, Published, Row, fate, hazards, whistles
@@ -73,6 +74,14 @@ class NotWorkedOut(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
+class Months:
+    """Twelve of them: from the first instant told to the first that is not."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """Up to where the log was read: cases, their records, and one fingerprint of all ends.
 
@@ -112,7 +121,8 @@ def keep(
     with reading(engine).begin() as conn:
         if _row(conn, published_table.c.until == timestamp(until)) is not None:
             return False
-        streams = _streams(conn, until)
+        months = Months(_year_before(until), until)
+        streams = _streams(conn, months)
         words = _words(conn)
     read = _Read()
     for batch in _batches(streams):
@@ -121,7 +131,7 @@ def keep(
         with reading(engine).begin() as conn:
             read.take_in(_folded(conn, batch, until))
     told = orjson.dumps(
-        asdict(_figures(read, words, until)),
+        asdict(_figures(read, words, months)),
         default=timestamp,
         option=orjson.OPT_PASSTHROUGH_DATETIME,
     )
@@ -142,13 +152,37 @@ def work_out(conn: Connection, until: datetime) -> Figures:
 
     Raises NotWorkedOut where there are many.
     """
-    streams = _streams(conn, until, most=FEW + 1)
+    months = Months(_year_before(until), until)
+    streams = _streams(conn, months, most=FEW + 1)
     if len(streams) > FEW:
         raise NotWorkedOut
-    read = _Read()
-    for batch in _batches(streams):
-        read.take_in(_folded(conn, batch, until))
-    return _figures(read, _words(conn), until)
+    return _from_log(conn, streams, months)
+
+
+def check(conn: Connection) -> Iterator[Problem]:
+    """Whether what was kept last is what the log gives.
+
+    All of it while the units are as they were then; else what does not depend on them: up to where
+    the log was read, and the figures of the whole street.
+    """
+    kept_last = select(published_table).order_by(published_table.c.until.desc()).limit(1)
+    row = conn.execute(kept_last).first()
+    if row is None:
+        return
+    found = _read_back(orjson.loads(zlib.decompress(bytes(row.told))))
+    months = Months(found.position.since, found.position.until)
+    given = _from_log(conn, _streams(conn, months), months)
+    units = log.read_one(conn, "@units", log.peek(conn, "@units") or 0)
+    if units is None or units.at >= instant(row.at):
+        found, given = _whole(found), _whole(given)
+    if replace(found, categories={}) != replace(given, categories={}):
+        yield Problem(published_table.name, 0, "what is published is not what the log gives")
+
+
+def _whole(figures: Figures) -> Figures:
+    whole = figures.hazards.whole
+    whole = None if whole is None else replace(whole, units=())
+    return replace(figures, hazards=Published((), whole, (), (), 0), whistles=(), units={})
 
 
 def _row(conn: Connection, asked: ColumnElement[bool]) -> bytes | None:
@@ -216,14 +250,21 @@ class _Words:
     categories: Mapping[str, tuple[str, str]]
 
 
-def _streams(conn: Connection, until: datetime, most: int | None = None) -> list[str]:
-    """The hazards and whistles opened in the twelve months before, sorted by name."""
+def _from_log(conn: Connection, streams: Sequence[str], months: Months) -> Figures:
+    read = _Read()
+    for batch in _batches(streams):
+        read.take_in(_folded(conn, batch, months.until))
+    return _figures(read, _words(conn), months)
+
+
+def _streams(conn: Connection, months: Months, most: int | None = None) -> list[str]:
+    """The hazards and whistles opened in these months, sorted by name."""
     row = register_table.c
     query = select(row.case).where(
         and_(
             row.process.in_((HAZARD, WHISTLE)),
-            row.opened_at >= timestamp(_since(until)),
-            row.opened_at < timestamp(until),
+            row.opened_at >= timestamp(months.since),
+            row.opened_at < timestamp(months.until),
         )
     )
     return sorted(conn.execute(query.limit(most)).scalars())
@@ -233,7 +274,8 @@ def _batches(streams: Sequence[str]) -> Iterator[Sequence[str]]:
     return (streams[start : start + AT_ONCE] for start in range(0, len(streams), AT_ONCE))
 
 
-def _since(until: datetime) -> datetime:
+def _year_before(until: datetime) -> datetime:
+    # Where the street is, and there it is the first of a month: no 29th of February.
     return until.replace(year=until.year - 1)
 
 
@@ -250,8 +292,8 @@ def _words(conn: Connection) -> _Words:
     return _Words(directory(conn), _categories(conn))
 
 
-def _figures(read: _Read, words: _Words, until: datetime) -> Figures:
-    people, since = words.people, _since(until)
+def _figures(read: _Read, words: _Words, months: Months) -> Figures:
+    people, since, until = words.people, months.since, months.until
 
     def told_under(unit: str) -> str:
         path = people.path(unit) if unit in people.units else (unit,)

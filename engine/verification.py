@@ -7,11 +7,12 @@ register, inbox, parts and acts show it, and answers that were opened are those 
 sealed; for a register: (5) what the tables hold of definitions, calendars, units, people and names
 is what was recorded. Then, once: (6) no number was given out to a case of which the log has
 nothing; (7) what cases told each other arrived once, unchanged, or is on its way, and codes typed
-are those that were shown.
+are those that were shown; (8) what was published last of hazards is what the log gives.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from audit import log, vocabulary
 from audit.chain import Problem
 from audit.entries import Entry
 from audit.revealed import check_revealed
-from engine import between, evidence, kept
+from engine import between, evidence, kept, published_hazards
 from engine.database import open_database, reading
 from engine.errors import NotFound
 from engine.replay import Library, RecordDiffers, library, replay
@@ -55,7 +56,8 @@ def verify(
     """Verify the whole log, or one case; `seen` is told each stream as it is done."""
     names = log.streams(conn)
     if case is None:
-        return merge([*_verify_streams(conn, _with_registers(names), seen), _once(conn, names)])
+        streams = _verify_streams(conn, _with_registers(names), seen)
+        return merge([*streams, _once(conn, names), _published(conn)])
     if case not in names:
         raise NothingToVerify(f"没有找到案件 {case}。", f"There is no case {case}.")
     return merge(_verify_streams(conn, [case], seen))
@@ -88,10 +90,12 @@ def verify_on_all_cores(url: str, *, workers: int, seen: Callable[[str], None]) 
     share = max(1, -(-len(names) // (workers * 8)))
     parts = [names[start : start + share] for start in range(0, len(names), share)]
     with ProcessPoolExecutor(workers) as pool:
+        published = pool.submit(_verify_published, url)
         for part, verdict in zip(parts, pool.map(partial(_verify_part, url), parts), strict=True):
             verdicts.append(verdict)
             for name in part:
                 seen(name)
+        verdicts.append(published.result())
     return merge(verdicts)
 
 
@@ -115,11 +119,26 @@ def _once(conn: Connection, names: list[str]) -> Verdict:
     return Verdict(0, 0, (*kept.check_cases(conn, names), *between.check_between(conn)))
 
 
+def _published(conn: Connection) -> Verdict:
+    return Verdict(0, 0, tuple(published_hazards.check(conn)))
+
+
 def _verify_part(url: str, names: list[str]) -> Verdict:
+    with _connected(url) as conn:
+        return merge(_verify_streams(conn, names, None))
+
+
+def _verify_published(url: str) -> Verdict:
+    with _connected(url) as conn:
+        return _published(conn)
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
     engine = reading(open_database(url))
     try:
         with engine.begin() as conn:
-            return merge(_verify_streams(conn, names, None))
+            yield conn
     finally:
         engine.dispose()
 

@@ -3,17 +3,20 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, select, update
 
 from engine import published_hazards
 from engine.database import reading
 from engine.people import rename_unit
+from engine.verification import verify, verify_on_all_cores
 from tests.conftest import Street
 from tests.web.conftest import Visitor
 from tests.web.paths import closed, reported
@@ -161,6 +164,57 @@ def test_a_worker_told_to_stop_keeps_no_half_figures(told: Street) -> None:
     assert not keep(told.database, told.at, lambda: True)
     with reading(told.database).begin() as conn:
         assert published_hazards.kept(conn, told.at) is None
+
+
+def test_what_is_kept_is_verified_against_the_log_whatever_came_later(told: Street) -> None:
+    assert keep(told.database, told.at)
+    closed(told)
+    told.check()
+    with told.database.begin() as conn:
+        rename_unit(conn, "u-tingtao", "观澜社区", by=told.by("admin"), at=told.at)
+    told.check()
+
+
+@pytest.mark.parametrize("renamed", [False, True], ids=["", "after units were renamed"])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        lambda figures: figures["hazards"]["whole"].update(rectified=4),
+        lambda figures: figures["position"].update(records=1),
+    ],
+    ids=["of the whole street", "position"],
+)
+def test_figures_that_the_log_does_not_give_are_found(
+    told: Street, forged: Callable[[dict[str, Any]], None], *, renamed: bool
+) -> None:
+    assert keep(told.database, told.at)
+    forge(told, forged)
+    if renamed:
+        with told.database.begin() as conn:
+            rename_unit(conn, "u-tingtao", "观澜社区", by=told.by("admin"), at=told.at)
+    with told.database.begin() as conn:
+        (problem,) = verify(conn).problems
+    assert problem.case == "published_hazards"
+    url = told.database.url.render_as_string(hide_password=False)
+    assert verify_on_all_cores(url, workers=2, seen=lambda _: None).problems == (problem,)
+
+
+def test_a_row_of_a_community_that_the_log_does_not_give_is_found(told: Street) -> None:
+    assert keep(told.database, told.at)
+    forge(told, lambda figures: figures["hazards"]["rows"][0].update(in_time=0))
+    with told.database.begin() as conn:
+        (problem,) = verify(conn).problems
+    assert "not what the log gives" in problem.what
+
+
+def forge(street: Street, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what is kept, as whoever may write the table."""
+    table = published_hazards.published_table
+    with street.database.begin() as conn:
+        figures = json.loads(zlib.decompress(conn.execute(select(table.c.told)).scalar_one()))
+        change(figures)
+        told = zlib.compress(json.dumps(figures).encode())
+        conn.execute(update(table).values(told=told))
 
 
 def test_in_the_first_hour_of_a_month_nothing_is_kept(told: Street, visitor: Visitor) -> None:
