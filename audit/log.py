@@ -128,7 +128,15 @@ class ForkRefused(RuntimeError):
 
 
 class ClockBehind(RuntimeError):
-    """The server's clock stands before the last recorded event of this stream."""
+    """What was to be recorded is of an instant before the last recorded event of this stream.
+
+    last: the instant of that event. The server's clock stands behind it, or did when the command
+    began, and somebody who began later was recorded first.
+    """
+
+    def __init__(self, stream: str, now: str, last: str) -> None:
+        super().__init__(f"{stream}: {now} is before {last}, the last recorded event")
+        self.last = instant(last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +236,7 @@ def place(head: Head, draft: Draft) -> tuple[Entry, Head]:
     """
     now = timestamp(draft.at)
     if now < head.at:
-        raise ClockBehind(f"{head.stream}: {now} is before {head.at}, the last recorded event")
+        raise ClockBehind(head.stream, now, head.at)
     prev = link(head.hash) if head.seq else ""
     entry = seal(draft, log=head.log, stream=head.stream, seq=head.seq + 1, prev=prev)
     return entry, Head(head.log, head.stream, entry.seq, entry.hash, now)

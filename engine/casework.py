@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, insert, select
 
 from audit import log
-from audit.encoding import timestamp
+from audit.encoding import instant, timestamp
 from audit.entries import LARGEST_BODY, BodyTooLarge, Draft, Entry
 from audit.log import Head, metadata
 from audit.statements import Statement, sent_together
@@ -84,7 +84,18 @@ MOST_ALARMS = 200
 
 
 class ClockSetBack(Refusal):
-    """The server's clock stands before the last record of the case."""
+    """The act is of an instant before the last event of the case; last: that event's.
+
+    The server's clock has been set back, or somebody who began later was recorded first.
+    """
+
+    def __init__(self, last: str) -> None:
+        super().__init__(
+            f"服务器时钟早于本案最后一条记录（{last}），没有生效。请管理员先校准服务器时间。",
+            f"The server's clock is before the last record of this case ({last}); nothing was "
+            "done. Ask the administrator to set it right.",
+        )
+        self.last = instant(last)
 
 
 class UnknownCase(NotFound):
@@ -305,7 +316,7 @@ class Work:
             raise UnknownCase(case_id)
         stored = _STATE.first(conn, {"c": case_id, "k": key})
         if timestamp(at) < head.at and not (stored and stored.answered):
-            raise clock_set_back(head.at)
+            raise ClockSetBack(head.at)
         case = _live.get(head.hash) or _current(conn, case_id, head.seq, stored)
         heads = _heads(conn, stored)
         people = directory(conn, heads)
@@ -397,15 +408,6 @@ def context_for(
         definition,
         calendar(conn, heads.get("@calendar")),
         lambda: people.communities(street, at),
-    )
-
-
-def clock_set_back(last: str) -> ClockSetBack:
-    """The refusal for a server clock that stands before the last record."""
-    return ClockSetBack(
-        f"服务器时钟早于本案最后一条记录（{last}），没有生效。请管理员先校准服务器时间。",
-        f"The server's clock is before the last record of this case ({last}); nothing was done. "
-        "Ask the administrator to set it right.",
     )
 
 

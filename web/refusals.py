@@ -11,11 +11,13 @@ from werkzeug.wrappers import Response
 
 from audit.encoding import NotCanonical
 from audit.log import ClockBehind, ForkRefused
+from engine.casework import ClockSetBack
 from engine.damage import damage
 from engine.errors import BadInput, Conflict, NotAllowed, NotFound, Refusal
 from web.anonymous import is_quiet
 from web.offline import FORGED
 from web.texts import later, refusal, say
+from web.visit import was_overtaken
 
 STATUSES: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (NotFound, 404),
@@ -86,6 +88,8 @@ def status_of(kind: type[Refusal]) -> int:
 
 def refused(refused_: Refusal) -> tuple[str, int]:
     """The page of a refusal, in its own words."""
+    if isinstance(refused_, ClockSetBack) and was_overtaken(refused_):
+        return outrun(refused_)
     return card(refusal(refused_), status(refused_))
 
 
@@ -123,7 +127,12 @@ def outrun(error: Exception) -> tuple[str, int]:
 
 
 def clock_behind(error: ClockBehind) -> tuple[str, int]:
-    """The server's clock stands before the last record; only its administrator can help."""
+    """The server's clock stands before the last record: only its administrator can help.
+
+    Unless it does not any more: then somebody who began later was recorded first.
+    """
+    if was_overtaken(error):
+        return outrun(error)
     logging.getLogger("shaoji").error("the clock stands behind the log")
     return card(say(CLOCK_BEHIND), 409)
 

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
+from audit.log import ClockBehind
 from audit.sequence import tree_size
 from engine import outbox
-from engine.casework import answered
+from engine.casework import ClockSetBack, answered
 from engine.database import reading
 from engine.delivery import deliver
 from engine.people import By
@@ -194,13 +195,29 @@ def writes() -> Iterator[Connection]:
         _deliver()
 
 
+def was_overtaken(error: ClockBehind | ClockSetBack) -> bool:
+    """Whether this act began before one that was recorded first, and no clock is wrong."""
+    return house().clock() >= error.last
+
+
 @contextmanager
 def carries_out(command: Callable[[Connection], T]) -> Iterator[tuple[Connection, T]]:
     """The same for a command that many give at once; the block is given what it answered.
 
     It may be decided while others write, and is then called again (engine.together.carried_out).
     """
-    with carried_out(database(), command) as (conn, done):
+
+    def of_now(conn: Connection) -> T:
+        try:
+            return command(conn)
+        except ClockSetBack as error:
+            if not was_overtaken(error):
+                raise
+            # Nothing was written, and the case is locked: whoever began later has been recorded.
+            g.pop("at", None)
+            return command(conn)
+
+    with carried_out(database(), of_now) as (conn, done):
         yield conn, done
         told = outbox.waits(conn)
     if told:

@@ -14,12 +14,14 @@ from werkzeug.wrappers import Response as AnyResponse
 from audit.encoding import NotCanonical
 from audit.log import ClockBehind, ForkRefused
 from engine.api_tokens import UNAUTHENTICATED, ScopeMissing, UnknownToken
+from engine.casework import ClockSetBack
 from engine.damage import damage
 from engine.errors import BadInput, Refusal
 from engine.forms import FormRefused
 from engine.idempotency import KeyReused
 from web import refusals
 from web.texts import both, either, later
+from web.visit import was_overtaken
 
 PREFIX: Final = "/api/"
 REFERENCE: Final = "/api/v1/reference"
@@ -98,6 +100,8 @@ def status_of(kind: type[Refusal]) -> int:
 
 def refused(refused_: Refusal) -> Response:
     """The problem of a refusal, in its own words."""
+    if isinstance(refused_, ClockSetBack) and was_overtaken(refused_):
+        return _outrun(refused_)
     code = status_of(type(refused_))
     errors = refused_.errors if isinstance(refused_, FormRefused) else []
     told = [
@@ -181,6 +185,8 @@ def _outrun(error: Exception) -> Response:
 
 
 def _clock_behind(error: ClockBehind) -> Response:
+    if was_overtaken(error):
+        return _outrun(error)
     logging.getLogger("shaoji").error("the clock stands behind the log")
     return problem(f"{REFERENCE}#clock-behind", 409, both(refusals.CLOCK_BEHIND))
 
