@@ -94,17 +94,29 @@ def test_a_refusal_is_a_page_in_its_own_words(
     assert "Do the other thing first." in english.text
 
 
-@pytest.mark.parametrize("outrun", [ForkRefused, ClockBehind])
+CASE, THEN, LATER = "hazard-2026-00001", "2026-03-02T01:00:00.000Z", "2999-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("outrun", "told"),
+    [
+        (ForkRefused(CASE), "别人刚刚先办了一步"),
+        (ClockBehind(CASE, "2026-03-02T00:59:59.000Z", THEN), "别人刚刚先办了一步"),
+        (ClockBehind(CASE, THEN, LATER), "请管理员先校准服务器时间"),
+    ],
+    ids=["a rival", "a rival who began later", "a wrong clock"],
+)
 def test_a_rival_or_a_wrong_clock_is_told_and_not_a_crash(
-    app: Flask, outrun: type[Exception]
+    app: Flask, outrun: Exception, told: str
 ) -> None:
     def refuse() -> None:
-        raise outrun("hazard-2026-00001")
+        raise outrun
 
     app.add_url_rule("/refuse", "refuse", refuse)
     answer = app.test_client().get("/refuse")
     assert answer.status_code == 409
     assert "没有生效" in answer.text
+    assert told in answer.text
 
 
 def test_an_unknown_address_is_a_page_in_the_same_look(visitor: Visitor) -> None:
