@@ -405,6 +405,13 @@ def start_worker(
     """Run the worker in threads of this process, until `stop` is set."""
     told = {"clock": clock, "chores": chores}
     _start(run_worker, (engine, stop), told, "shaoji-worker")
+    start_beside(engine, stop, clock, chores)
+
+
+def start_beside(
+    engine: Engine, stop: Event, clock: Callable[[], datetime], chores: Chores
+) -> None:
+    """Start every loop of a worker but its first (`run_worker`), each in a thread of its own."""
     start_anchors(engine, stop, chores)
     start_notices(engine, stop, clock, chores.channels, chores.spans)
     start_copies(stop, chores.photos, chores.spans)

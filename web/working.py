@@ -10,15 +10,7 @@ from engine.keys import policy_of
 from engine.vault import Vault
 from web import logs, telemetry
 from web.anchors import anchors
-from web.background import (
-    Chores,
-    run_worker,
-    start_anchors,
-    start_figures,
-    start_flows,
-    start_notices,
-    start_signals,
-)
+from web.background import Chores, run_worker, start_beside
 from web.channels import channels
 from web.config import Settings
 from web.heartbeat import start_heartbeat
@@ -49,11 +41,7 @@ def work(shell: Shell) -> None:
         shell.engine, stop, shell.settings, kind="worker", clock=shell.now
     )
     chores = replace(chores_of(shell.settings, shell.vault), turns=turns, spans=spans)
-    start_anchors(shell.engine, stop, chores)
-    start_notices(shell.engine, stop, shell.now, chores.channels, spans)
-    start_signals(shell.engine, stop, chores.photos, turns, spans)
-    start_figures(shell.engine, stop, shell.now, chores.channels, turns, spans)
-    start_flows(shell.engine, stop, shell.now, turns, spans)
+    start_beside(shell.engine, stop, shell.now, chores)
     reports = start_reports(shell.engine, stop, settings=shell.settings, clock=shell.now)
     try:
         run_worker(shell.engine, stop, clock=shell.now, chores=chores, tell=click.echo)

@@ -22,6 +22,7 @@ from benchmarks.serving import House, settle
 from engine.database import open_database
 from tests.cluster.machines import wait_for
 from tests.conftest import ROOT
+from tests.engine.test_evidence import keep, photo
 from tests.web.test_internal_metrics import TOKEN, of, read
 from web import processes, serving
 from web.config import Settings, read_settings, usual_processes
@@ -60,9 +61,16 @@ class Served:
         return [int(name) for name in _children(self.first.pid).split()]
 
     def nodes(self) -> Counter[str]:
+        return Counter(self._told("SELECT kind FROM node"))
+
+    def turns(self) -> set[str]:
+        """What somebody of the worker's kind has taken on."""
+        return set(self._told("SELECT work FROM lease"))
+
+    def _told(self, query: str) -> list[str]:
         engine = open_database(self.house.url)
         with engine.connect() as conn:
-            found = Counter(conn.execute(text("SELECT kind FROM node")).scalars())
+            found = list(conn.execute(text(query)).scalars())
         engine.dispose()
         return found
 
@@ -143,6 +151,24 @@ def test_two_processes_and_one_worker_serve_as_one_and_a_dead_one_is_begun_anew(
     assert served.ask("/healthz")[0] == 0
     # The killed one took no leave; all others did.
     assert served.nodes() == {"serve": 1}
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_the_worker_does_everything_whether_in_a_thread_or_a_process(
+    house: House, begin: Callable[..., Served], processes: str
+) -> None:
+    folder = Path(house.env["SHAOJI_EVIDENCE_DIR"])
+    folder.mkdir(exist_ok=True)
+    kept = keep(folder, photo())
+    served = begin(SHAOJI_PROCESSES=processes)
+    wait_for(lambda: served.ask("/readyz")[0] == 200, "the server to be ready")
+    wait_for(lambda: copies(folder, kept.sha256) == 2, "both copies of the photo")
+    loops = {"anchors", "figures", "retention", "sequencer", "signals", "flows", "publication"}
+    wait_for(lambda: loops <= served.turns(), "the worker to take its turns")
+
+
+def copies(folder: Path, sha256: str) -> int:
+    return len(list((folder / "served").rglob(f"{sha256}-*.jpg")))
 
 
 def test_guesses_are_counted_by_all_processes_together(begin: Callable[..., Served]) -> None:
