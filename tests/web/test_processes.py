@@ -162,9 +162,9 @@ def test_the_worker_does_everything_whether_in_a_thread_or_a_process(
     kept = keep(folder, photo())
     served = begin(SHAOJI_PROCESSES=processes)
     wait_for(lambda: served.ask("/readyz")[0] == 200, "the server to be ready")
-    wait_for(lambda: copies(folder, kept.sha256) == 2, "both copies of the photo")
+    wait_for(lambda: copies(folder, kept.sha256) == 2, "both copies of the photo", 60)
     loops = {"anchors", "figures", "retention", "sequencer", "signals", "flows", "publication"}
-    wait_for(lambda: loops <= served.turns(), "the worker to take its turns")
+    wait_for(lambda: loops <= served.turns(), "the worker to take its turns", 60)
 
 
 def copies(folder: Path, sha256: str) -> int:
