@@ -24,7 +24,7 @@ from audit.entries import Draft
 from audit.log import metadata
 from audit.pinned import listing_digest, sha256
 from audit.statements import Statement
-from engine.definitions import Definition, parse
+from engine.definitions import OPENING_FORM, Definition, parse
 from engine.errors import BadInput, NotFound, Refusal
 from engine.findings import Finding
 from engine.lint import lint
@@ -144,6 +144,18 @@ def latest(conn: Connection, key: str) -> Definition:
             f"还没有部署流程 {key}。请管理员先部署。", f"No definition of {key} is deployed."
         )
     return load(conn, row.digest)
+
+
+def categories(conn: Connection, key: str) -> dict[str, tuple[str, str]]:
+    """What cases of a process are of, by value: Chinese and English name, in their order.
+
+    As its newest definition words them; {} where none is deployed.
+    """
+    try:
+        asked = latest(conn, key).forms[OPENING_FORM].field("category")
+    except UnknownDefinition:
+        return {}
+    return {one.value: (one.title, one.title_en) for one in (asked.choices if asked else ())}
 
 
 def version_of(conn: Connection, digest: str) -> int | None:

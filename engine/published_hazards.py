@@ -8,7 +8,7 @@ renamed or moved meanwhile: of two groupings of the same cases one could be take
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
@@ -36,8 +36,7 @@ from audit.hazard_publication import Fate, Published, Row, fate, hazards, whistl
 from audit.log import metadata
 from audit.publication import Cell
 from engine.database import reading
-from engine.definition_sets import UnknownDefinition, latest
-from engine.definitions import OPENING_FORM
+from engine.definition_sets import categories
 from engine.directory import Directory
 from engine.errors import NotFound
 from engine.people import directory
@@ -54,6 +53,8 @@ published_table = Table(
 )
 
 HAZARD, WHISTLE = "hazard", "whistle"
+# So long after midnight all that was recorded before it is there.
+SETTLED: Final = timedelta(hours=1)
 # So many cases are read in one transaction, lest a long one keep the write-ahead log from ending.
 AT_ONCE: Final = 200
 # So many are worked out while somebody waits for the page: a second or less.
@@ -115,9 +116,12 @@ def keep(
     """Work out what is published until then and keep it; whether that was still to be done.
 
     until: the first instant of a month, where the street is. stopped: asked between some cases and
-    the next; then nothing is kept. Cases are read in transactions of their own: what was recorded
-    before `until` does not change any more, so call it when all of that is there.
+    the next; then nothing is kept. Nor is it before the month has settled: an act from before
+    midnight may still be on its way to the log. After that what was recorded before `until` does
+    not change any more, and cases are read in transactions of their own.
     """
+    if not is_settled(until, at):
+        return False
     with reading(engine).begin() as conn:
         if _row(conn, published_table.c.until == timestamp(until)) is not None:
             return False
@@ -139,6 +143,11 @@ def keep(
     with engine.begin() as conn:
         conn.execute(insert(published_table), row)
     return True
+
+
+def is_settled(until: datetime, at: datetime) -> bool:
+    """Whether at an instant all is there that was recorded before the month began."""
+    return at - until >= SETTLED
 
 
 def kept(conn: Connection, until: datetime) -> Figures | None:
@@ -289,7 +298,7 @@ def _folded(conn: Connection, streams: Sequence[str], until: datetime) -> Iterat
 
 
 def _words(conn: Connection) -> _Words:
-    return _Words(directory(conn), _categories(conn))
+    return _Words(directory(conn), categories(conn, HAZARD))
 
 
 def _figures(read: _Read, words: _Words, months: Months) -> Figures:
@@ -306,11 +315,3 @@ def _figures(read: _Read, words: _Words, months: Months) -> Figures:
         {unit.id: unit.name for unit in people.units.values()},
         words.categories,
     )
-
-
-def _categories(conn: Connection) -> dict[str, tuple[str, str]]:
-    try:
-        asked = latest(conn, HAZARD).forms[OPENING_FORM].field("category")
-    except UnknownDefinition:
-        return {}
-    return {one.value: (one.title, one.title_en) for one in (asked.choices if asked else ())}

@@ -16,8 +16,7 @@ from engine import disavowals, oversight, parties, site_codes, turns
 from engine.calendar_versions import calendar
 from engine.case_evidence import case_evidence
 from engine.casework import Done, read_cases
-from engine.definition_sets import UnknownDefinition, latest, load, version_of
-from engine.definitions import OPENING_FORM
+from engine.definition_sets import categories, load, version_of
 from engine.disavowals import deniable
 from engine.errors import BadInput
 from engine.inbox import open_steps
@@ -348,14 +347,8 @@ def _midnight(text: str, days: int) -> datetime | None:
 
 
 def _categories(conn: Connection) -> list[tuple[str, str]]:
-    """The categories hazards are reported in, as the newest definition words them."""
-    try:
-        field = latest(conn, PROCESS).forms[OPENING_FORM].field("category")
-    except UnknownDefinition:
-        return []
-    return [
-        (one.value, either(one.title, one.title_en)) for one in (field.choices if field else ())
-    ]
+    """The categories hazards are reported in, in words."""
+    return [(value, either(*names)) for value, names in categories(conn, PROCESS).items()]
 
 
 def _statuses() -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ and as data.
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from io import StringIO
 from threading import Lock
 from typing import Any, Final
@@ -31,8 +31,6 @@ from web.visit import at, reads
 
 pages = Blueprint("hazard_publication", __name__)
 
-# So long after midnight all that was recorded before it is there.
-SETTLED: Final = timedelta(hours=1)
 HEADS: Final = {
     "reported": later("上报"),
     "confirmed": later("是隐患"),
@@ -110,9 +108,7 @@ def figures(conn: Connection, now: datetime) -> Figures:
 
 def keep(engine: Engine, now: datetime, stopped: Callable[[], bool] = lambda: False) -> bool:
     """Keep the month's figures, once all that belongs to them is there; whether it was done now."""
-    until = _begun(now)
-    settled = now - until >= SETTLED
-    return settled and published_hazards.keep(engine, until, at=now, stopped=stopped)
+    return published_hazards.keep(engine, _begun(now), at=now, stopped=stopped)
 
 
 def _begun(now: datetime) -> datetime:
@@ -125,8 +121,7 @@ def _worked_out(conn: Connection, until: datetime, now: datetime) -> Figures:
     place = conn.engine.url, log.origin(conn), until, heads, _digest(conn)
     with _working:
         found = _told.get(place) or published_hazards.work_out(conn, until)
-        # An act from before midnight may still be on its way to the log when the month begins.
-        if now - until >= SETTLED:
+        if published_hazards.is_settled(until, now):
             _told.clear()
             _told[place] = found
     return found

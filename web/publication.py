@@ -20,8 +20,7 @@ from sqlalchemy import Connection
 from audit import log
 from audit.encoding import timestamp
 from audit.publication import Change, Period, Publication, changes, publication
-from engine.definition_sets import UnknownDefinition, latest
-from engine.definitions import OPENING_FORM
+from engine.definition_sets import categories
 from engine.directory import Directory
 from engine.people import directory
 from web.complaints import PROCESS
@@ -137,7 +136,7 @@ def figures(conn: Connection, now: datetime) -> Figures:
             sha256("".join(lines).encode()).hexdigest(),
         ),
         units={unit.id: unit.name for unit in people.units.values()},
-        categories=_categories(conn),
+        categories=categories(conn, PROCESS),
     )  # fmt: skip
 
 
@@ -171,14 +170,6 @@ def _told_under(people: Directory, unit: str) -> str:
         return unit
     path = people.path(unit)
     return next((one for one in path if people.unit(one).kind == "community"), unit)
-
-
-def _categories(conn: Connection) -> dict[str, tuple[str, str]]:
-    try:
-        field = latest(conn, PROCESS).forms[OPENING_FORM].field("category")
-    except UnknownDefinition:
-        return {}
-    return {one.value: (one.title, one.title_en) for one in (field.choices if field else ())}
 
 
 # --- in words -------------------------------------------------------------------------------------

@@ -103,8 +103,7 @@ class Patroni:
             "-h", where["parameters"]["unix_socket_directories"], "-U", superuser(),
         ]  # fmt: skip
         for one in statements:
-            *_, database, told = ("postgres", *one.split("|", 1))
-            done = subprocess.run([*psql, "-d", database, "-c", told], capture_output=True,
+            done = subprocess.run([*psql, "-d", "postgres", "-c", one], capture_output=True,
                                   text=True, check=False, cwd="/", **as_server())  # fmt: skip
             assert done.returncode == 0, done.stderr
 
