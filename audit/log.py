@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     bindparam,
     func,
     insert,
@@ -59,7 +61,9 @@ event_table = Table(
     Index("event_by_type", "type", "at"),
 )
 
-# The head is a convenience that can be recomputed; the events are the record.
+# The head is a convenience that can be recomputed; the events are the record. `began` is the time
+# of the first event, or empty where it was not kept (streams begun before migration 0034): whoever
+# reads a stream need not look for it in months before that (engine.partitions).
 head_table = Table(
     "stream_head",
     metadata,
@@ -67,14 +71,17 @@ head_table = Table(
     Column("seq", Integer, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Column("at", Text, nullable=False),
+    Column("began", Text, nullable=False, server_default=""),
 )
 
 # Events wait here for the sequencer, which gives each its leaf index in the tree. No order is
-# assumed of this table: a transaction that commits late simply lands in the next batch.
+# assumed of this table: a transaction that commits late simply lands in the next batch. `month` is
+# that of the event, or empty (`of_month`).
 outbox_table = Table(
     "outbox",
     metadata,
     Column("hash", LargeBinary, ForeignKey("event.hash"), primary_key=True),
+    Column("month", Text, nullable=False, server_default=""),
 )
 
 _INSERT_EVENT = Statement(insert(event_table))
@@ -97,14 +104,38 @@ _TAKE_HEAD = Statement(
     )
 )
 _LOCK_NAME = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("s"), 0)))
+
+
+def _since_begun(streams: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether an event is not of before these streams began, as their heads keep it."""
+    began = select(func.min(head_table.c.began)).where(streams).scalar_subquery()
+    return event_table.c.at >= func.coalesce(began, "")
+
+
+def of_month(month: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether an event is of the month (`2026-11`) that a row beside it keeps, or it keeps none.
+
+    A row names one event, by its hash; this only says where PostgreSQL need not look for it.
+    """
+    # Behind a month stands a hyphen, which is before Z in every collation.
+    return and_(event_table.c.at >= month, event_table.c.at < month + literal("Z"))
+
+
 _SELECT_BODIES = (
     select(event_table.c.body)
-    .where(event_table.c.stream == bindparam("s"), event_table.c.seq > bindparam("after"))
+    .where(
+        event_table.c.stream == bindparam("s"),
+        event_table.c.seq > bindparam("after"),
+        _since_begun(head_table.c.stream == bindparam("s")),
+    )
     .order_by(event_table.c.seq)
 )
 _SELECT_EACH = (
     select(event_table.c.stream, event_table.c.body)
-    .where(event_table.c.stream.in_(bindparam("streams", expanding=True)))
+    .where(
+        event_table.c.stream.in_(bindparam("streams", expanding=True)),
+        _since_begun(head_table.c.stream.in_(bindparam("streams", expanding=True))),
+    )
     .order_by(event_table.c.stream, event_table.c.seq)
 )
 _SELECT_HEADS = select(head_table.c.stream, head_table.c.hash).where(
@@ -252,7 +283,7 @@ def write(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
     """
     with sent_together(conn):
         put(conn, entries)
-        move(conn, head, entries[-1])
+        move(conn, head, entries)
 
 
 def put(conn: Connection, entries: Sequence[Entry]) -> None:
@@ -271,17 +302,26 @@ def put(conn: Connection, entries: Sequence[Entry]) -> None:
             for entry in entries
         ],
     )
-    _INSERT_OUTBOX.run_all(conn, [{"hash": entry.hash} for entry in entries])
+    _INSERT_OUTBOX.run_all(
+        conn, [{"hash": entry.hash, "month": month_of(timestamp(entry.at))} for entry in entries]
+    )
 
 
-def move(conn: Connection, head: Head, last: Entry) -> None:
+def month_of(at: str) -> str:
+    """The month of an instant as the log writes it: `2026-11` of `2026-11-28T…`."""
+    return at[:7]
+
+
+def move(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
     """Let the head name the last of the entries put behind it.
 
     Raises ForkRefused; then roll back.
     """
+    last = entries[-1]
     at = timestamp(last.at)
     if head.seq == 0:
-        row = {"stream": head.stream, "seq": last.seq, "hash": last.hash, "at": at}
+        began = timestamp(entries[0].at)
+        row = {"stream": head.stream, "seq": last.seq, "hash": last.hash, "at": at, "began": began}
         _INSERT_HEAD.run_all(conn, [row])
         return
     moved = _UPDATE_HEAD.run(
@@ -327,7 +367,9 @@ def heads(conn: Connection, streams: Collection[str]) -> dict[str, bytes]:
 def read_one(conn: Connection, stream: str, seq: int) -> Entry | None:
     """The entry of a stream with this number, or None."""
     query = select(event_table.c.body).where(
-        event_table.c.stream == stream, event_table.c.seq == seq
+        event_table.c.stream == stream,
+        event_table.c.seq == seq,
+        _since_begun(head_table.c.stream == stream),
     )
     body = conn.execute(query).scalar()
     return None if body is None else unseal(bytes(body))
@@ -356,17 +398,20 @@ def stream_of(conn: Connection, hash_: bytes) -> str | None:
 
 def check(conn: Connection, stream: str, *, log: str) -> Iterator[Entry | Problem]:
     """Check one stream's stored rows (audit.chain), and that its head names its last event."""
+    first: Entry | None = None
     last: Entry | None = None
     for found_ in check_stream(log, stream, conn.execute(_SELECT_ROWS, {"s": stream})):
         yield found_
         if isinstance(found_, Problem):
             return
-        last = found_
-    head = conn.execute(_SELECT_HEAD, {"s": stream}).first()
+        first, last = first or found_, found_
+    head = conn.execute(_SELECT_HEAD.add_columns(head_table.c.began), {"s": stream}).first()
     seq, hash_ = (last.seq, last.hash) if last else (0, b"")
     if (head.seq, bytes(head.hash)) != (seq, hash_) if head else seq:
         told = head.seq if head else 0
         yield Problem(stream, seq + 1, f"the head says {told} events, {seq} are there")
+    if head and first and head.began not in {"", timestamp(first.at)}:
+        yield Problem(stream, 1, f"the head says it began at {head.began}, it did not")
 
 
 def streams(conn: Connection) -> list[str]:

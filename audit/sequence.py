@@ -26,10 +26,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     bindparam,
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -52,6 +54,8 @@ leaf_table = Table(
     metadata,
     Column("leaf_index", Integer, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
+    # That of the event, or empty (log.of_month).
+    Column("month", Text, nullable=False, server_default=""),
     UniqueConstraint("hash", name="leaf_hash_once"),
 )
 
@@ -94,9 +98,15 @@ BATCH: Final = 5000
 # A witness that is down for longer than so many checkpoints is not waited for.
 MOST_LOOKED_AT: Final = 32
 
+# Which event a leaf, or what waits, is about: by its hash, in its month.
+OF_LEAF: Final = and_(event_table.c.hash == leaf_table.c.hash, log.of_month(leaf_table.c.month))
+OF_WAITING: Final = and_(
+    event_table.c.hash == outbox_table.c.hash, log.of_month(outbox_table.c.month)
+)
 _WAITING = (
-    select(outbox_table.c.hash)
-    .join(event_table, event_table.c.hash == outbox_table.c.hash)
+    select(event_table.c.hash, event_table.c.at)
+    .select_from(outbox_table)
+    .join(event_table, OF_WAITING)
     .order_by(event_table.c.stream, event_table.c.seq)
 )
 _SIZE = select(func.coalesce(func.max(leaf_table.c.leaf_index), -1) + 1)
@@ -138,11 +148,16 @@ def integrate(conn: Connection, *, limit: int = BATCH) -> int:
 
     Raises SequencedElsewhere, TreeDiffers; then roll back.
     """
-    hashes = [bytes(one) for one in conn.execute(_WAITING.limit(limit)).scalars()]
-    if not hashes:
+    waiting = conn.execute(_WAITING.limit(limit)).all()
+    if not waiting:
         return 0
     size = tree_size(conn)
-    rows = [{"leaf_index": size + n, "hash": one} for n, one in enumerate(hashes)]
+    hashes = [bytes(one.hash) for one in waiting]
+    months = [log.month_of(one.at) for one in waiting]
+    rows = [
+        {"leaf_index": size + n, "hash": hash_, "month": month}
+        for n, (hash_, month) in enumerate(zip(hashes, months, strict=True))
+    ]
     try:
         # Leaves first: whoever loses the race for an index has not touched a tile.
         _INSERT_LEAF.run_all(conn, rows)
@@ -150,7 +165,7 @@ def integrate(conn: Connection, *, limit: int = BATCH) -> int:
         raise SequencedElsewhere("another sequencer was faster") from error
     _extend(conn, 0, size, hashes)
     conn.execute(_DELETE_TAKEN, {"size": size})
-    return len(hashes)
+    return len(rows)
 
 
 def tree_size(conn: Connection) -> int:
@@ -176,7 +191,7 @@ def leaf_indexes(conn: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
 def waiting_since(conn: Connection) -> tuple[int, str | None]:
     """How many events wait for the tree, and the time of the oldest of them."""
     query = select(func.count(), func.min(event_table.c.at)).select_from(
-        outbox_table.join(event_table, event_table.c.hash == outbox_table.c.hash)
+        outbox_table.join(event_table, OF_WAITING)
     )
     count, oldest = conn.execute(query).one()
     return int(count), oldest
@@ -391,8 +406,9 @@ def check(conn: Connection) -> Iterator[Problem]:
     yield from _check_roots(conn, roots)
 
 
+# Whatever month a leaf keeps: what is checked does not say where to look.
 _LEAVES = (
-    select(leaf_table.c.leaf_index, leaf_table.c.hash, event_table.c.stream, event_table.c.seq)
+    select(leaf_table, event_table.c.stream, event_table.c.seq, event_table.c.at)
     .join(event_table, event_table.c.hash == leaf_table.c.hash, isouter=True)
     .order_by(leaf_table.c.leaf_index)
 )
@@ -407,21 +423,33 @@ def _check_leaf(row: Any, index: int, last: dict[str, int]) -> Problem | None:
     if row.seq != last.get(row.stream, 0) + 1:
         what = f"stands in the tree (leaf {index}) out of its order"
         return Problem(row.stream, row.seq, what, "tree")
+    if row.month not in {"", log.month_of(row.at)}:
+        what = f"its leaf keeps {row.month} as its month, it is of {row.at}"
+        return Problem(row.stream, row.seq, what, "tree")
     last[row.stream] = row.seq
     return None
 
 
 def _check_lost(conn: Connection) -> Iterator[Problem]:
+    event, leaf, waiting = event_table.c, leaf_table.c, outbox_table.c
+    unfound = and_(waiting.month != "", waiting.month != func.substr(event.at, 1, 7))
     query = (
-        select(event_table.c.stream, event_table.c.seq, leaf_table.c.hash, outbox_table.c.hash)
-        .join(leaf_table, leaf_table.c.hash == event_table.c.hash, isouter=True)
-        .join(outbox_table, outbox_table.c.hash == event_table.c.hash, isouter=True)
-        .where(leaf_table.c.hash.is_(None) == outbox_table.c.hash.is_(None))
-        .order_by(event_table.c.stream, event_table.c.seq)
+        select(event.stream, event.seq, leaf.hash.label("leaf"), waiting.hash.label("waiting"))
+        .join(leaf_table, leaf.hash == event.hash, isouter=True)
+        .join(outbox_table, waiting.hash == event.hash, isouter=True)
+        .where(or_(leaf.hash.is_(None) == waiting.hash.is_(None), unfound))
+        .order_by(event.stream, event.seq)
     )
-    for stream, seq, leaf, _ in conn.execute(query):
-        what = "neither in the tree nor on its way there" if leaf is None else "is there twice"
-        yield Problem(stream, seq, f"{what} (tree and outbox)", "tree")
+    for row in conn.execute(query):
+        yield Problem(row.stream, row.seq, f"{_lost(row)} (tree and outbox)", "tree")
+
+
+def _lost(row: Any) -> str:
+    if row.leaf is not None:
+        return "is there twice"
+    if row.waiting is not None:
+        return "waits under another month than its own"
+    return "neither in the tree nor on its way there"
 
 
 def _check_tiles(conn: Connection, size: int, wanted: bytes) -> Iterator[Problem]:

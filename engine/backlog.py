@@ -246,7 +246,7 @@ def _unsigned(conn: Connection, outbox: Waiting, size: int, signed: int) -> Wait
     leaf, event = sequence.leaf_table.c, event_table.c
     query = (
         select(func.count(), func.min(event.at))
-        .select_from(sequence.leaf_table.join(event_table, event.hash == leaf.hash))
+        .select_from(sequence.leaf_table.join(event_table, sequence.OF_LEAF))
         .where(leaf.leaf_index >= signed, leaf.leaf_index < size)
     )
     inside = _waiting(conn, query)

@@ -382,7 +382,7 @@ class Work:
             taking_part.project(self.conn, self.before, self.case)
             _remember(self.conn, key, self)
             # Last, as whether the head was where it was taken has to be known.
-            log.move(self.conn, self.head, self.entries[-1])
+            log.move(self.conn, self.head, self.entries)
         _live.pop(self.head.hash, None)
         _keep_live(self.end.hash, self.case)
 

@@ -24,7 +24,7 @@ from audit.metrics.facts import CaseFacts
 from audit.metrics.fold import case_facts
 from audit.metrics.formulas import Formulas
 from audit.metrics.places import UNITS, Places, places
-from audit.sequence import leaf_table
+from audit.sequence import OF_LEAF, OF_WAITING, leaf_table
 from audit.trust import Trust
 from engine.database import open_database, reading
 from engine.errors import Conflict
@@ -116,11 +116,12 @@ def under(conn: Connection, size: int) -> dict[str, int]:
 def _beyond(conn: Connection, size: int) -> dict[str, int]:
     """The streams that have grown beyond the tree of this size, and where that begins."""
     found = dict[str, int]()
+    event = select(event_table.c.stream, event_table.c.seq)
+    waiting = event.join(outbox_table, OF_WAITING)
+    unsigned = event.join(leaf_table, OF_LEAF).where(leaf_table.c.leaf_index >= size)
     # What waits first: what is taken into the tree meanwhile is found there.
-    unsigned = select(leaf_table.c.hash).where(leaf_table.c.leaf_index >= size)
-    for hashes in (select(outbox_table.c.hash), unsigned):
-        beyond = select(event_table.c.stream, event_table.c.seq)
-        for stream, seq in conn.execute(beyond.where(event_table.c.hash.in_(hashes))):
+    for beyond in (waiting, unsigned):
+        for stream, seq in conn.execute(beyond):
             found[stream] = min(seq, found.get(stream, seq))
     return found
 

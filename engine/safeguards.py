@@ -5,7 +5,7 @@ file neither helps: there verification does (docs/operating.md).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,32 +85,41 @@ class Role:
     may: tuple[str, ...]
 
 
-def read_triggers(conn: Connection) -> dict[tuple[str, str], str]:
-    """The triggers on the log's tables: (table, name) -> what it says, in one spelling."""
+def read_triggers(conn: Connection, parts: Sequence[str] = ()) -> dict[tuple[str, str], str]:
+    """The triggers on the log's tables: (table, name) -> what it says, in one spelling.
+
+    parts: tables `event` consists of (engine.partitions).
+    """
     asked = _SQLITE if conn.dialect.name == "sqlite" else _POSTGRESQL
-    rows = conn.execute(asked, {"tables": list(LOG_TABLES)})
+    rows = conn.execute(asked, {"tables": [*LOG_TABLES, *parts]})
     return {(row.tbl_name, row.name): _plain(row.told) for row in rows}
 
 
-def read_role(conn: Connection) -> Role:
-    """As whom this connection is there; PostgreSQL alone."""
+def read_role(conn: Connection, parts: Sequence[str] = ()) -> Role:
+    """As whom this connection is there, and what it may do to the log's tables; PostgreSQL alone.
+
+    parts: tables `event` consists of (engine.partitions).
+    """
     told = conn.execute(
         text("SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user")
     ).one()
-    asked = {"tables": list(LOG_TABLES)}
+    asked = {"tables": [*LOG_TABLES, *parts]}
     owns = conn.execute(_OWNED, asked | {"function": FUNCTION}).scalars()
     may = conn.execute(_RIGHTS, asked).scalars()
     return Role(told.rolname, told.rolsuper, tuple(owns), tuple(may))
 
 
-def wanted_triggers(dialect: str) -> dict[tuple[str, str], str]:
+def wanted_triggers(dialect: str, parts: Sequence[str] = ()) -> dict[tuple[str, str], str]:
     """The triggers there have to be, as `read_triggers` reads them."""
     make = _wanted_sqlite if dialect == "sqlite" else _wanted_postgresql
-    return {
+    wanted = {
         (table, name): _plain(told)
         for table, same in LOG_TABLES.items()
         for name, told in make(table, same)
     }
+    # A part has those of the whole, under their names.
+    return wanted | {(part, name): told for part in parts
+                     for (table, name), told in wanted.items() if table == "event"}  # fmt: skip
 
 
 def check_triggers(found: Triggers, wanted: Triggers) -> Finding:
@@ -202,14 +211,8 @@ def check_role(role: Role) -> Finding:
                 ),
             ),
             (
-                (
-                    f"请收回：REVOKE UPDATE, DELETE, TRUNCATE, TRIGGER ON {', '.join(LOG_TABLES)} "
-                    f"FROM {role.name};"
-                ),
-                (
-                    f"Take it back: REVOKE UPDATE, DELETE, TRUNCATE, "
-                    f"TRIGGER ON {', '.join(LOG_TABLES)} FROM {role.name};"
-                ),
+                f"请收回：{_revoke(role)}",
+                f"Take it back: {_revoke(role)}",
             ),
         )
     return holds(
@@ -219,6 +222,11 @@ def check_role(role: Role) -> Finding:
             f"the application's role {role.name} may only read and append to the log's tables",
         ),
     )
+
+
+def _revoke(role: Role) -> str:
+    tables = dict.fromkeys((*LOG_TABLES, *(one.split()[0] for one in role.may)))
+    return f"REVOKE UPDATE, DELETE, TRUNCATE, TRIGGER ON {', '.join(tables)} FROM {role.name};"
 
 
 def _wanted_sqlite(table: str, same: str) -> list[tuple[str, str]]:

@@ -30,6 +30,7 @@ from web import (
     cli_metrics,
     cli_mining,
     cli_notices,
+    cli_partition,
     cli_photos,
     cli_sign_ins,
     cli_signals,
@@ -471,6 +472,7 @@ main.add_command(cli_metrics.metrics)
 main.add_command(cli_index.index)
 main.add_command(cli_mining.mining)
 main.add_command(cli_notices.notices)
+main.add_command(cli_partition.partition)
 main.add_command(cli_photos.photos)
 main.add_command(cli_early_warning.warnings)
 main.add_command(cli_witness.witness)

@@ -40,6 +40,7 @@ from engine.node_checks import (
     read_pooler,
 )
 from engine.nodes import marked, nodes
+from engine.partitions import check_parts, read_parts
 from engine.place_checks import (
     Least,
     check_fonts,
@@ -153,9 +154,14 @@ def _database(by: Looking) -> Iterator[Finding]:
 def _record(by: Looking, engine: Engine) -> Iterator[Finding]:
     at = clock_of(engine, by.wall)()
     with reading(engine).begin() as conn:
-        yield check_triggers(read_triggers(conn), wanted_triggers(conn.dialect.name))
+        parts = read_parts(conn)
+        names = parts.names if parts else ()
+        wanted = wanted_triggers(conn.dialect.name, names)
+        yield check_triggers(read_triggers(conn, names), wanted)
+        if parts is not None:
+            yield check_parts(parts, at)
         if conn.dialect.name == "postgresql":
-            yield check_role(read_role(conn))
+            yield check_role(read_role(conn, names))
             yield check_clocks(by.wall(), read_clock(conn))
             yield check_pooler(read_pooler(engine))
         yield check_last_event(log.last_at(conn), at)

@@ -290,6 +290,8 @@ def test_a_street_of_the_first_release_is_brought_up_and_its_states_made_again(
             conn.execute(text(f"ALTER TABLE case_register DROP COLUMN {column}"))
         for column in ("confirmed_at", "link"):
             conn.execute(text(f"ALTER TABLE session DROP COLUMN {column}"))
+        for table, column in (("stream_head", "began"), ("outbox", "month")):
+            conn.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         conn.execute(text("UPDATE case_register SET state = :s"), {"s": b"of the first release"})
         conn.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     create_schema(street.database)

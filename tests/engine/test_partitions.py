@@ -1,0 +1,416 @@
+"""Events kept by month on PostgreSQL: nothing is lost, rewritten, forked, or looked for in vain."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from audit import log, sequence
+from audit.log import event_table, outbox_table
+from audit.sequence import OF_LEAF, OF_WAITING, leaf_table
+from engine import metrics
+from engine.database import open_database
+from engine.partitions import (
+    NotTheOwner,
+    OneFile,
+    Parts,
+    TablesBusy,
+    check_parts,
+    keep_by_month,
+    read_parts,
+)
+from engine.verification import verify
+from tests.conftest import NOON, Street
+
+FORM = {"kind": "wood", "pieces": 3}
+FIRST = "event_before_2026_04"
+
+
+@pytest.fixture
+def divided(postgres_street: Street) -> Street:
+    """A street whose log is kept by month from April 2026 on."""
+    divide(postgres_street)
+    return postgres_street
+
+
+def divide(street: Street, ahead: int = 3) -> Parts:
+    return keep_by_month(street.database, ahead=ahead, at=street.at)
+
+
+def where(street: Street, stream: str) -> list[str]:
+    """In which tables the events of a stream lie, in their order."""
+    told = text("SELECT tableoid::regclass::text FROM event WHERE stream = :s ORDER BY seq")
+    with street.database.begin() as conn:
+        return list(conn.execute(told, {"s": stream}).scalars())
+
+
+def sequenced(street: Street) -> None:
+    with street.database.begin() as conn:
+        while sequence.integrate(conn):
+            pass
+
+
+def rows(conn: Connection) -> list[Any]:
+    asked = "SELECT stream, seq, type, at, body, hash FROM event ORDER BY stream, seq"
+    return [tuple(row) for row in conn.execute(text(asked))]
+
+
+def problems(street: Street) -> list[str]:
+    with street.database.begin() as conn:
+        return [one.what for one in (*verify(conn).problems, *sequence.check(conn))]
+
+
+# --- dividing -------------------------------------------------------------------------------------
+
+
+def test_only_postgresql_keeps_events_by_month(sqlite_street: Street) -> None:
+    with sqlite_street.database.begin() as conn:
+        assert read_parts(conn) is None
+    with pytest.raises(OneFile, match="SQLite"):
+        divide(sqlite_street)
+
+
+@pytest.mark.postgres
+def test_a_log_divided_keeps_every_row_and_the_work_goes_on_in_the_tables_of_its_months(
+    postgres_street: Street,
+) -> None:
+    street = postgres_street
+    with street.database.begin() as conn:
+        assert read_parts(conn) is None
+    begun = street.report()
+    sequenced(street)
+    waits = street.report()
+    with street.database.begin() as conn:
+        before = rows(conn)
+    parts = divide(street)
+    months = ("event_2026_04", "event_2026_05", "event_2026_06")
+    assert parts == Parts((*months, FIRST, "event_rest"), "2026-07", strays=False)
+    with street.database.begin() as conn:
+        assert rows(conn) == before
+    street.check()
+
+    street.later(days=31)
+    street.complete(begun, "prepare#1", "head", FORM)
+    new = street.report()
+    assert set(where(street, new)) == {"event_2026_04"}
+    spread = where(street, begun)
+    assert set(spread) == {FIRST, "event_2026_04"}
+    assert [one.seq for one in street.entries(begun)] == list(range(1, len(spread) + 1))
+    sequenced(street)
+    street.check()
+    with street.database.begin() as conn:
+        assert log.read_each(conn, [begun, new, waits]) == {
+            one: street.entries(one) for one in (begun, new, waits)
+        }
+        last = log.peek(conn, begun)
+        assert last is not None
+        assert log.read_one(conn, begun, last) == street.entries(begun)[-1]
+        assert conn.execute(text("SELECT count(*) FROM outbox")).scalar() == 0
+        size = sequence.tree_size(conn)
+        assert size == len(rows(conn))
+        assert metrics._beyond(conn, size - 1)
+
+
+@pytest.mark.postgres
+def test_asked_again_it_adds_the_months_that_are_missing_and_nothing_else(divided: Street) -> None:
+    again = divide(divided)
+    assert again.until == "2026-07"
+    divided.later(days=40)
+    assert divide(divided).until == "2026-08"
+    assert len(divide(divided, ahead=24).names) == 2 + 25
+
+
+@pytest.mark.postgres
+def test_a_try_cut_off_half_way_is_taken_up_by_the_next(postgres_street: Street) -> None:
+    street = postgres_street
+    street.report()
+    with street.database.begin() as conn:
+        cut = "ALTER TABLE event ADD CONSTRAINT event_before CHECK (at < '2026-04') NOT VALID"
+        conn.execute(text(cut))
+        conn.execute(text("UPDATE stream_head SET began = ''"))
+    street.later(days=40)
+    # What the constraint of a month gone by refuses is recorded once the next try was made.
+    divide(street)
+    street.report()
+    street.check()
+    with street.database.begin() as conn:
+        assert conn.execute(text("SELECT count(*) FROM stream_head WHERE began = ''")).scalar() == 0
+
+
+@pytest.mark.postgres
+def test_what_was_recorded_ahead_of_the_clock_lies_before_the_first_month(
+    postgres_street: Street,
+) -> None:
+    street = postgres_street
+    street.later(days=100)
+    street.report()
+    parts = keep_by_month(street.database, ahead=3, at=NOON)
+    assert "event_before_2026_07" in parts.names
+    assert parts.until == "2026-07"
+    street.check()
+
+
+@pytest.mark.postgres
+def test_divided_under_load_no_acknowledged_step_is_lost(postgres_street: Street) -> None:
+    street = postgres_street
+    cases = [street.report() for _ in range(24)]
+    begun = Event()
+
+    def work(mine: list[str]) -> list[str]:
+        for case in mine:
+            street.complete(case, "prepare#1", "head", FORM)
+            begun.set()
+        return mine
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(work, cases[n::4]) for n in range(4)]
+        begun.wait(30)
+        divide(street)
+        done = [case for one in working for case in one.result()]
+    assert sorted(done) == sorted(cases)
+    assert all("task.completed" in street.types(case) for case in cases)
+    sequenced(street)
+    street.check()
+
+
+# --- months to come -------------------------------------------------------------------------------
+
+
+@pytest.mark.postgres
+def test_an_event_of_no_month_goes_to_the_rest_and_is_told_and_stays_there(divided: Street) -> None:
+    street = divided
+    with street.database.begin() as conn:
+        told = read_parts(conn)
+    assert told is not None
+    assert check_parts(told, NOON).outcome == "holds"
+    street.at = datetime(2026, 8, 20, 2, 0, tzinfo=UTC)
+    assert check_parts(told, street.at).outcome == "look"
+    case = street.report()
+    assert set(where(street, case)) == {"event_rest"}
+    with street.database.begin() as conn:
+        told = read_parts(conn)
+    assert told is not None
+    assert told.strays
+
+    parts = divide(street)
+    assert "event_2026_08" not in parts.names, "its events lie in the rest"
+    assert {"event_2026_07", "event_2026_09", "event_2026_11"} <= set(parts.names)
+    assert parts.strays
+    finding = check_parts(parts, street.at)
+    assert finding.outcome == "holds"
+    assert "event_rest" in finding.found[1]
+    street.later(days=20)
+    street.complete(case, "prepare#1", "head", FORM)
+    assert set(where(street, case)) == {"event_rest", "event_2026_09"}
+    sequenced(street)
+    street.check()
+
+
+@pytest.mark.postgres
+def test_a_month_is_that_of_coordinated_universal_time(divided: Street) -> None:
+    # Shanghai has had April for seven hours.
+    divided.at = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
+    assert set(where(divided, divided.report())) == {FIRST}
+    divided.later(hours=1)
+    assert set(where(divided, divided.report())) == {"event_2026_04"}
+
+
+# --- what is not looked into ----------------------------------------------------------------------
+
+
+def looked_into(conn: Connection, query: Any) -> set[str]:
+    """The tables of months that a query reads, as PostgreSQL says after having done it."""
+    sql = query.compile(conn, compile_kwargs={"literal_binds": True})
+    told = conn.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}").scalar_one()
+    return {name for name in _read(told[0]["Plan"]) if name.startswith("event_")}
+
+
+def _read(node: dict[str, Any]) -> Iterator[str]:
+    if node["Actual Loops"] and "Relation Name" in node:
+        yield node["Relation Name"]
+    for one in node.get("Plans", ()):
+        yield from _read(one)
+
+
+@pytest.mark.postgres
+def test_a_stream_is_not_looked_for_in_months_before_it_began(divided: Street) -> None:
+    street = divided
+    old = street.report()
+    street.later(days=65)
+    new = street.report()
+    with street.database.begin() as conn:
+        for query, of in (
+            (log._SELECT_BODIES, lambda one: {"s": one, "after": 0}),
+            (log._SELECT_EACH, lambda one: {"streams": [one]}),
+        ):
+            read = looked_into(conn, query.params(**of(new)))
+            assert read == {"event_2026_05", "event_2026_06", "event_rest"}
+            assert FIRST in looked_into(conn, query.params(**of(old)))
+
+
+@pytest.mark.postgres
+def test_what_a_leaf_or_the_outbox_names_is_looked_for_in_its_month_alone(divided: Street) -> None:
+    street = divided
+    street.later(days=35)
+    sequenced(street)
+    street.report()
+    with street.database.begin() as conn:
+        size = sequence.tree_size(conn)
+        _fill(conn)
+    waiting = event_table.select().join(outbox_table, OF_WAITING)
+    leaves = event_table.select().join(leaf_table, OF_LEAF).where(leaf_table.c.leaf_index >= size)
+    with street.database.begin() as conn:
+        assert looked_into(conn, waiting) == {"event_2026_04"}
+    sequenced(street)
+    with street.database.begin() as conn:
+        conn.execute(text("ANALYZE leaf"))
+        assert looked_into(conn, leaves) == {"event_2026_04"}
+
+
+def _fill(conn: Connection) -> None:
+    """Entries of no log, so many that PostgreSQL asks an index for each that is named."""
+    many = """
+        INSERT INTO event (stream, seq, type, at, body, hash)
+        SELECT 'filler-' || n, 1, 'filler', '2026-0' || 3 + n % 4 || '-10T00:00:00Z', '',
+               sha256(n::text::bytea)
+        FROM generate_series(1, 40000) n
+    """
+    conn.execute(text(many))
+    conn.execute(text("ANALYZE event"))
+    conn.execute(text("ANALYZE outbox"))
+
+
+# --- append-only, and no fork ---------------------------------------------------------------------
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("table", ["event", FIRST, "event_2026_04", "event_rest"])
+@pytest.mark.parametrize("act", ["UPDATE {} SET type = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_no_part_lets_a_row_be_changed_or_taken_away(divided: Street, table: str, act: str) -> None:
+    street = divided
+    for days in (0, 35, 150):
+        street.later(days=days)
+        street.report()
+    for mode in ("origin", "replica"):
+        with street.database.connect() as conn:
+            conn.execute(text(f"SET session_replication_role = {mode}"))
+            with pytest.raises(DBAPIError, match="append-only"):
+                conn.execute(text(act.format(table)))
+            conn.rollback()
+
+
+@pytest.mark.postgres
+def test_a_second_entry_of_the_same_number_in_another_month_is_found(divided: Street) -> None:
+    street = divided
+    case = street.report()
+    with street.database.begin() as conn:
+        forged = """
+            INSERT INTO event (stream, seq, type, at, body, hash)
+            SELECT stream, seq, type, replace(at, '2026-03', '2026-05'), body, sha256(body)
+            FROM event WHERE stream = :c AND seq = 2
+        """
+        conn.execute(text(forged), {"c": case})
+    assert any("2" in one for one in problems(street))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("forged", "told"),
+    [
+        ("UPDATE stream_head SET began = '2026-05-01T00:00:00Z' WHERE stream = :c", "it began at"),
+        ("UPDATE outbox SET month = '2026-05'", "waits under another month"),
+    ],
+)
+def test_what_would_hide_entries_from_readers_is_found_by_whoever_verifies(
+    divided: Street, forged: str, told: str
+) -> None:
+    case = divided.report()
+    with divided.database.begin() as conn:
+        conn.execute(text(forged), {"c": case} if ":c" in forged else {})
+    assert any(told in one for one in problems(divided)), problems(divided)
+
+
+@pytest.mark.postgres
+def test_two_first_entries_of_a_stream_cannot_lie_in_two_months(divided: Street) -> None:
+    street = divided
+    case = street.report()
+    draft = street.entries(case)[0]
+    with street.database.begin() as conn:
+        head = log.take(conn, case)
+    rival = log.Head(head.log, "A-rival", 0, b"", "")
+    with street.database.begin() as conn:
+        log.append(conn, rival, [_again(draft, NOON)])
+    with pytest.raises(DBAPIError, match="stream_head"), street.database.begin() as conn:
+        log.append(conn, rival, [_again(draft, NOON + timedelta(days=40))])
+    with street.database.begin() as conn:
+        assert len(log.read(conn, "A-rival")) == 1
+
+
+def _again(entry: Any, at: datetime) -> Any:
+    from audit.entries import Draft
+
+    return Draft(entry.type, entry.data, entry.actor, at)
+
+
+# --- who may --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger(postgres_street: Street) -> Iterator[str]:
+    """The address of a role that may append and no more."""
+    database = postgres_street.database
+    with database.begin() as conn:
+        conn.execute(text("CREATE ROLE shaoji_appends LOGIN PASSWORD 'x'"))
+        conn.execute(text("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO shaoji_appends"))
+    url = database.url.set(username="shaoji_appends", password="x")
+    yield url.render_as_string(hide_password=False)
+    with database.begin() as conn:
+        conn.execute(text("DROP OWNED BY shaoji_appends"))
+        conn.execute(text("DROP ROLE shaoji_appends"))
+
+
+@pytest.mark.postgres
+def test_only_the_owner_divides_and_rights_on_the_whole_are_kept_on_parts_taken(
+    postgres_street: Street, stranger: str
+) -> None:
+    street = postgres_street
+    other = open_database(stranger)
+    try:
+        with pytest.raises(NotTheOwner, match="所有者"):
+            keep_by_month(other, ahead=3, at=NOON)
+        street.check()
+        parts = divide(street)
+        with other.begin() as conn:
+            assert rows(conn)
+            assert read_parts(conn) == parts
+        for part in parts.names:
+            with pytest.raises(DBAPIError, match="permission denied"), other.begin() as conn:
+                conn.execute(text(f"SELECT count(*) FROM {part}"))
+        with street.database.begin() as conn:
+            conn.execute(text("GRANT ALL ON ALL TABLES IN SCHEMA public TO shaoji_appends"))
+        divide(street)
+        for part in parts.names:
+            with pytest.raises(DBAPIError, match="permission denied"), other.begin() as conn:
+                conn.execute(text(f"SELECT count(*) FROM {part}"))
+    finally:
+        other.dispose()
+
+
+@pytest.mark.postgres
+def test_while_somebody_holds_the_table_it_is_refused_and_nothing_is_lost(
+    postgres_street: Street,
+) -> None:
+    street = postgres_street
+    street.report()
+    with street.database.begin() as held:
+        held.execute(text("SELECT count(*) FROM event"))
+        with pytest.raises(TablesBusy, match="再执行一次"):
+            divide(street)
+        street.report()
+    divide(street)
+    street.check()
