@@ -13,7 +13,7 @@ an event is no foreign key any more, but a question of the verification.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from audit import log
-from engine.checkup import Finding, holds, look
+from engine.checkup import Finding, fails, holds, look
 from engine.errors import BadInput, Conflict, NotAllowed
 
 MOST_AHEAD: Final = 120
@@ -142,14 +142,44 @@ def check_parts(parts: Parts, at: datetime) -> Finding:
     )
 
 
+def read_bound(conn: Connection) -> str | None:
+    """The month from which on a division that was cut off keeps events out, or None."""
+    if conn.dialect.name != "postgresql":
+        return None
+    asked = text(
+        "SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c JOIN pg_class t ON"
+        " t.oid = c.conrelid WHERE c.conname = 'event_before' AND t.relname = 'event'"
+        " AND t.relnamespace = current_schema()::regnamespace"
+    )
+    told = conn.execute(asked).scalar()
+    found = re.search(r"'(\d{4}-\d{2})'", told or "")
+    return found[1] if found else None
+
+
+def check_bound(month: str) -> Finding:
+    """A division was cut off, or is under way."""
+    return fails(
+        "months",
+        (
+            f"按月分表中途断了，或正在进行：{month} 起的记录会被拒绝",
+            f"keeping events by month was cut off, or is under way: none of {month} on is taken",
+        ),
+        (
+            "以表的所有者再执行一次 shaoji partition。",
+            "Run `shaoji partition` again as the owner of the tables.",
+        ),
+    )
+
+
 # --- one table becomes the first part -------------------------------------------------------------
 
 
 def _divide(engine: Engine, at: datetime) -> None:
     """What may take long comes first and stops nobody; then all that has to be at once.
 
-    A crash in between leaves `event` as it was, but for heads that keep more and a constraint that
-    the next try finds.
+    A crash in between leaves `event` as it was, but for heads that keep more and a constraint by
+    which it takes nothing of the next month: the next try takes it away, and until then the doctor
+    fails (`check_bound`).
     """
     _keep_beginnings(engine)
     with engine.begin() as conn:
@@ -157,20 +187,33 @@ def _divide(engine: Engine, at: datetime) -> None:
     # A day to spare: nothing of the next month is written while the constraint is looked at.
     until = _month_after(max(last, at) + timedelta(days=1), 1)
     first = f"event_before_{until.replace('-', '_')}"
+    bound = f"ALTER TABLE event ADD CONSTRAINT event_before CHECK (at < '{until}') NOT VALID"
+    _alter(engine, _UNBOUND, bound)
+    try:
+        with engine.begin() as conn:
+            # Reads every event, beside whoever writes; what follows need not read them again.
+            conn.execute(text("ALTER TABLE event VALIDATE CONSTRAINT event_before"))
+        with engine.begin() as conn:
+            conn.execute(_SHORTLY)
+            conn.execute(text("LOCK TABLE event, outbox IN ACCESS EXCLUSIVE MODE"))
+            for statement in _becomes_first(conn, first, until):
+                conn.execute(text(statement))
+            _add_table(conn, REST, "DEFAULT")
+    except BaseException:
+        # Left behind it would refuse what is recorded in the next month.
+        with suppress(DBAPIError):
+            _alter(engine, _UNBOUND)
+        raise
+
+
+_UNBOUND: Final = "ALTER TABLE event DROP CONSTRAINT IF EXISTS event_before"
+
+
+def _alter(engine: Engine, *statements: str) -> None:
     with engine.begin() as conn:
         conn.execute(_SHORTLY)
-        conn.execute(text("ALTER TABLE event DROP CONSTRAINT IF EXISTS event_before"))
-        told = f"ALTER TABLE event ADD CONSTRAINT event_before CHECK (at < '{until}') NOT VALID"
-        conn.execute(text(told))
-    with engine.begin() as conn:
-        # Reads every event, beside whoever writes; what follows need not read them again.
-        conn.execute(text("ALTER TABLE event VALIDATE CONSTRAINT event_before"))
-    with engine.begin() as conn:
-        conn.execute(_SHORTLY)
-        conn.execute(text("LOCK TABLE event, outbox IN ACCESS EXCLUSIVE MODE"))
-        for statement in _becomes_first(conn, first, until):
+        for statement in statements:
             conn.execute(text(statement))
-        _add_table(conn, REST, "DEFAULT")
 
 
 def _keep_beginnings(engine: Engine) -> None:

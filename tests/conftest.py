@@ -21,6 +21,7 @@ from engine.definition_sets import deploy
 from engine.definitions import read_folder
 from engine.delivery import deliver
 from engine.evidence import Evidence
+from engine.partitions import keep_by_month
 from engine.people import By, create_unit, grant_post, register_person
 from engine.schema import create_schema
 from engine.vault import Vault, close_vault, open_vault
@@ -220,6 +221,9 @@ def postgres_street(postgres_url: str) -> Iterator[Street]:
             )
             create_schema(template)
             found_street(template)
+            if os.environ.get("TEST_LOG_BY_MONTH"):
+                # The same suite on a log kept by month (engine.partitions).
+                keep_by_month(template, ahead=24, at=NOON)
             template.dispose()
         conn.execute(text("CREATE DATABASE shaoji_test TEMPLATE shaoji_template"))
     plain.dispose()

@@ -40,7 +40,7 @@ from engine.node_checks import (
     read_pooler,
 )
 from engine.nodes import marked, nodes
-from engine.partitions import check_parts, read_parts
+from engine.partitions import check_bound, check_parts, read_bound, read_parts
 from engine.place_checks import (
     Least,
     check_fonts,
@@ -160,6 +160,8 @@ def _record(by: Looking, engine: Engine) -> Iterator[Finding]:
         yield check_triggers(read_triggers(conn, names), wanted)
         if parts is not None:
             yield check_parts(parts, at)
+        if (bound := read_bound(conn)) is not None:
+            yield check_bound(bound)
         if conn.dialect.name == "postgresql":
             yield check_role(read_role(conn, names))
             yield check_clocks(by.wall(), read_clock(conn))

@@ -13,15 +13,17 @@ from sqlalchemy.exc import DBAPIError
 from audit import log, sequence
 from audit.log import event_table, outbox_table
 from audit.sequence import OF_LEAF, OF_WAITING, leaf_table
-from engine import metrics
+from engine import metrics, partitions
 from engine.database import open_database
 from engine.partitions import (
     NotTheOwner,
     OneFile,
     Parts,
     TablesBusy,
+    check_bound,
     check_parts,
     keep_by_month,
+    read_bound,
     read_parts,
 )
 from engine.verification import verify
@@ -133,9 +135,14 @@ def test_a_try_cut_off_half_way_is_taken_up_by_the_next(postgres_street: Street)
         cut = "ALTER TABLE event ADD CONSTRAINT event_before CHECK (at < '2026-04') NOT VALID"
         conn.execute(text(cut))
         conn.execute(text("UPDATE stream_head SET began = ''"))
+        assert read_bound(conn) == "2026-04"
+    assert check_bound("2026-04").outcome == "fails"
     street.later(days=40)
-    # What the constraint of a month gone by refuses is recorded once the next try was made.
+    with pytest.raises(DBAPIError, match="event_before"):
+        street.report()
     divide(street)
+    with street.database.begin() as conn:
+        assert read_bound(conn) is None
     street.report()
     street.check()
     with street.database.begin() as conn:
@@ -412,5 +419,29 @@ def test_while_somebody_holds_the_table_it_is_refused_and_nothing_is_lost(
         with pytest.raises(TablesBusy, match="再执行一次"):
             divide(street)
         street.report()
+    # Nor does anything of the next month meet a bound that was left behind.
+    street.later(days=40)
+    street.report()
     divide(street)
+    street.check()
+
+
+@pytest.mark.postgres
+def test_what_fails_half_way_leaves_no_bound(
+    postgres_street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street = postgres_street
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as m:
+        m.setattr(partitions, "_add_table", dies)
+        with pytest.raises(RuntimeError, match="disk"):
+            divide(street)
+    with street.database.begin() as conn:
+        assert read_parts(conn) is None
+        assert read_bound(conn) is None
+    street.later(days=40)
+    street.report()
     street.check()

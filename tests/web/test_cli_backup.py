@@ -330,6 +330,31 @@ def test_postgresql_goes_into_a_backup_and_back_with_its_vault(
 
 
 @pytest.mark.postgres
+def test_a_log_kept_by_month_comes_back_as_it_was(
+    postgres: Callable[[str], None], shaoji: Shaoji
+) -> None:
+    postgres("shaoji_from")
+    shaoji("init", "--street", "听澜街道")
+    keep_whole(EVIDENCE, b"one")
+    parts = told(shaoji("partition", "--months", "3", "--json"))
+    assert len(parts["tables"]) >= 4
+    assert parts["until"] in shaoji("partition", "--months", "3").output
+    shaoji("checkpoint")
+    before = told(shaoji("verify", "--json"))
+    shaoji("backup", "out", "--keys", "out-keys")
+    lost()
+    postgres("shaoji_to")
+    shaoji("restore", "out", "--keys", "out-keys")
+    after = told(shaoji("verify", "--json"))
+    assert after["ok"], after
+    assert after["steps"] == before["steps"]
+    assert told(shaoji("partition", "--months", "3", "--json")) == parts
+    found = {one["check"]: one for one in told(shaoji("doctor", "--json"))["checks"]}
+    assert found["triggers"]["outcome"] == "holds", found["triggers"]
+    assert found["months"]["outcome"] == "holds", found["months"]
+
+
+@pytest.mark.postgres
 def test_a_backup_of_one_kind_of_database_is_not_put_into_the_other(
     postgres: Callable[[str], None], street: Shaoji
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import Engine, create_engine, insert, text
 from sqlalchemy.engine import make_url
 
 from audit.encoding import timestamp
@@ -29,6 +29,7 @@ from engine.metric_periods import keep_figures
 from engine.news import news_table
 from engine.notice_board import Outlets, tell
 from engine.outbox import message_table
+from engine.partitions import keep_by_month
 from engine.place_checks import Least
 from engine.report_jobs import job_table
 from engine.second_factor import factor_table
@@ -252,6 +253,25 @@ def granted() -> str:
 
 
 @pytest.mark.postgres
+def test_a_log_kept_by_month_is_looked_over_table_by_table(on_server: House) -> None:
+    database = on_server.street.database
+    on_server.sql("ALTER TABLE event ADD CONSTRAINT event_before CHECK (at < '2099-04')")
+    assert on_server.look()["months"].outcome == FAILS
+    parts = keep_by_month(database, ahead=3, at=on_server.wall())
+    found = on_server.look()
+    assert outcomes(found) == {"roles": LOOK}, found
+    assert parts.until in found["months"].found[1]
+    on_server.shift = timedelta(days=90)
+    assert on_server.look()["months"].outcome == LOOK
+    on_server.shift = timedelta()
+    on_server.sql(f"ALTER TABLE {parts.names[0]} DISABLE TRIGGER event_no_truncate")
+    on_server.sql("ALTER TABLE event_rest DISABLE TRIGGER event_no_change")
+    changed = on_server.look()["triggers"]
+    assert changed.outcome == FAILS
+    assert {"event_no_change", "event_no_truncate"} <= set(re.findall(r"\w+", changed.found[1]))
+
+
+@pytest.mark.postgres
 def test_two_roles_as_the_document_makes_them_hold_and_work_and_half_of_them_fails(
     on_server: House,
 ) -> None:
@@ -291,9 +311,37 @@ def _live_in_two_roles(house: House) -> None:
         half = house.look()["roles"]
         assert half.outcome == FAILS
         assert "event UPDATE, leaf TRUNCATE" in half.found[1]
+        with owner.begin() as conn:
+            conn.execute(text("REVOKE UPDATE (body) ON event FROM shaoji_app"))
+            conn.execute(text("REVOKE TRUNCATE ON leaf FROM shaoji_app"))
+        _by_month_in_two_roles(house, owner)
     finally:
         street.database.dispose()
         street.database = owner
+
+
+def _by_month_in_two_roles(house: House, owner: Engine) -> None:
+    street = house.street
+    parts = keep_by_month(owner, ahead=3, at=street.at)
+    house.shift = timedelta(days=40)
+    street.at = house.wall()
+    case = street.report()
+    street.complete(case, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+    house.work()
+    street.check()
+    found = house.look()
+    # The clock of PostgreSQL has stayed where it was.
+    assert outcomes(found) == {"clock": FAILS}, found
+    with owner.begin() as conn:
+        told = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO shaoji_app"
+        conn.execute(text(told))
+        conn.execute(text("REVOKE UPDATE, DELETE ON event, log_origin, leaf, checkpoint,"
+                          " cosignature, timestamp_token FROM shaoji_app"))  # fmt: skip
+    again = house.look()["roles"]
+    assert again.outcome == FAILS
+    assert f"{parts.names[0]} UPDATE" in again.found[1]
+    keep_by_month(owner, ahead=3, at=street.at)
+    assert outcomes(house.look()) == {"clock": FAILS}
 
 
 @pytest.mark.parametrize(
