@@ -6,11 +6,13 @@ holders of steps. Measured in it at both sizes: human steps of new cases, and wh
 and searches ask of the database, each for people and words drawn from a seed; milliseconds of the
 whole call, by the clock and of the processor of this program.
 
-    python benchmarks/million.py [--folder DIR | --postgres URL] [--small 10000] [--cases 1000000]
-        [--times 200] [--json]
+    python benchmarks/million.py [--folder DIR | --postgres URL [--by-month]] [--small 10000]
+        [--cases 1000000] [--times 200] [--json]
 
 --postgres: the address of an empty database that may be filled, or of one that was, of a server
 that may be set to write without fsync meanwhile: postgresql+psycopg://…
+--by-month: its log is kept by month (engine.partitions), with tables for three years, over twelve
+months of which the cases are spread.
 """
 
 import argparse
@@ -48,6 +50,7 @@ from engine.database import open_database, reading
 from engine.directory import Directory
 from engine.inbox import claimable_by, held_by, steps_within
 from engine.pace import paces
+from engine.partitions import keep_by_month
 from engine.people import By, create_unit, directory
 from engine.register import list_texts, register_table
 from engine.schema import create_schema
@@ -90,14 +93,19 @@ def main() -> None:
     where = asked.add_mutually_exclusive_group()
     where.add_argument("--folder", type=Path, help="where to keep it; else nothing is kept")
     where.add_argument("--postgres")
+    asked.add_argument("--by-month", action="store_true")
     asked.add_argument("--small", type=int, default=10_000)
     asked.add_argument("--cases", type=int, default=1_000_000)
     asked.add_argument("--times", type=int, default=200, help="how often each question is asked")
     asked.add_argument("--json", action="store_true")
     told = asked.parse_args()
+    if told.by_month and not told.postgres:
+        asked.error("--by-month is for --postgres")
     with tempfile.TemporaryDirectory() as temporary:
         folder = told.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        if told.by_month:
+            _keep_by_month(told.postgres)
         bench = _on_postgres(told.postgres) if told.postgres else _in_folder(folder)
         rows = _measure(bench, folder, (told.small, told.cases), told.times)
     rows |= {"machine": f"{platform.machine()}, Python {platform.python_version()}"}
@@ -134,6 +142,13 @@ def _in_folder(folder: Path) -> Bench:
     if (folder / "ours.db").exists():
         return steps.found_again(folder)
     return _settled(steps.found(folder))
+
+
+def _keep_by_month(url: str) -> None:
+    engine = open_database(url)
+    create_schema(engine)
+    keep_by_month(engine, ahead=36, at=steps.START - timedelta(days=400))
+    engine.dispose()
 
 
 def _on_postgres(url: str) -> Bench:

@@ -98,10 +98,12 @@ def _told(words: Words) -> dict[str, dict[str, str]]:
     fault = words.one_of(_FAULTS, "c.serial * 104729 / 17")
     return {
         "event": {
-            "stream": "c.new", "body": words.renamed("body"),
+            "stream": "c.new", "at": words.dated("at"), "body": words.renamed("body"),
             "hash": words.in_bytes(f"c.new || {words.numbered('#', 8, 't.seq')}"),
         },
-        "stream_head": {"stream": "c.new"},
+        "stream_head": {
+            "stream": "c.new", "at": words.dated("at"), "began": words.dated("began"),
+        },
         "case_register": {
             "case": "c.new", "number": "c.new", "receipt": "c.new",
             "state": words.renamed("state"),

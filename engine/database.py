@@ -105,8 +105,14 @@ def _fit_pooler(connection: Any, _record: Any) -> None:
 
 
 def reading(engine: Engine) -> Engine:
-    """The same database for readers: on SQLite they begin without taking the one writer's lock."""
-    return engine.execution_options(shaoji_reads=True)
+    """The same database for readers: what a transaction of theirs reads is of one moment.
+
+    On SQLite they begin without taking the one writer's lock, on PostgreSQL as REPEATABLE READ,
+    READ ONLY: else a report would be of as many moments as it asks questions.
+    """
+    if engine.dialect.name != "postgresql":
+        return engine.execution_options(shaoji_reads=True)
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -1,17 +1,17 @@
 """The report on a person or a unit leaves the house: read, print, seal, put on the record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
 from audit import log
 from audit.reports.conduct import CONDUCT_VERSION, Conduct, conduct_digest
+from audit.reports.facts import CaseRecord
 from engine import report_jobs
 from engine.conduct import read_conduct, record_conduct_export, wanted_of
-from engine.database import reading
 from engine.directory import Directory
 from engine.exports import XLSX, Content
 from engine.people import directory
@@ -23,9 +23,20 @@ from web.conduct_text import ConductText
 from web.exporting import Means, anchored_over, made_by, organisation, sealed, sequenced
 from web.pdf import Anchored, Issue
 from web.records import names
+from web.replica import read_much
 
 CONDUCT: Final = "conduct"
 Clock = Callable[[], datetime]
+
+
+class _Read(NamedTuple):
+    """What such a report rests on, as of one moment."""
+
+    content: Conduct
+    records: Mapping[str, CaseRecord]
+    people: Directory
+    anchored: Anchored | None
+    hashes: Hashes
 
 
 def make_conduct(
@@ -45,12 +56,15 @@ def make_conduct(
     at, wanted = clock(), wanted_of(job.told)
     tell("reading")
     keys = sequenced(engine, means, at)
-    with reading(engine).begin() as conn:
+
+    def read(conn: Connection) -> _Read:
         content, records = read_conduct(conn, wanted, by=job.by, at=at)
-        people = directory(conn)
         heads = [bytes.fromhex(ref.head) for ref in content.cases]
         anchored = anchored_over(conn, heads, keys.policy)
         hashes = _hashes(conn, content) if job.format == XLSX else {}
+        return _Read(content, records, directory(conn), anchored, hashes)
+
+    content, records, people, anchored, hashes = read_much(engine, means.replica, read)
     issue = Issue(
         at, made_by(people, job.by, at, job.locale), job.purpose, sealed=keys.seal is not None,
         organisation=office(people),

@@ -42,6 +42,7 @@ from web.pdf import Anchored, Issue, RecordBroken, checked, render_case_report
 from web.printing import Printed
 from web.records import names
 from web.related import with_cases
+from web.replica import Replica
 from web.visit import utc_now
 from web.wording import Names
 
@@ -57,13 +58,15 @@ class Means:
     keys: where the log's keys are; without them reports are not sealed, and no checkpoint is signed
     for them. tsa_url: the authority that stamps the time of the seal, if one is to. revocation: the
     folder with what proves that no certificate of the seal was revoked, if there is one. anchors:
-    who is asked to cosign the checkpoint that a report rests on.
+    who is asked to cosign the checkpoint that a report rests on. replica: where reports on much are
+    read, if there is one.
     """
 
     keys: Places | None = None
     tsa_url: str = ""
     revocation: Path | None = None
     anchors: Callable[[], Anchors] = Anchors
+    replica: Replica | None = None
 
 
 @dataclass(frozen=True, slots=True)

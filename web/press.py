@@ -8,8 +8,10 @@ import gc
 import logging
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.context import SpawnProcess
@@ -37,6 +39,8 @@ from web.conducting import CONDUCT, make_conduct
 from web.config import Settings
 from web.demonstration import clock_of
 from web.exporting import Means, make_case_report
+from web.replica import Replica, open_replica
+from web.shared_counts import Counts
 from web.spans import Spans
 from web.special_making import make_special
 from web.visit import utc_now
@@ -53,14 +57,25 @@ logger = logging.getLogger("shaoji.press")
 Clock = Callable[[], datetime]
 
 
-def means(settings: Settings) -> Means:
+def means(settings: Settings, replica: Replica | None = None) -> Means:
     """What this installation makes its reports with."""
     return Means(
         settings.keys,
         settings.tsa_url,
         settings.seal_revocation,
         lambda: anchors(settings, policy_of(settings.keys)),
+        replica,
     )
+
+
+@contextmanager
+def _means_here(engine: Engine, settings: Settings) -> Iterator[Means]:
+    replica = open_replica(settings, engine, Counts())
+    try:
+        yield means(settings, replica)
+    finally:
+        if replica:
+            replica.engine.dispose()
 
 
 def work_off_one(engine: Engine, folder: Path, with_: Means, *, worker: str, clock: Clock) -> bool:
@@ -135,8 +150,9 @@ def sweep(engine: Engine, settings: Settings, *, at: datetime) -> int:
 def make_waiting(engine: Engine, settings: Settings, *, clock: Clock) -> int:
     """Make every report that waits, in this process; returns how many were worked on."""
     worker, made = f"once-{secrets.token_hex(6)}", 0
-    while work_off_one(engine, settings.reports, means(settings), worker=worker, clock=clock):
-        made += 1
+    with _means_here(engine, settings) as with_:
+        while work_off_one(engine, settings.reports, with_, worker=worker, clock=clock):
+            made += 1
     sweep(engine, settings, at=clock())
     return made
 
@@ -152,26 +168,25 @@ def run_press(settings: Settings, calls: Pipe, worker: str) -> None:
     engine = open_database(settings.database_url)
     clock = clock_of(engine, utc_now)
     made = 0
-    while made < MOST_REPORTS and calls.poll(IDLE_SECONDS):
-        try:
-            calls.recv_bytes()
-        except EOFError:
-            break
-        while made < MOST_REPORTS and _undisturbed(engine, settings, worker, clock, spans):
-            made += 1
+    with _means_here(engine, settings) as with_:
+        work = partial(work_off_one, engine, settings.reports, with_, worker=worker, clock=clock)
+        while made < MOST_REPORTS and calls.poll(IDLE_SECONDS):
+            try:
+                calls.recv_bytes()
+            except EOFError:
+                break
+            while made < MOST_REPORTS and _undisturbed(work, spans):
+                made += 1
     engine.dispose()
     spans.stop()
 
 
-def _undisturbed(
-    engine: Engine, settings: Settings, worker: str, clock: Clock, spans: Spans
-) -> bool:
+def _undisturbed(work: Callable[[], bool], spans: Spans) -> bool:
     """One report without a search for garbage in the middle: that costs a tenth of it."""
     gc.disable()
     try:
         with spans.round("press") as told:
-            with_ = means(settings)
-            made = work_off_one(engine, settings.reports, with_, worker=worker, clock=clock)
+            made = work()
             told.done["reports"] = int(made)
             return made
     except SQLAlchemyError:

@@ -7,9 +7,10 @@ when the request began; if not soon, the primary is read.
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from flask import Flask, Response, g
 from sqlalchemy import Connection, Engine
@@ -28,6 +29,8 @@ LOOK_SECONDS: Final = 0.01
 CONNECT_SECONDS: Final = 2
 # One that cannot be reached is left alone for a while: each try would cost a request its patience.
 REST_SECONDS: Final = 10.0
+
+Found = TypeVar("Found")
 
 logger = logging.getLogger("shaoji.replica")
 
@@ -63,6 +66,8 @@ class Replica:
                 wanted = written(asked)
             conn = self.engine.connect()
             if self._waited(conn, wanted):
+                # What is read begins now: a transaction reads as of its first question.
+                conn.rollback()
                 self._count("replica", "")
                 return conn
             self._close(conn)
@@ -78,6 +83,11 @@ class Replica:
             self._rest(type(error).__name__)
             self._instead("down")
             return None
+
+    def cut(self, error: SQLAlchemyError) -> None:
+        """Note that a reading broke off: what was replayed took away what it was reading, say."""
+        logger.warning("reading the replica broke off (%s); read again", type(error).__name__)
+        self._count("primary", "cut")
 
     def families(self) -> list[Family]:
         """What was counted so far."""
@@ -112,6 +122,24 @@ class Replica:
 
     def _count(self, source: str, why: str) -> None:
         self.kept.add(((source, why), 1, {0: 1.0}))
+
+
+def read_much(
+    engine: Engine, replica: Replica | None, read: Callable[[Connection], Found]
+) -> Found:
+    """What `read` finds, as of one moment: at the replica if it has all that is there, else here.
+
+    What breaks off at the replica is read again here.
+    """
+    conn = replica.caught_up() if replica else None
+    if replica and conn:
+        try:
+            with conn:
+                return read(conn)
+        except SQLAlchemyError as error:
+            replica.cut(error)
+    with reading(engine).begin() as conn:
+        return read(conn)
 
 
 def open_replica(settings: Settings, primary: Engine, kept: Counts) -> Replica | None:

@@ -14,7 +14,6 @@ from audit.reports.risk import RISK_VERSION
 from engine import report_jobs
 from engine.casework import look
 from engine.conduct import reporting_post
-from engine.database import reading
 from engine.directory import Authority, Directory
 from engine.exports import XLSX, Content
 from engine.people import By, directory
@@ -34,6 +33,7 @@ from web.period_text import PeriodText, period_files
 from web.publication_text import PUBLICATION_VERSION, SheetText, read_sheet
 from web.quantities import ZONE
 from web.records import names
+from web.replica import read_much
 from web.risk_text import RiskText
 from web.texts import spoken
 from web.told_book import told_book
@@ -85,11 +85,13 @@ def make_special(
     at, kind = clock(), KINDS[job.told["report"]]
     tell("reading")
     keys = sequenced(engine, means, at)
-    with reading(engine).begin() as conn:
+
+    def read(conn: Connection) -> tuple[Ready, Directory, Anchored | None]:
         kind.may(conn, job.told, job.by, at)
-        ready = kind.read(conn, job, at)
-        people = directory(conn)
-        anchored = anchored_over(conn, ready.heads, keys.policy)
+        found = kind.read(conn, job, at)
+        return found, directory(conn), anchored_over(conn, found.heads, keys.policy)
+
+    ready, people, anchored = read_much(engine, means.replica, read)
     issue = Issue(
         at, made_by(people, job.by, at, job.locale), job.purpose, sealed=keys.seal is not None,
         organisation=office(people),

@@ -11,22 +11,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
+from audit import log, sequence
+from audit.sealed_pdf import open_pdf
 from engine.accounts import create_account, hash_password
 from engine.checkup import Finding
+from engine.conduct import read_conduct
 from engine.database import open_database
+from engine.keys import make_keys
 from engine.schema import create_schema
 from engine.sequencer import take_in
 from tests.cluster.machines import machine, wait_for
 from tests.cluster.test_cluster import fresh_database
 from tests.conftest import NOON, ORIGIN, Street, found_street, known_people
 from tests.web.conftest import Visitor
+from web import conducting
 from web.app import create_app
 from web.config import BadSettings, Settings
 from web.doctor import Looking, look_over
-from web.replica import HEADER
+from web.press import means, work_off_one
+from web.replica import HEADER, Replica, open_replica
+from web.shared_counts import Counts
 
 pytestmark = pytest.mark.postgres
 PASSWORD = "correct horse 演示 12"
@@ -168,6 +176,113 @@ def test_a_replica_that_is_paused_is_not_read_and_that_is_counted(copied: Copied
     with copied.replica.connect() as conn:
         conn.execute(text("SELECT pg_wal_replay_resume()"))
     assert copied.fresh()[1] == before + 1
+
+
+# --- reports --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def press(copied: Copied) -> Iterator[Replica]:
+    """What the process that makes reports reads from; it counts for itself."""
+    settings = copied.settings
+    if not settings.keys.folder.exists():
+        make_keys(settings.keys, ORIGIN, "听澜街道（演示）", at=copied.street.at)
+    found = open_replica(settings, copied.street.database, Counts())
+    assert found is not None
+    yield found
+    found.engine.dispose()
+
+
+def prepared(copied: Copied) -> str:
+    case = copied.street.report()
+    copied.street.complete(case, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+    # The report is of what was before it is asked for.
+    copied.street.later(minutes=1)
+    return case
+
+
+def report_made(copied: Copied, replica: Replica, purpose: str) -> bytes:
+    """A report on the person who confirms, asked for on its page and made by the press."""
+    street, settings = copied.street, copied.settings
+    told = {"kind": "person", "person": street.person["head"], "since": "2026-03-01",
+            "until": "2026-03-31", "purpose": purpose}  # fmt: skip
+    answer = copied.visitor.post("/conduct", told)
+    assert answer.status_code == 303, answer.text
+    with_ = means(settings, replica)
+    assert work_off_one(
+        street.database, settings.reports, with_, worker="press", clock=lambda: street.at
+    )
+    file = copied.visitor.get(f"{answer.location}/file")
+    assert file.status_code == 200
+    return bytes(file.data)
+
+
+def test_a_report_on_much_is_read_from_the_replica_and_is_of_its_own_checkpoint(
+    copied: Copied, press: Replica
+) -> None:
+    case = prepared(copied)
+    wait_for(lambda: caught_up(press), "the replica")
+    press.kept = Counts()
+    data = report_made(copied, press, "初核")
+    assert press.counts == {("replica", ""): 1}
+    told = orjson.loads(open_pdf(data).attachments["conduct.json"])
+    assert case in [one["case"] for one in told["cases"]]
+    # The checkpoint signed for it a moment before is the one it shows.
+    with copied.street.database.begin() as conn:
+        size = sequence.tree_size(conn)
+        export = log.read(conn, "@log")[-1]
+    assert export.type == "conduct.exported"
+    assert export.data["size"] == size
+    copied.street.check()
+
+
+def caught_up(replica: Replica) -> bool:
+    conn = replica.caught_up()
+    if conn is not None:
+        conn.close()
+    return conn is not None
+
+
+def test_a_report_that_breaks_off_at_the_replica_is_read_from_the_primary(
+    copied: Copied, press: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(conn: Connection, *told: Any, **more: Any) -> Any:
+        if conn.execute(text("SELECT pg_is_in_recovery()")).scalar():
+            # As PostgreSQL says it when it replays what takes away what is being read.
+            conn.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return read_conduct(conn, *told, **more)
+
+    monkeypatch.setattr(conducting, "read_conduct", read)
+    wait_for(lambda: caught_up(press), "the replica")
+    press.kept = Counts()
+    assert report_made(copied, press, "复核").startswith(b"%PDF")
+    assert press.counts == {("replica", ""): 1, ("primary", "cut"): 1}
+
+
+def test_a_report_is_read_from_the_primary_while_the_replica_is_behind(
+    copied: Copied, press: Replica
+) -> None:
+    with copied.replica.connect() as conn:
+        conn.execute(text("SELECT pg_wal_replay_pause()"))
+    case = prepared(copied)
+    data = report_made(copied, press, "再核")
+    assert press.counts == {("primary", "behind"): 1}
+    told = orjson.loads(open_pdf(data).attachments["conduct.json"])
+    assert case in [one["case"] for one in told["cases"]]
+    with copied.replica.connect() as conn:
+        conn.execute(text("SELECT pg_wal_replay_resume()"))
+    wait_for(lambda: caught_up(press), "the replica")
+
+
+def test_what_is_read_there_is_of_one_moment(copied: Copied, press: Replica) -> None:
+    found: list[Connection] = []
+    wait_for(lambda: (conn := press.caught_up()) is not None and not found.append(conn), "it")
+    with found[0] as conn:
+        before = len(log.streams(conn))
+        case = copied.street.report()
+        with copied.replica.connect() as other:
+            wait_for(lambda: bool(log.read(other, case)), "the case to be there")
+        assert len(log.streams(conn)) == before
 
 
 def test_whoever_verifies_or_lists_may_do_so_at_the_replica(copied: Copied) -> None:

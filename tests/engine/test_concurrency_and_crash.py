@@ -16,6 +16,7 @@ from audit import log
 from audit.entries import Draft
 from engine.cases import Place, Report, complete_task, open_case
 from engine.casework import Done
+from engine.database import reading
 from engine.errors import Refusal
 from engine.holding import claim_task, release_task
 from engine.oversight import urge
@@ -245,6 +246,21 @@ STEPS: dict[str, Callable[[Street, str], Any]] = {
     "registering a person": lambda street, case: street.do(register_person, "新人", by=None),
     "rebuilding": lambda street, case: street.do(lambda conn, at: rebuild(conn)),
 }
+
+
+def test_what_a_reader_reads_is_of_one_moment_whatever_is_recorded_meanwhile(
+    street: Street,
+) -> None:
+    case = street.report()
+    with reading(street.database).begin() as conn:
+        before = log.read(conn, case)
+        street.complete(case, "prepare#1", "head", {"kind": "wood", "pieces": 3})
+        other = street.report()
+        assert log.read(conn, case) == before
+        assert log.read(conn, other) == []
+    with reading(street.database).begin() as conn:
+        assert len(log.read(conn, case)) > len(before)
+        assert log.read(conn, other)
 
 
 @pytest.mark.parametrize("step", STEPS)
