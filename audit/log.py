@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -21,16 +22,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    and_,
     bindparam,
     func,
     insert,
     literal,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.base import ColumnCollection
 from sqlalchemy.sql.functions import FunctionElement
 
 from audit.chain import Problem, check_stream, link
@@ -76,7 +78,7 @@ head_table = Table(
 
 # Events wait here for the sequencer, which gives each its leaf index in the tree. No order is
 # assumed of this table: a transaction that commits late simply lands in the next batch. `month` is
-# that of the event, or empty (`of_month`).
+# that of the event, or empty (`named_by`).
 outbox_table = Table(
     "outbox",
     metadata,
@@ -112,13 +114,28 @@ def _since_begun(streams: ColumnElement[bool]) -> ColumnElement[bool]:
     return event_table.c.at >= func.coalesce(began, "")
 
 
-def of_month(month: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether an event is of the month (`2026-11`) that a row beside it keeps, or it keeps none.
+def named_by(
+    conn: Connection, table: Table, month: ColumnElement[str] | str
+) -> tuple[FromClause, ColumnCollection[str, Any]]:
+    """The rows of a table with the event whose hash each has, and the columns of that event.
 
-    A row names one event, by its hash; this only says where PostgreSQL need not look for it.
+    month: in which the events are (`2026-11`): of all these rows, or what each keeps of it; empty
+    where that is not known. It only says where PostgreSQL need not look. PostgreSQL is made to ask
+    for one hash after the other: by what it knows of tables that fill and empty within seconds it
+    may choose to read all events instead.
     """
+    if conn.dialect.name != "postgresql":
+        return table.join(event_table, event_table.c.hash == table.c.hash), event_table.c
     # Behind a month stands a hyphen, which is before Z in every collation.
-    return and_(event_table.c.at >= month, event_table.c.at < month + literal("Z"))
+    until = month + "Z" if isinstance(month, str) else month + literal("Z")
+    one = (
+        select(event_table)
+        .where(event_table.c.hash == table.c.hash)
+        .where(event_table.c.at >= month, event_table.c.at < until)
+        .offset(0)  # not to be made into a join of any other kind
+        .lateral("named")
+    )
+    return table.join(one, true()), one.c
 
 
 _SELECT_BODIES = (

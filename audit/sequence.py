@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Integer,
     LargeBinary,
@@ -33,6 +34,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -54,7 +56,7 @@ leaf_table = Table(
     metadata,
     Column("leaf_index", Integer, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
-    # That of the event, or empty (log.of_month).
+    # That of the event, or empty (log.named_by).
     Column("month", Text, nullable=False, server_default=""),
     UniqueConstraint("hash", name="leaf_hash_once"),
 )
@@ -98,17 +100,7 @@ BATCH: Final = 5000
 # A witness that is down for longer than so many checkpoints is not waited for.
 MOST_LOOKED_AT: Final = 32
 
-# Which event a leaf, or what waits, is about: by its hash, in its month.
-OF_LEAF: Final = and_(event_table.c.hash == leaf_table.c.hash, log.of_month(leaf_table.c.month))
-OF_WAITING: Final = and_(
-    event_table.c.hash == outbox_table.c.hash, log.of_month(outbox_table.c.month)
-)
-_WAITING = (
-    select(event_table.c.hash, event_table.c.at)
-    .select_from(outbox_table)
-    .join(event_table, OF_WAITING)
-    .order_by(event_table.c.stream, event_table.c.seq)
-)
+_OLDEST = select(func.min(outbox_table.c.month))
 _SIZE = select(func.coalesce(func.max(leaf_table.c.leaf_index), -1) + 1)
 _TILE = select(tile_table.c.hashes).where(
     tile_table.c.level == bindparam("l"), tile_table.c.number == bindparam("n")
@@ -144,11 +136,11 @@ class Stored:
 
 
 def integrate(conn: Connection, *, limit: int = BATCH) -> int:
-    """Move at most `limit` waiting events into the tree; returns how many.
+    """Move at most `limit` waiting events of one month into the tree; returns how many.
 
     Raises SequencedElsewhere, TreeDiffers; then roll back.
     """
-    waiting = conn.execute(_WAITING.limit(limit)).all()
+    waiting = _waiting(conn, limit)
     if not waiting:
         return 0
     size = tree_size(conn)
@@ -166,6 +158,18 @@ def integrate(conn: Connection, *, limit: int = BATCH) -> int:
     _extend(conn, 0, size, hashes)
     conn.execute(_DELETE_TAKEN, {"size": size})
     return len(rows)
+
+
+def _waiting(conn: Connection, limit: int) -> Sequence[Any]:
+    """The next events for the tree: of the oldest month that waits, each stream in its order."""
+    while (month := conn.execute(_OLDEST).scalar()) is not None:
+        both, event = log.named_by(conn, outbox_table, month)
+        query = select(event.hash, event.at).select_from(both).where(_of(outbox_table, month))
+        rows = conn.execute(query.order_by(event.stream, event.seq).limit(limit)).all()
+        # What came meanwhile may be of a month before: an event stands behind those of its stream.
+        if conn.execute(_OLDEST).scalar() == month:
+            return rows
+    return []
 
 
 def tree_size(conn: Connection) -> int:
@@ -190,11 +194,45 @@ def leaf_indexes(conn: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
 
 def waiting_since(conn: Connection) -> tuple[int, str | None]:
     """How many events wait for the tree, and the time of the oldest of them."""
-    query = select(func.count(), func.min(event_table.c.at)).select_from(
-        outbox_table.join(event_table, OF_WAITING)
-    )
-    count, oldest = conn.execute(query).one()
-    return int(count), oldest
+    count, month = conn.execute(select(func.count(), func.min(outbox_table.c.month))).one()
+    if not count:
+        return 0, None
+    both, event = log.named_by(conn, outbox_table, month)
+    oldest = select(func.min(event.at)).select_from(both).where(_of(outbox_table, month))
+    return int(count), conn.execute(oldest).scalar()
+
+
+def unsigned_since(conn: Connection, signed: int, size: int) -> tuple[int, str | None]:
+    """How many leaves there are from `signed` up to `size`, and the time of their oldest event."""
+    index = leaf_table.c.leaf_index
+    inside = and_(index >= signed, index < size)
+    asked = select(func.count(), func.min(leaf_table.c.month)).where(inside)
+    count, month = conn.execute(asked).one()
+    if not count:
+        return 0, None
+    both, event = log.named_by(conn, leaf_table, month)
+    oldest = select(func.min(event.at)).select_from(both).where(inside, _of(leaf_table, month))
+    return int(count), conn.execute(oldest).scalar()
+
+
+def beyond(conn: Connection, size: int) -> Iterator[tuple[str, int]]:
+    """Stream and number of each event that is in no tree of this size."""
+    # What waits first: what is taken into the tree meanwhile is found there.
+    for table, inside in (
+        (outbox_table, true()),
+        (leaf_table, leaf_table.c.leaf_index >= size),
+    ):
+        months = select(table.c.month).where(inside).distinct()
+        for month in conn.execute(months).scalars().all():
+            both, event = log.named_by(conn, table, month)
+            query = select(event.stream, event.seq).select_from(both)
+            for row in conn.execute(query.where(inside, table.c.month == month)):
+                yield row.stream, row.seq
+
+
+def _of(table: Table, month: str) -> ColumnElement[bool]:
+    """Rows of a month; all of them, where some keep none and the oldest may be among those."""
+    return table.c.month == month if month else true()
 
 
 def read_hashes(conn: Connection) -> ReadHash:

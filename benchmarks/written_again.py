@@ -238,7 +238,9 @@ def _indexes(conn: Connection, tables: Sequence[str]) -> list[tuple[Any, Any]]:
         "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index "
         "WHERE indrelid = ANY(:t ::regclass[]) AND NOT indisunique"
     )
-    return [(row[0], row[1]) for row in conn.execute(asked, {"t": list(tables)})]
+    rows = conn.execute(asked, {"t": list(tables)})
+    # ON ONLY: of a whole that is kept by month, without its months.
+    return [(row[0], row[1].replace(" ON ONLY ", " ON ")) for row in rows]
 
 
 def _set(conn: Connection, **settings: str) -> None:

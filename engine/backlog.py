@@ -243,13 +243,8 @@ def _outbox(conn: Connection) -> Waiting:
 
 
 def _unsigned(conn: Connection, outbox: Waiting, size: int, signed: int) -> Waiting:
-    leaf, event = sequence.leaf_table.c, event_table.c
-    query = (
-        select(func.count(), func.min(event.at))
-        .select_from(sequence.leaf_table.join(event_table, sequence.OF_LEAF))
-        .where(leaf.leaf_index >= signed, leaf.leaf_index < size)
-    )
-    inside = _waiting(conn, query)
+    count, oldest = sequence.unsigned_since(conn, signed, size)
+    inside = Waiting(count, instant(oldest) if oldest else None)
     since = min((one.since for one in (inside, outbox) if one.since), default=None)
     return Waiting(inside.count + outbox.count, since)
 

@@ -13,13 +13,13 @@ from typing import Final, Self
 
 from sqlalchemy import Connection, select
 
-from audit import sequence
+from audit import log, sequence
 from audit.entries import Entry, unseal
 from audit.evidence_file import write_evidence
 from audit.exported import CALENDARS, CHECKPOINT, CHECKPOINTS, DEFINITIONS, ENTRIES, TIMESTAMPS
 from audit.log import event_table
 from audit.policy import Policy
-from audit.sequence import OF_LEAF, leaf_table
+from audit.sequence import leaf_table
 from audit.tiles import WIDTH, tile_path, tiles_of, write_entries
 from engine.calendar_versions import calendar_table
 from engine.case_evidence import case_evidence
@@ -142,16 +142,17 @@ def _write_pinned(conn: Connection, place: "_Place", size: int) -> None:
 def _of_types(conn: Connection, types: Sequence[str], size: int) -> Iterator[Entry]:
     query = (
         select(event_table.c.body)
-        .join(leaf_table, OF_LEAF)
+        .join(leaf_table, leaf_table.c.hash == event_table.c.hash)
         .where(event_table.c.type.in_(types), leaf_table.c.leaf_index < size)
     )
     return (unseal(bytes(body)) for body in conn.execute(query).scalars())
 
 
 def _bodies(conn: Connection, start: int, width: int) -> list[bytes]:
+    both, event = log.named_by(conn, leaf_table, leaf_table.c.month)
     query = (
-        select(event_table.c.body)
-        .join(leaf_table, OF_LEAF)
+        select(event.body)
+        .select_from(both)
         .where(leaf_table.c.leaf_index >= start, leaf_table.c.leaf_index < start + width)
         .order_by(leaf_table.c.leaf_index)
     )
@@ -161,7 +162,7 @@ def _bodies(conn: Connection, start: int, width: int) -> list[bytes]:
 def _count_cases(conn: Connection, size: int) -> int:
     query = (
         select(event_table.c.stream)
-        .join(leaf_table, OF_LEAF)
+        .join(leaf_table, leaf_table.c.hash == event_table.c.hash)
         .where(event_table.c.seq == 1, leaf_table.c.leaf_index < size)
     )
     return sum(not stream.startswith("@") for stream in conn.execute(query).scalars())

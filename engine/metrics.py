@@ -14,17 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from audit import log, sequence
 from audit.checkpoint import Checkpoint
 from audit.entries import Entry, reread
-from audit.log import event_table, outbox_table
 from audit.metrics.facts import CaseFacts
 from audit.metrics.fold import case_facts
 from audit.metrics.formulas import Formulas
 from audit.metrics.places import UNITS, Places, places
-from audit.sequence import OF_LEAF, OF_WAITING, leaf_table
 from audit.trust import Trust
 from engine.database import open_database, reading
 from engine.errors import Conflict
@@ -116,13 +114,8 @@ def under(conn: Connection, size: int) -> dict[str, int]:
 def _beyond(conn: Connection, size: int) -> dict[str, int]:
     """The streams that have grown beyond the tree of this size, and where that begins."""
     found = dict[str, int]()
-    event = select(event_table.c.stream, event_table.c.seq)
-    waiting = event.join(outbox_table, OF_WAITING)
-    unsigned = event.join(leaf_table, OF_LEAF).where(leaf_table.c.leaf_index >= size)
-    # What waits first: what is taken into the tree meanwhile is found there.
-    for beyond in (waiting, unsigned):
-        for stream, seq in conn.execute(beyond):
-            found[stream] = min(seq, found.get(stream, seq))
+    for stream, seq in sequence.beyond(conn, size):
+        found[stream] = min(seq, found.get(stream, seq))
     return found
 
 

@@ -76,11 +76,9 @@ def run_sequencer(
 def take_in(engine: Engine) -> int:
     """Take everything that waits into the tree, a batch a transaction; returns how many events."""
     integrated = 0
-    while True:
-        moved = _integrate(engine)
+    while moved := _integrate(engine):
         integrated += moved
-        if moved < sequence.BATCH:
-            return integrated
+    return integrated
 
 
 def _publish(engine: Engine, signers: Sequence[Signer], at: datetime) -> Note | None:

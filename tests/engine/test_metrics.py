@@ -7,6 +7,7 @@ from audit import log, sequence
 from audit.metrics.facts import as_of
 from audit.metrics.fold import case_facts
 from engine.metrics import fold_all
+from engine.sequencer import take_in
 from tests.conftest import Street
 from tests.engine.hazard_street import hazard
 from web.formulas import formulas
@@ -20,16 +21,15 @@ def silently(_total: int) -> Iterator[Callable[[int], None]]:
 def test_what_came_after_the_tree_is_not_counted(street: Street) -> None:
     case = hazard(street)
     case.assigned()
+    take_in(street.database)
     with street.database.begin() as conn:
-        sequence.integrate(conn)
         size = sequence.tree_size(conn)
         before = log.read(conn, case.case)
     case.do("sign_in")
     url = street.database.url.render_as_string(hide_password=False)
     for integrated in (False, True):
         if integrated:
-            with street.database.begin() as conn:
-                sequence.integrate(conn)
+            take_in(street.database)
         (told,), units = fold_all(url, formulas(), size=size, workers=2, progress=silently)
         assert told == case_facts(before, formulas())
         assert {one.stream for one in units} == {"@units"}

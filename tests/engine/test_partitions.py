@@ -13,12 +13,10 @@ from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from audit import log, sequence
-from audit.log import event_table, outbox_table
-from audit.sequence import OF_LEAF, OF_WAITING, leaf_table
 from engine import metrics, partitions
 from engine.database import open_database
 from engine.partitions import (
@@ -274,28 +272,96 @@ def test_what_a_leaf_or_the_outbox_names_is_looked_for_in_its_month_alone(divide
     street.report()
     with street.database.begin() as conn:
         size = sequence.tree_size(conn)
-        _fill(conn)
-    waiting = event_table.select().join(outbox_table, OF_WAITING)
-    leaves = event_table.select().join(leaf_table, OF_LEAF).where(leaf_table.c.leaf_index >= size)
-    with street.database.begin() as conn:
-        assert looked_into(conn, waiting) == {"event_2026_04"}
+        for month in ("2026-04", log.outbox_table.c.month):
+            both, event = log.named_by(conn, log.outbox_table, month)
+            waiting = select(event.stream).select_from(both)
+            assert looked_into(conn, waiting) == {"event_2026_04"}
     sequenced(street)
     with street.database.begin() as conn:
-        conn.execute(text("ANALYZE leaf"))
+        leaf = sequence.leaf_table
+        both, event = log.named_by(conn, leaf, leaf.c.month)
+        leaves = select(event.stream).select_from(both).where(leaf.c.leaf_index >= size)
         assert looked_into(conn, leaves) == {"event_2026_04"}
 
 
-def _fill(conn: Connection) -> None:
-    """Entries of no log, so many that PostgreSQL asks an index for each that is named."""
-    many = """
-        INSERT INTO event (stream, seq, type, at, body, hash)
-        SELECT 'filler-' || n, 1, 'filler', '2026-0' || 3 + n % 4 || '-10T00:00:00Z', '',
-               sha256(n::text::bytea)
-        FROM generate_series(1, 40000) n
-    """
-    conn.execute(text(many))
-    conn.execute(text("ANALYZE event"))
-    conn.execute(text("ANALYZE outbox"))
+@pytest.mark.postgres
+def test_however_little_is_known_of_a_table_no_log_is_read_through_for_what_waits(
+    postgres_street: Street,
+) -> None:
+    street = postgres_street
+    sequenced(street)
+    with street.database.begin() as conn:
+        conn.execute(text("ANALYZE outbox"))
+    for _ in range(3):
+        street.report()
+    with street.database.begin() as conn:
+        conn.execute(text("ANALYZE event"))
+        both, event = log.named_by(conn, log.outbox_table, "2026-03")
+        query = select(event.stream).select_from(both)
+        sql = query.compile(conn, compile_kwargs={"literal_binds": True})
+        (told,) = conn.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}").scalar_one()
+        assert told["Plan"]["Node Type"] == "Nested Loop"
+        asked = [one.get("Relation Name") for one in told["Plan"]["Plans"]]
+        assert asked[0] == "outbox"
+
+
+@pytest.mark.postgres
+def test_events_go_into_the_tree_month_by_month_and_each_stream_in_its_order(
+    divided: Street,
+) -> None:
+    street = divided
+    street.at = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+    cases = [street.report() for _ in range(3)]
+    street.later(minutes=2)
+    for case in cases:
+        street.complete(case, "prepare#1", "head", FORM)
+    with street.database.begin() as conn:
+        count, oldest = sequence.waiting_since(conn)
+        told = sorted(sequence.beyond(conn, 0))
+        assert count == len(told) == len(rows(conn))
+        assert oldest == min(row[3] for row in rows(conn))
+    with street.database.begin() as conn:
+        assert sequence.integrate(conn, limit=4) == 4
+    sequenced(street)
+    with street.database.begin() as conn:
+        assert list(sequence.check(conn)) == []
+        assert sorted(sequence.beyond(conn, 0)) == told
+        assert sequence.unsigned_since(conn, 0, len(told)) == (len(told), oldest)
+        assert sequence.waiting_since(conn) == (0, None)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("kept", ["2026-03", ""])
+def test_what_is_recorded_over_the_turn_of_a_month_while_a_batch_is_read_keeps_its_order(
+    divided: Street, kept: str
+) -> None:
+    street = divided
+    street.at = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
+    street.report()
+    sequenced(street)
+    street.report()
+    meanwhile = []
+
+    def recorded(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "min(outbox.month)" not in statement or meanwhile:
+            return
+        meanwhile.append(statement)
+        # One stream with entries of March and of April, by our program or by one of before.
+        street.at = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+        case = street.report()
+        street.later(minutes=2)
+        street.complete(case, "prepare#1", "head", FORM)
+        with street.database.begin() as conn:
+            told = text("UPDATE outbox SET month = :k WHERE month = '2026-03'")
+            conn.execute(told, {"k": kept})
+
+    event.listen(street.database, "after_cursor_execute", recorded)
+    try:
+        sequenced(street)
+    finally:
+        event.remove(street.database, "after_cursor_execute", recorded)
+    assert meanwhile
+    assert problems(street) == []
 
 
 # --- append-only, and no fork ---------------------------------------------------------------------
@@ -526,11 +592,13 @@ def test_what_holds_of_a_log_in_one_table_holds_of_one_kept_by_month(tmp_path: P
         # PostgreSQL refuses its upsert for want of a key, before a trigger could.
         f"tests/audit/test_log.py::{REPLICA}",
     )
+    alone = {name: told for name, told in os.environ.items() if "XDIST" not in name}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={tmp_path}/cache", "-m",
-         "postgres and not long", f"--basetemp={tmp_path}/again",
-         *(f"--deselect={one}" for one in about_tables), "tests/audit", "tests/engine"],
-        cwd=ROOT, env=os.environ | {"TEST_LOG_BY_MONTH": "1"},
+        [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile",
+         "-m", "postgres and not long", "-o", f"cache_dir={tmp_path}/cache",
+         f"--basetemp={tmp_path}/again", *(f"--deselect={one}" for one in about_tables),
+         "tests/audit", "tests/engine"],
+        cwd=ROOT, env=alone | {"TEST_LOG_BY_MONTH": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
