@@ -480,6 +480,10 @@ def _check_lost(conn: Connection) -> Iterator[Problem]:
     )
     for row in conn.execute(query):
         yield Problem(row.stream, row.seq, f"{_lost(row)} (tree and outbox)", "tree")
+    # Where a log is kept by month no foreign key says so.
+    unknown = ~select(event.hash).where(event.hash == waiting.hash).exists()
+    for _ in conn.execute(select(waiting.hash).where(unknown)):
+        yield Problem(TREE, 0, "what waits for the tree is no event of the log", "tree")
 
 
 def _lost(row: Any) -> str:

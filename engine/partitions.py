@@ -8,7 +8,7 @@ months: hence a command (`shaoji partition`) and no worker.
 What changes: that (stream, seq) and the hash are unique holds within a month. The chain cannot fork
 all the same, as its head is one row, held while an event is put behind it (audit.log.move); hashes
 are unique among the leaves; and whoever verifies reads all months. That what waits for the tree is
-an event is no foreign key any more, but a question of the verification.
+an event no foreign key says any more: whoever verifies asks.
 """
 
 import re

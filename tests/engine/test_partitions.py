@@ -403,9 +403,10 @@ def test_a_second_entry_of_the_same_number_in_another_month_is_found(divided: St
     [
         ("UPDATE stream_head SET began = '2026-05-01T00:00:00Z' WHERE stream = :c", "it began at"),
         ("UPDATE outbox SET month = '2026-05'", "waits under another month"),
+        ("INSERT INTO outbox (hash) VALUES (sha256('x'))", "waits for the tree is no event"),
     ],
 )
-def test_what_would_hide_entries_from_readers_is_found_by_whoever_verifies(
+def test_what_would_hide_or_feign_entries_is_found_by_whoever_verifies(
     divided: Street, forged: str, told: str
 ) -> None:
     case = divided.report()
