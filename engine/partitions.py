@@ -51,6 +51,9 @@ _GRANTS: Final = text(
     ORDER BY 1, 2
     """
 )
+_ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtextextended('shaoji partition', 0))")
+# insufficient_privilege, lock_not_available: PostgreSQL, Appendix A.
+_NOT_OWNED, _LOCKED = "42501", "55P03"
 _MONTH: Final = re.compile(r"TO \('(\d{4}-\d{2})'\)")
 
 
@@ -107,9 +110,12 @@ def keep_by_month(engine: Engine, *, ahead: int, at: datetime) -> Parts:
             "只有 PostgreSQL 能按月分表；SQLite 的记录都在一个文件里。",
             "Only PostgreSQL keeps events by month; SQLite has them all in one file.",
         )
-    with engine.begin() as conn:
-        found = read_parts(conn)
-    with _as_owner():
+    # A transaction of its own, kept open meanwhile: it holds this and no table.
+    with _as_owner(), engine.begin() as alone:
+        if not alone.execute(_ALONE).scalar():
+            raise _busy()
+        with engine.begin() as conn:
+            found = read_parts(conn)
         if found is None:
             _divide(engine, at)
         _add_months(engine, _month_after(at, ahead + 1))
@@ -239,10 +245,11 @@ def _keep_beginnings(engine: Engine) -> None:
 
 def _becomes_first(conn: Connection, first: str, until: str) -> Iterator[str]:
     keys = text(
-        "SELECT conname FROM pg_constraint WHERE contype = 'f' AND confrelid = 'event'::regclass"
+        "SELECT conname, conrelid::regclass::text AS name FROM pg_constraint"
+        " WHERE contype = 'f' AND confrelid = 'event'::regclass"
     )
-    for key in conn.execute(keys).scalars().all():
-        yield f"ALTER TABLE outbox DROP CONSTRAINT {key}"
+    for key in conn.execute(keys).all():
+        yield f"ALTER TABLE {key.name} DROP CONSTRAINT {key.conname}"
     grants = conn.execute(_GRANTS, {"name": "event"}).all()
     yield f"ALTER TABLE event RENAME TO {first}"
     for index in ("event_pkey", "event_hash_once", "event_by_type"):
@@ -334,16 +341,20 @@ def _as_owner() -> Iterator[None]:
         yield
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
-        if state == "42501":
+        if state == _NOT_OWNED:
             raise NotTheOwner(
                 "只有表的所有者能分表：请用建库的角色执行（docs/operating.md，两个角色）。",
                 "Only the owner of the tables may divide them: run this as the role that made "
                 "them (docs/operating.md, two roles).",
             ) from error
-        if state == "55P03":
-            raise TablesBusy(
-                "有事务长时间占着记录表，这一步没有做，什么也没有丢。请稍后再执行一次。",
-                "A transaction has held the table of events for long; this step was not done and "
-                "nothing is lost. Run it again later.",
-            ) from error
+        if state == _LOCKED:
+            raise _busy() from error
         raise
+
+
+def _busy() -> TablesBusy:
+    return TablesBusy(
+        "有事务长时间占着记录表，或有人同时在分表；没有分完，什么也没有丢。请稍后再执行一次。",
+        "A transaction has held the table of events for long, or somebody else divides it; it was "
+        "not done to its end, and nothing is lost. Run it again later.",
+    )

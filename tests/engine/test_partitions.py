@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -496,6 +496,32 @@ def test_while_somebody_holds_the_table_it_is_refused_and_nothing_is_lost(
     street.later(days=40)
     street.report()
     divide(street)
+    street.check()
+
+
+@pytest.mark.postgres
+def test_of_those_who_divide_at_once_one_does_and_the_others_are_told(
+    postgres_street: Street,
+) -> None:
+    street = postgres_street
+    case = street.report()
+    begin = Barrier(4)
+
+    def once() -> Parts | None:
+        begin.wait(30)
+        try:
+            return divide(street)
+        except TablesBusy:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        told = [one.result() for one in [pool.submit(once) for _ in range(4)]]
+    assert any(told)
+    assert divide(street).until == "2026-07"
+    with street.database.begin() as conn:
+        assert read_bound(conn) is None
+    street.later(days=40)
+    street.complete(case, "prepare#1", "head", FORM)
     street.check()
 
 
