@@ -38,6 +38,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from audit.chain import Problem, check_stream, link
 from audit.encoding import instant, timestamp
 from audit.entries import Draft, Entry, seal, unseal
+from audit.rehearsal import behind_lock
 from audit.statements import Statement, sent_together
 
 metadata = MetaData()
@@ -352,6 +353,8 @@ def move(conn: Connection, head: Head, entries: Sequence[Entry]) -> None:
 
 def read(conn: Connection, stream: str, *, after: int = 0) -> list[Entry]:
     """The entries of a stream beyond number `after`, in order, read from their stored bytes."""
+    # A command that asks for all of a stream does more than write rows: it seals, or tells.
+    behind_lock(conn)
     rows = _BODIES.rows(conn, {"s": stream, "after": after})
     return [unseal(bytes(row["body"])) for row in rows]
 
