@@ -23,8 +23,9 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from audit import log
-from engine.checkup import Finding, fails, holds, look
+from engine.checkup import FAILS, Finding, fails, holds, look
 from engine.errors import BadInput, Conflict, NotAllowed
+from engine.safeguards import check_triggers, read_triggers, wanted_triggers
 
 MOST_AHEAD: Final = 120
 REST: Final = "event_rest"
@@ -65,6 +66,10 @@ class NotTheOwner(NotAllowed):
     """The role is not the one that owns the tables."""
 
 
+class NotAsMade(Conflict):
+    """A trigger that keeps the log append-only is missing or changed: nothing was divided."""
+
+
 class TablesBusy(Conflict):
     """Somebody holds the tables; nothing of this step was done."""
 
@@ -103,7 +108,8 @@ def keep_by_month(engine: Engine, *, ahead: int, at: datetime) -> Parts:
 
     ahead: months beyond that of `at`, 1 to 120. May be asked again, and is to be, before the last
     month begins; a month whose events lie in the rest already gets no table. Programs may be at
-    work: they wait for some hundredths of a second. Raises OneFile, NotTheOwner, TablesBusy.
+    work: they wait for some hundredths of a second. Raises OneFile, NotTheOwner, NotAsMade,
+    TablesBusy.
     """
     if engine.dialect.name != "postgresql":
         raise OneFile(
@@ -187,6 +193,8 @@ def _divide(engine: Engine, at: datetime) -> None:
     which it takes nothing of the next month: the next try takes it away, and until then the doctor
     fails (`check_bound`).
     """
+    with engine.begin() as conn:
+        _check_as_made(conn)
     _keep_beginnings(engine)
     with engine.begin() as conn:
         last = log.last_at(conn) or at
@@ -210,6 +218,16 @@ def _divide(engine: Engine, at: datetime) -> None:
         with suppress(DBAPIError):
             _alter(engine, _UNBOUND)
         raise
+
+
+def _check_as_made(conn: Connection) -> None:
+    # Dividing makes the triggers of the whole anew: nobody would learn that they had been off.
+    found = check_triggers(read_triggers(conn), wanted_triggers(conn.dialect.name))
+    if found.outcome == FAILS:
+        raise NotAsMade(
+            f"{found.found[0]}。没有分表。请先按 shaoji doctor 的提示查明。",
+            f"{found.found[1]}. Nothing was divided; see what `shaoji doctor` says of it first.",
+        )
 
 
 _UNBOUND: Final = "ALTER TABLE event DROP CONSTRAINT IF EXISTS event_before"

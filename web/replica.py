@@ -146,15 +146,23 @@ def open_replica(settings: Settings, primary: Engine, kept: Counts) -> Replica |
     """The replica of these settings, if there is one. Raises BadSettings."""
     if not settings.replica_url:
         return None
+    check_usable(settings, primary)
     address = make_url(settings.replica_url)
-    if {address.get_backend_name(), primary.dialect.name} != {"postgresql"}:
+    told = {"connect_timeout": CONNECT_SECONDS}
+    engine = open_postgresql(address, pool_size=10, max_overflow=20, connect_args=told)
+    return Replica(primary, reading(engine), kept)
+
+
+def check_usable(settings: Settings, primary: Engine) -> None:
+    """Raise BadSettings for a replica of what has none."""
+    if not settings.replica_url:
+        return
+    kinds = {make_url(settings.replica_url).get_backend_name(), primary.dialect.name}
+    if kinds != {"postgresql"}:
         raise BadSettings(
             "SHAOJI_REPLICA_URL 只用于 PostgreSQL 的流复制备库，SQLite 没有，请去掉。"
             " / SHAOJI_REPLICA_URL is for a streaming replica of PostgreSQL; leave it out."
         )
-    told = {"connect_timeout": CONNECT_SECONDS}
-    engine = open_postgresql(address, pool_size=10, max_overflow=20, connect_args=told)
-    return Replica(primary, reading(engine), kept)
 
 
 def init_app(app: Flask) -> None:

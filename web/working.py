@@ -16,6 +16,7 @@ from web.config import Settings
 from web.heartbeat import start_heartbeat
 from web.press import start_reports
 from web.processes import at_the_end
+from web.replica import check_usable
 from web.shell import Shell
 
 
@@ -33,6 +34,8 @@ def chores_of(settings: Settings, held: Vault) -> Chores:
 
 def work(shell: Shell) -> None:
     """Do what is due until SIGTERM."""
+    # The press would find out in a process of its own, again and again.
+    check_usable(shell.settings, shell.engine)
     logs.set_up(shell.settings.log)
     spans = telemetry.begin(shell.settings)
     stop = Event()

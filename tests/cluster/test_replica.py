@@ -35,6 +35,8 @@ from web.doctor import Looking, look_over
 from web.press import means, work_off_one
 from web.replica import HEADER, Replica, open_replica
 from web.shared_counts import Counts
+from web.shell import Shell
+from web.working import work
 
 pytestmark = pytest.mark.postgres
 PASSWORD = "correct horse 演示 12"
@@ -331,3 +333,6 @@ def test_sqlite_has_no_replica(sqlite_street: Street, tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(BadSettings, match="SHAOJI_REPLICA_URL"):
         create_app(told)
+    # Nor does a worker begin, whose press would read it.
+    with pytest.raises(BadSettings, match="SHAOJI_REPLICA_URL"):
+        work(Shell(told))

@@ -20,6 +20,7 @@ from audit import log, sequence
 from engine import metrics, partitions
 from engine.database import open_database
 from engine.partitions import (
+    NotAsMade,
     NotTheOwner,
     OneFile,
     Parts,
@@ -523,6 +524,27 @@ def test_of_those_who_divide_at_once_one_does_and_the_others_are_told(
     street.later(days=40)
     street.complete(case, "prepare#1", "head", FORM)
     street.check()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "off",
+    [
+        "DROP TRIGGER event_no_change ON event",
+        "ALTER TABLE event DISABLE TRIGGER event_no_truncate",
+    ],
+)
+def test_a_log_whose_triggers_were_off_is_not_divided_and_made_whole_unseen(
+    postgres_street: Street, off: str
+) -> None:
+    street = postgres_street
+    with street.database.begin() as conn:
+        conn.execute(text(off))
+    with pytest.raises(NotAsMade, match="没有分表"):
+        divide(street)
+    with street.database.begin() as conn:
+        assert read_parts(conn) is None
+        assert read_bound(conn) is None
 
 
 @pytest.mark.postgres
